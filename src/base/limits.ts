@@ -1,0 +1,12 @@
+import { assert } from "./assert.ts";
+
+/** Ranges of one pool's `spec.ips`: as many as people use, bounded so that a pool fits one object. */
+export const POOL_RANGES_MAX = 65_536;
+/** Bytes of one API object that the server takes (etcd's default request limit), less its envelope. */
+export const OBJECT_BYTES_MAX = 1_500_000;
+/** Objects in one page of a list. */
+export const LIST_PAGE_OBJECTS = 500;
+/** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */
+export const WATCH_BACKLOG_EVENTS_MAX = 10_000;
+
+assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a watch's backlog");
