@@ -6,6 +6,8 @@ export const POOL_RANGES_MAX = 65_536;
 export const OBJECT_BYTES_MAX = 1_500_000;
 /** Objects in one page of a list. */
 export const LIST_PAGE_OBJECTS = 500;
+/** Milliseconds between two bookmarks of a quiet watch; design.md 2.5 gives a watch up after 90 s. */
+export const WATCH_BOOKMARK_MS = 60_000;
 /** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */
 export const WATCH_BACKLOG_EVENTS_MAX = 10_000;
 

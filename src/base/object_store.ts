@@ -39,7 +39,10 @@ export interface StoredObject {
   readonly metadata: ObjectMeta;
 }
 
-/** Metadata alone: what a watch with `metadataOf(resource)` delivers. */
+/**
+ * Metadata alone: what reads with `metadataOf(resource)` deliver. `apiVersion` and `kind` are the
+ * resource's own, whatever envelope the wire has; `managedFields` is left out.
+ */
 export interface MetadataObject extends StoredObject {
   /** Never set: a metadata read carries no spec. It keeps the type apart from a full object. */
   readonly spec?: never;
@@ -84,12 +87,14 @@ export interface ObjectKey {
  * - `invalid`: refused for its content (also: too large). The same request is refused again.
  * - `forbidden`: the credentials may not do it; `namespaceTerminating` is a final refusal of creation.
  * - `throttled`: nothing was done; the same request may go again after `retryAfterMs`.
+ * - `broken`: the stored object is refused by its resource's parser. It exists, and a write that is
+ *   answered so was done.
  * - `unavailable`, `timeout`: no answer. Where `outcomeUnknown` is true, a write may still happen,
  *   even later; it is settled by repeating the same request (design.md 2.1, rule 8).
  */
 export type StoreError =
   | { readonly code: "not_found" | "already_exists" | "gone" | "invalid"; readonly message: string }
-  | { readonly code: "conflict"; readonly message: string }
+  | { readonly code: "conflict" | "broken"; readonly message: string }
   | { readonly code: "forbidden"; readonly message: string; readonly namespaceTerminating: boolean }
   | { readonly code: "throttled"; readonly message: string; readonly retryAfterMs: number }
   | {
@@ -155,10 +160,11 @@ export interface BrokenObject {
   readonly problem: string;
 }
 
-/** One page of objects, in order of namespace and name. */
+/** One page of objects, in the byte order of `keyText`. */
 export interface ObjectList<T extends StoredObject> {
   readonly items: readonly T[];
   readonly broken: readonly BrokenObject[];
+  /** Of the whole list: every page of it reads the state at this version (or is `gone`). */
   readonly resourceVersion: string;
   /** Absent on the last page. */
   readonly continuation?: string | undefined;
@@ -189,12 +195,21 @@ export interface WatchOptions extends Selection {
 }
 
 /**
- * What a watch delivers. `failed` is always the last event; a watch that the server ends in its
- * ordinary way (its time is up) ends without one and is resumed at the newest resourceVersion seen.
+ * What a watch delivers, in the order of the changes. An object that comes to match the selection is
+ * `added`, one that stops matching is `deleted`: the event then carries the object as it was last
+ * inside, with the resourceVersion of the change. `failed` is always the last event (`gone`: list
+ * again; also for a reader that fell too far behind); a watch that the server ends in its ordinary
+ * way (its time is up) ends without one and is resumed at the newest resourceVersion seen.
  */
 export type WatchEvent<T extends StoredObject> =
   | { readonly type: "added" | "modified" | "deleted"; readonly object: T }
-  | { readonly type: "broken"; readonly object: BrokenObject; readonly resourceVersion: string }
+  | {
+    readonly type: "broken";
+    /** What happened to it: a broken object can come, change and go like any other. */
+    readonly change: "added" | "modified" | "deleted";
+    readonly object: BrokenObject;
+    readonly resourceVersion: string;
+  }
   | { readonly type: "synced" | "bookmark"; readonly resourceVersion: string }
   | { readonly type: "failed"; readonly error: StoreError };
 
@@ -231,12 +246,16 @@ export interface ObjectStore {
     options: ListOptions,
   ): Promise<StoreResult<ObjectRows>>;
 
+  /** Starts at the first `next()`. An aborted watch rejects that call with the signal's reason. */
   watch<T extends StoredObject>(
     resource: Resource<T>,
     options: WatchOptions,
   ): AsyncIterable<WatchEvent<T>>;
 
-  /** Stores a new object. `status` is dropped where it is a subresource. */
+  /**
+   * Stores a new object: uid, generation and creationTimestamp are the store's, `status` is dropped
+   * where it is a subresource. An object with a resourceVersion was read, not made: `invalid`.
+   */
   create<T extends StoredObject>(
     resource: Resource<T>,
     object: T,
@@ -246,7 +265,7 @@ export interface ObjectStore {
   /**
    * Compare-and-swap by `metadata.resourceVersion` (required: `invalid` without) and, where set,
    * `metadata.uid`. A write that changes nothing keeps the resourceVersion. An object that is being
-   * deleted goes when its last finalizer does.
+   * deleted takes no new finalizer (`invalid`) and goes when its last one does.
    */
   replace<T extends StoredObject>(
     resource: Resource<T>,
@@ -254,7 +273,10 @@ export interface ObjectStore {
     options: CallOptions,
   ): Promise<StoreResult<T>>;
 
-  /** As `replace`, for the status alone: spec, labels and annotations are left as stored. */
+  /**
+   * As `replace`, for the status alone: spec, labels and annotations are left as stored. `invalid`
+   * for a kind without the subresource.
+   */
   replaceStatus<T extends StoredObject>(
     resource: Resource<T>,
     object: T,
