@@ -2,6 +2,8 @@ import { assert } from "./assert.ts";
 
 /** Ranges of one pool's `spec.ips`: as many as people use, bounded so that a pool fits one object. */
 export const POOL_RANGES_MAX = 65_536;
+/** Extra routes of one pool, subnet, NIC or coordinator. */
+export const ROUTES_MAX = 4_096;
 /** Bytes of one API object that the server takes (etcd's default request limit), less its envelope. */
 export const OBJECT_BYTES_MAX = 1_500_000;
 /** Objects in one page of a list. */

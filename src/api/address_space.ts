@@ -1,0 +1,70 @@
+/** Fields and rules that SpiderIPPool and SpiderSubnet have in common. */
+import { z } from "zod";
+import { rangesSchema, routesSchema } from "./parts.ts";
+import { cel, type CelRule } from "./schema.ts";
+
+/** `ipVersion` of a pool, a subnet or reserved addresses. */
+export const ipVersionSchema = z.literal([4, 6]).optional().meta({
+  description: "Address family, 4 or 6; derived when absent, never changes once set.",
+  type: "integer",
+  format: "int64",
+  ...cel({ rule: "self == oldSelf", message: "ipVersion never changes: create another object" }),
+});
+
+/** The `spec` fields of both kinds. Ranges are read by `src/ip`, with the pool's subnet at hand. */
+export const addressSpaceShape = {
+  ipVersion: ipVersionSchema,
+  subnet: z.string().max(64).meta({
+    description: "CIDR that the addresses belong to, in canonical form; never changes.",
+    ...cel({ rule: "self == oldSelf", message: "subnet never changes: create another object" }),
+  }),
+  ips: rangesSchema.optional().meta({
+    description: "Addresses to give out, each entry as 10.6.0.10 or 10.6.0.10-10.6.0.20.",
+  }),
+  excludeIPs: rangesSchema.optional().meta({
+    description: "Addresses among ips that are not given out, written as in ips.",
+  }),
+  gateway: z.string().max(64).optional().meta({
+    description: "Next hop of the default route; a pool without one takes its SpiderSubnet's.",
+  }),
+  routes: routesSchema.optional().meta({
+    description: "Further routes; a pool without the field takes its SpiderSubnet's.",
+  }),
+};
+
+const SUBNET_IS_IPV6 = "self.subnet.contains(':')";
+
+/**
+ * All addresses are of the subnet's family. Admission says more and better; these hold while it is
+ * down, and refuse nothing that the reference's admission let through.
+ */
+export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
+  {
+    rule: `!has(self.ipVersion) || (self.ipVersion == 6) == ${SUBNET_IS_IPV6}`,
+    message: "ipVersion is not the family of subnet: write 4 for IPv4, 6 for IPv6, or leave it out",
+    fieldPath: ".ipVersion",
+  },
+  {
+    rule: `!has(self.ips) || self.ips.all(range, range.contains(':') == ${SUBNET_IS_IPV6})`,
+    message: "ips has an entry that is not of the family of subnet",
+    fieldPath: ".ips",
+  },
+  {
+    rule:
+      `!has(self.excludeIPs) || self.excludeIPs.all(range, range.contains(':') == ${SUBNET_IS_IPV6})`,
+    message: "excludeIPs has an entry that is not of the family of subnet",
+    fieldPath: ".excludeIPs",
+  },
+  {
+    rule: "!has(self.gateway) || self.gateway == '' || " +
+      `self.gateway.contains(':') == ${SUBNET_IS_IPV6}`,
+    message: "gateway is not of the family of subnet",
+    fieldPath: ".gateway",
+  },
+  {
+    rule: "!has(self.routes) || self.routes.all(route, " +
+      `route.dst.contains(':') == ${SUBNET_IS_IPV6} && route.gw.contains(':') == ${SUBNET_IS_IPV6})`,
+    message: "routes has an entry whose dst or gw is not of the family of subnet",
+    fieldPath: ".routes",
+  },
+];

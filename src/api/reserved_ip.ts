@@ -1,0 +1,38 @@
+/** SpiderReservedIP: addresses that no pool gives out. */
+import { z } from "zod";
+import { ipVersionSchema } from "./address_space.ts";
+import { rangesSchema } from "./parts.ts";
+import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
+import { cel, type Wire } from "./schema.ts";
+
+const schema = z.looseObject({
+  ...envelope("SpiderReservedIP"),
+  spec: z.looseObject({
+    ipVersion: ipVersionSchema,
+    ips: rangesSchema.optional().meta({
+      description: "Addresses to keep free, each entry as 10.6.0.10 or 10.6.0.10-10.6.0.20.",
+    }),
+  }).meta({
+    description: "The reserved addresses.",
+    ...cel({
+      rule: "!has(self.ipVersion) || !has(self.ips) || " +
+        "self.ips.all(range, range.contains(':') == (self.ipVersion == 6))",
+      message: "ips has an entry that is not of the family in ipVersion",
+      fieldPath: ".ips",
+    }),
+  }),
+}).meta({ description: "Addresses that no pool gives out, whatever its ranges say." });
+
+/** Addresses that no pool gives out. */
+export type SpiderReservedIp = Wire<z.output<typeof schema>>;
+
+/** The resource. */
+export const SPIDER_RESERVED_IPS: CustomResource<SpiderReservedIp> = spiderResource({
+  kind: "SpiderReservedIP",
+  plural: "spiderreservedips",
+  shortName: "sr",
+  namespaced: false,
+  hasStatus: false,
+  columns: [column("VERSION", "spec.ipVersion")],
+  schema,
+});
