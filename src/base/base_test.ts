@@ -45,7 +45,7 @@ Deno.test("startDeadline() aborts at its time, naming the work", async () => {
   assert.equal(deadline.remainingMs(), 0);
 });
 
-Deno.test("startDeadline() passes the caller's abort through, and stops its timer on dispose", () => {
+Deno.test("startDeadline() passes the caller's abort on, and stops its timer on dispose", () => {
   const caller = new AbortController();
   {
     using deadline = startDeadline(systemClock(), {
@@ -139,7 +139,7 @@ Deno.test("errorText() joins a chain of causes and says nothing twice", () => {
   assert.equal(errorText("plain"), "plain");
 });
 
-Deno.test("BoundedQueue hands out items in order and tells a producer when it is full", async () => {
+Deno.test("BoundedQueue hands out items in order and says when it is full", async () => {
   const queue = new BoundedQueue<number>(2);
   assert.deepEqual([queue.push(1), queue.push(2)], [ok(undefined), ok(undefined)]);
   assert.deepEqual(queue.push(3), err({ code: "full", capacity: 2 }));
@@ -149,7 +149,7 @@ Deno.test("BoundedQueue hands out items in order and tells a producer when it is
   );
 });
 
-Deno.test("BoundedQueue.take() waits, loses nothing to an aborted waiter, and ends with close()", async () => {
+Deno.test("BoundedQueue.take() waits, survives an aborted waiter, ends with close()", async () => {
   const queue = new BoundedQueue<number>(1);
   const impatient = new AbortController();
   const first = queue.take({ signal: impatient.signal });

@@ -1,14 +1,14 @@
 import { assert } from "./assert.ts";
 
-/** Ranges of one pool's `spec.ips`: as many as people use, bounded so that a pool fits one object. */
+/** Ranges of one pool's `spec.ips`: as many as people use; bounded to fit one object. */
 export const POOL_RANGES_MAX = 65_536;
 /** Extra routes of one pool, subnet, NIC or coordinator. */
 export const ROUTES_MAX = 4_096;
-/** Bytes of one API object that the server takes (etcd's default request limit), less its envelope. */
+/** Bytes of one API object that the server takes: etcd's request limit, less its envelope. */
 export const OBJECT_BYTES_MAX = 1_500_000;
 /** Objects in one page of a list. */
 export const LIST_PAGE_OBJECTS = 500;
-/** Milliseconds between two bookmarks of a quiet watch; design.md 2.5 gives a watch up after 90 s. */
+/** Milliseconds between bookmarks of a quiet watch; design.md 2.5 gives a watch up after 90 s. */
 export const WATCH_BOOKMARK_MS = 60_000;
 /** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */
 export const WATCH_BACKLOG_EVENTS_MAX = 10_000;

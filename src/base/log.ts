@@ -5,7 +5,7 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 /** One of `LOG_LEVELS`. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** What a line carries beside its text. An `Error` is written with its name, text, code and causes. */
+/** What a line carries beside its text. An `Error` is written with name, text, code and causes. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Constant text plus fields. Programs (L4, L5) log; everything below returns or throws. */
@@ -22,8 +22,8 @@ export interface Log {
 const CAUSE_DEPTH_MAX = 5;
 
 /**
- * Writes one JSON object a line: `{"time":…,"level":…,"text":…, …fields}`. A field named like one of
- * those three does not overwrite it. A bigint is written as a decimal string.
+ * Writes one JSON object a line: `{"time":…,"level":…,"text":…, …fields}`. A field named like one
+ * of those three does not overwrite it. A bigint is written as a decimal string.
  *
  * @param sink Gets each line with its newline; it must not throw.
  * @param options.level Lines below it are dropped before they are built.
@@ -37,17 +37,19 @@ export function jsonLog(
   },
 ): Log {
   const least = LOG_LEVELS.indexOf(level);
-  function write(lineLevel: LogLevel, text: string, extra: LogFields | undefined): void {
-    if (LOG_LEVELS.indexOf(lineLevel) < least) return;
-    const time = new Date(clock.nowMs()).toISOString();
-    const line = { ...fields, ...extra, time: undefined, level: undefined, text: undefined };
-    sink(`${JSON.stringify({ time, level: lineLevel, text, ...dropUndefined(line) }, plain)}\n`);
+  function writer(lineLevel: LogLevel): (text: string, extra?: LogFields) => void {
+    if (LOG_LEVELS.indexOf(lineLevel) < least) return () => {};
+    return (text, extra) => {
+      const time = new Date(clock.nowMs()).toISOString();
+      const line = { ...fields, ...extra, time: undefined, level: undefined, text: undefined };
+      sink(`${JSON.stringify({ time, level: lineLevel, text, ...dropUndefined(line) }, plain)}\n`);
+    };
   }
   return {
-    debug: (text, extra) => write("debug", text, extra),
-    info: (text, extra) => write("info", text, extra),
-    warn: (text, extra) => write("warn", text, extra),
-    error: (text, extra) => write("error", text, extra),
+    debug: writer("debug"),
+    info: writer("info"),
+    warn: writer("warn"),
+    error: writer("error"),
     with: (more) => jsonLog(sink, { clock, level, fields: { ...fields, ...more } }),
   };
 }

@@ -85,7 +85,7 @@ export interface ObjectKey {
  * - `conflict`: a precondition (resourceVersion or uid) does not hold.
  * - `gone`: the resourceVersion or continuation is too old; list again.
  * - `invalid`: refused for its content (also: too large). The same request is refused again.
- * - `forbidden`: the credentials may not do it; `namespaceTerminating` is a final refusal of creation.
+ * - `forbidden`: the credentials may not do it; `namespaceTerminating` finally refuses a creation.
  * - `throttled`: nothing was done; the same request may go again after `retryAfterMs`.
  * - `broken`: the stored object is refused by its resource's parser. It exists, and a write that is
  *   answered so was done.
@@ -135,8 +135,9 @@ export interface Selection {
 }
 
 /**
- * How fresh a read must be. Absent: linearizable. `notOlderThan: "0"`: whatever the server's cache has.
- * A list with a selector should name one (design.md 2.5: without it some servers read every object).
+ * How fresh a read must be. Absent: linearizable. `notOlderThan: "0"`: whatever the server's cache
+ * has. A list with a selector should name one (design.md 2.5: without it some servers read every
+ * object).
  */
 export interface Freshness {
   readonly notOlderThan?: string | undefined;
@@ -195,11 +196,11 @@ export interface WatchOptions extends Selection {
 }
 
 /**
- * What a watch delivers, in the order of the changes. An object that comes to match the selection is
- * `added`, one that stops matching is `deleted`: the event then carries the object as it was last
- * inside, with the resourceVersion of the change. `failed` is always the last event (`gone`: list
- * again; also for a reader that fell too far behind); a watch that the server ends in its ordinary
- * way (its time is up) ends without one and is resumed at the newest resourceVersion seen.
+ * What a watch delivers, in the order of the changes. An object that comes to match the selection
+ * is `added`, one that stops matching is `deleted`: the event then carries the object as it was
+ * last inside, with the resourceVersion of the change. `failed` is always the last event (`gone`:
+ * list again; also for a reader that fell too far behind); a watch that the server ends in its
+ * ordinary way (its time is up) ends without one and is resumed at the newest resourceVersion seen.
  */
 export type WatchEvent<T extends StoredObject> =
   | { readonly type: "added" | "modified" | "deleted"; readonly object: T }

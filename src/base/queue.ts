@@ -7,8 +7,8 @@ export type PushError =
   | { readonly code: "closed" };
 
 /**
- * A first-in, first-out queue with a bound: the producer is told when it is full, the consumer waits
- * when it is empty. Any number of producers and consumers; each item is taken once.
+ * A first-in, first-out queue with a bound: the producer is told when it is full, the consumer
+ * waits when it is empty. Any number of producers and consumers; each item is taken once.
  */
 export class BoundedQueue<T> {
   readonly #capacity: number;

@@ -15,6 +15,7 @@ import {
   IPV4,
   type Ipv4,
   IPV6,
+  type Ipv6,
   parseAddressInCidr,
   parseAnyAddressInCidr,
   parseAnyCidr,
@@ -23,8 +24,12 @@ import {
   parseDestination,
 } from "./mod.ts";
 
-const four = (text: string) => expectOk(parseCidr(IPV4, text), text);
-const six = (text: string) => expectOk(parseCidr(IPV6, text), text);
+function four(text: string): Cidr<Ipv4> {
+  return expectOk(parseCidr(IPV4, text), text);
+}
+function six(text: string): Cidr<Ipv6> {
+  return expectOk(parseCidr(IPV6, text), text);
+}
 
 Deno.test("parseCidr() gives network, broadcast, prefix length and size", () => {
   const cidr = four("172.18.40.0/24");
@@ -159,7 +164,7 @@ Deno.test("cidrContains() and cidrsOverlap() include both ends and nothing beyon
   assert.equal(cidrsOverlap(cidr, cidr), true);
 });
 
-Deno.test("hostCount() leaves out network and broadcast address where there are hosts besides", () => {
+Deno.test("hostCount() leaves out network and broadcast address where hosts are left", () => {
   assert.equal(hostCount(four("10.0.0.0/24")), 254);
   assert.equal(hostCount(four("10.0.0.0/30")), 2);
   assert.equal(hostCount(four("10.0.0.0/31")), 2);

@@ -142,7 +142,7 @@ Deno.test("property: RangeSet answers as a set of its addresses does", () => {
   });
 });
 
-Deno.test("property: union, subtract and intersect are those of sets, and leave both as they were", () => {
+Deno.test("property: union, subtract, intersect are those of sets, and change neither", () => {
   forEachWindow((window) => {
     const { width } = window;
     fc.assert(fc.property(spansOf(width), spansOf(width), (left, right) => {

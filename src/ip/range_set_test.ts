@@ -8,8 +8,12 @@ import type { Address, Ipv4, Ipv6 } from "./mod.ts";
 function setOf<A extends Address>(family: Family<A>, ...texts: string[]): RangeSet<A> {
   return expectOk(parseRangeSet(family, texts), texts.join());
 }
-const four = (text: string): Ipv4 => expectOk(IPV4.parse(text), text);
-const six = (text: string): Ipv6 => expectOk(IPV6.parse(text), text);
+function four(text: string): Ipv4 {
+  return expectOk(IPV4.parse(text), text);
+}
+function six(text: string): Ipv6 {
+  return expectOk(IPV6.parse(text), text);
+}
 
 Deno.test("RangeSet gives what is free of a pool: ranges - excluded - reserved - taken", () => {
   const free = setOf(IPV4, "10.6.0.10-10.6.0.20")

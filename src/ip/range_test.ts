@@ -144,7 +144,7 @@ Deno.test("describeRefusal() shows control characters escaped and long values sh
   assert.match(sentence, /"\\u00079{99}…"/);
 });
 
-Deno.test("parseRangeSet() joins entries in any order, and refuses each bad one by its index", () => {
+Deno.test("parseRangeSet() joins entries in any order, refuses a bad one by its index", () => {
   const good = parseRangeSet(IPV4, ["10.0.0.9", "10.0.0.1-10.0.0.5", "10.0.0.3-10.0.0.8"]);
   assert.deepEqual(expectOk(good, "good entries").toTexts(), ["10.0.0.1-10.0.0.9"]);
   assert.deepEqual(expectOk(parseRangeSet(IPV4, []), "no entry").toTexts(), []);

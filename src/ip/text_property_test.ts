@@ -116,7 +116,7 @@ Deno.test("property: object names sort as addresses do within IPv6, and are uniq
   }));
 });
 
-Deno.test("property: what is read is an address to node:net too, and what is refused is not", () => {
+Deno.test("property: what is read is an address to node:net, and what is refused is not", () => {
   fc.assert(
     fc.property(fc.oneof(nearAddress, fc.string()), (text) => {
       const [four, six] = [parseIpv4(text), parseIpv6(text)];

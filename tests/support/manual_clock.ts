@@ -8,8 +8,8 @@ interface Sleeper {
 }
 
 /**
- * A `Clock` that moves only when a test says so. Sleepers wake in the order of their due times (then
- * of their calls), each with everything it started settled before the next one wakes.
+ * A `Clock` that moves only when a test says so. Sleepers wake in the order of their due times
+ * (then of their calls), each with everything it started settled before the next one wakes.
  */
 export class ManualClock implements Clock {
   #nowMs: number;

@@ -4,7 +4,7 @@ import { ManualClock } from "./manual_clock.ts";
 
 const never = new AbortController().signal;
 
-Deno.test("ManualClock wakes sleepers in the order of their times, also those who sleep again", async () => {
+Deno.test("ManualClock wakes sleepers in the order of their times, also twice", async () => {
   const clock = new ManualClock();
   const woken: string[] = [];
   async function sleepTwice(name: string, ms: number): Promise<void> {
