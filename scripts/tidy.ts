@@ -1,6 +1,6 @@
 /**
- * `deno task tidy`: checks the layout of the tree and what the linter cannot see. Prints one finding
- * a line; exits 1 if there is any, 2 if it cannot start.
+ * `deno task tidy`: checks the layout of the tree and what the linter cannot see. Prints one
+ * finding a line; exits 1 if there is any, 2 if it cannot start.
  */
 import { findingsIn, findingText } from "./tidy/rules.ts";
 import type { TextFile } from "./tidy/tree.ts";
@@ -26,12 +26,15 @@ async function readTree(): Promise<readonly TextFile[]> {
     git(["ls-files", "-z", "--full-name", "--cached", "--others", "--exclude-standard", ":/"]),
   ]);
   const paths = [...new Set(list.split("\0"))].filter((path) => path !== "");
-  const files = await Promise.all(paths.map((path) => readText(top.trimEnd(), path)));
+  const files = await Promise.all(paths.map((path) => readText(path, { top: top.trimEnd() })));
   return files.filter((file) => file !== undefined);
 }
 
 /** `undefined` for what is no text (it holds a zero byte) and what is gone from the work tree. */
-async function readText(top: string, path: string): Promise<TextFile | undefined> {
+async function readText(
+  path: string,
+  { top }: { readonly top: string },
+): Promise<TextFile | undefined> {
   try {
     const bytes = await Deno.readFile(`${top}/${path}`);
     return bytes.includes(0) ? undefined : { path, text: new TextDecoder().decode(bytes) };

@@ -45,8 +45,8 @@ function cycleFinding(one: Import, { path, chain, start }: {
 }
 
 /**
- * Rule `plugin`: what a CNI plugin loads at run time never reaches a heavy package, the agent or the
- * controller. One finding for each such import, with the chain that leads there.
+ * Rule `plugin`: what a CNI plugin loads at run time never reaches a heavy package, the agent or
+ * the controller. One finding for each such import, with the chain that leads there.
  */
 export function checkPlugins(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];

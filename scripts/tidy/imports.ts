@@ -71,7 +71,7 @@ function lastOf(tokens: readonly Token[], first: number): number | undefined {
 function targetOf(specifier: string | undefined, path: string): Import["target"] {
   if (specifier === undefined) return { kind: "other" };
   if (/^\.\.?\//.test(specifier)) {
-    return { kind: "file", path: resolvePath(folderOf(path), specifier) };
+    return { kind: "file", path: resolvePath(specifier, { folder: folderOf(path) }) };
   }
   if (specifier.startsWith("node:")) return { kind: "node", name: specifier };
   if (/^[\w-]+:/.test(specifier) || /^[#/]/.test(specifier)) return { kind: "other" };

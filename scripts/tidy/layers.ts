@@ -30,7 +30,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map(Object.entries<Part>({
   "src/base": { layer: "L0", parts: [], packages: [] },
   "src/ip": { layer: "L0", parts: ["src/base"], packages: ["ipaddr.js"] },
   "src/netlink": { layer: "L1", parts: L0, packages: [] },
-  "src/kube": { layer: "L1", parts: L0, packages: ["@kubernetes/client-node"] },
+  "src/kube": { layer: "L1", parts: L0, packages: ["@kubernetes/client-node", "yaml"] },
   "src/store": { layer: "L1", parts: L0, packages: ["yaml"] },
   "src/api": { layer: "L2", parts: L0, packages: ["zod"] },
   "src/cni": { layer: "L2", parts: L0, packages: [] },
@@ -59,7 +59,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map(Object.entries<Part>({
 
 /** Files whose own row of the table differs from their folder's. */
 const EXCEPTIONS: readonly { readonly file: RegExp; readonly part: Part }[] = [
-  // Performs plans, so it alone of the folder knows the kernel. A folder of the same name when it grows.
+  // Performs plans, so it alone of its folder knows the kernel; a folder of that name if it grows.
   {
     file: /^src\/datapath\/apply(?:\.ts|\/.*)$/,
     part: { layer: "L3", parts: [...L0, "src/api", "src/netlink"], packages: [] },
@@ -150,7 +150,7 @@ function refusalOf(one: Import, { module, part, tree }: {
     case "other":
       return one.specifier === undefined
         ? "a computed import() hides what it loads: write the path as a string"
-        : `"${one.specifier}" goes around the import map: use a relative path or a name of deno.json`;
+        : `"${one.specifier}" goes around the import map: use a relative path or a name it has`;
   }
 }
 

@@ -98,6 +98,17 @@ Deno.test("checkLayers() gives each package to the parts that need it", () => {
     "@kubernetes/client-node": ["src/kube/x.ts"],
     "prom-client": ["src/agent/x.ts", "src/controller/x.ts", "src/base/metrics_sink.ts"],
     "@peculiar/x509": ["src/controller/x.ts"],
+    "yaml": [
+      "src/kube/x.ts",
+      "src/store/x.ts",
+      "src/agent/x.ts",
+      "src/agent/config.ts",
+      "src/controller/x.ts",
+      "src/controller/config.ts",
+      "src/init/x.ts",
+      "src/cli/x.ts",
+      "src/cli/config.ts",
+    ],
     "fast-check": [],
   };
   const candidates = new Set([...FILES, "src/api/agent.ts", ...Object.values(owners).flat()]);

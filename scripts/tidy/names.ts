@@ -118,8 +118,8 @@ function sizeRefusal(file: TextFile, tree: Tree): string | undefined {
     .find((match) => match !== null);
   if (excuse === undefined) {
     if (lines <= LINES_MAX) return undefined;
-    return `${lines} lines, at most ${LINES_MAX}: split it by noun; a codec or a table says at its ` +
-      `top "// tidy: table, because ..."`;
+    return `${lines} lines, at most ${LINES_MAX}: split it by noun; a codec or a table says at ` +
+      `its top "// tidy: table, because ..."`;
   }
   const [, kind = "", reason = ""] = excuse;
   if (kind !== "table" && kind !== "codec") {

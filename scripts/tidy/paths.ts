@@ -8,8 +8,11 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** The path that `relative` (`./x`, `../x`) means in a file of `folder`; `..` above the top stays. */
-export function resolvePath(folder: string, relative: string): string {
+/** The path that `./x` or `../x` means in a file of `folder`; `..` above the top stays. */
+export function resolvePath(
+  relative: string,
+  { folder }: { readonly folder: string },
+): string {
   const parts = folder === "" ? [] : folder.split("/");
   for (const part of relative.split("/")) {
     if (part === "." || part === "") continue;
@@ -19,7 +22,7 @@ export function resolvePath(folder: string, relative: string): string {
   return parts.join("/");
 }
 
-/** A test, property test, kernel test or benchmark: by its name, or because it is under `tests/`. */
+/** A test, property test, kernel test or benchmark: by its name, or by being under `tests/`. */
 export function isTest(path: string): boolean {
   return path.startsWith("tests/") || /_(?:test|bench)\.ts$/.test(path);
 }

@@ -1,17 +1,42 @@
 import { checkCycles, checkPlugins } from "./graph.ts";
 import { checkLayers } from "./layers.ts";
 import { checkNames, checkReadmes, checkSizes, checkTopLevel } from "./names.ts";
+import { checkDlopen, checkPurity, checkTime } from "./purity.ts";
+import { checkArrows, checkDocstrings, checkFunctionSizes, checkParameters } from "./shape.ts";
+import {
+  checkColumns,
+  checkDenoVersion,
+  checkLinks,
+  checkMachinePaths,
+  checkOpenWork,
+} from "./text.ts";
 import { type Finding, type TextFile, type Tree, treeOf } from "./tree.ts";
+import { checkCasts, checkEnums, checkSuppressions } from "./types.ts";
 
 /** Every rule. */
 const RULES: readonly ((tree: Tree) => readonly Finding[])[] = [
   checkLayers,
   checkCycles,
   checkPlugins,
+  checkPurity,
+  checkTime,
+  checkDlopen,
+  checkCasts,
+  checkEnums,
+  checkSuppressions,
+  checkFunctionSizes,
+  checkParameters,
+  checkArrows,
+  checkDocstrings,
   checkTopLevel,
   checkNames,
   checkSizes,
   checkReadmes,
+  checkColumns,
+  checkMachinePaths,
+  checkOpenWork,
+  checkDenoVersion,
+  checkLinks,
 ];
 
 /** Checks all files of the repository against all rules. */
@@ -21,7 +46,7 @@ export function findingsIn(files: readonly TextFile[]): readonly Finding[] {
     .toSorted((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line);
 }
 
-/** A finding as it is printed: `path:line rule message`. */
+/** A finding as it is printed: `path:line rule: message`. */
 export function findingText({ path, line, rule, message }: Finding): string {
   return `${path}:${line} ${rule}: ${message}`;
 }

@@ -6,8 +6,8 @@ export interface Token {
   readonly kind: TokenKind;
   /**
    * As written. A template is cut at its expressions: `` `a${ ``, the expression's own tokens,
-   * `` }b` ``. Signs are single characters except those in `SIGNS`; `>` always stands alone, so that
-   * nested type arguments close one by one.
+   * `` }b` ``. Signs are single characters except those in `SIGNS`; `>` always stands alone, so
+   * that nested type arguments close one by one.
    */
   readonly text: string;
   /** 1 is the first line; for a template, the line where the piece starts. */
@@ -49,8 +49,8 @@ const BEFORE_CONDITION = new Set(["if", "while", "for", "with"]);
  * Cuts TypeScript into tokens: strings, templates, comments and regular expressions are told from
  * code without a grammar. Cost is linear in the text.
  *
- * @returns Every token, closed by one of kind `end` that carries the trailing comments. Text that is
- *   no TypeScript gives some tokens; the compiler refuses it elsewhere.
+ * @returns Every token, closed by one of kind `end` that carries the trailing comments. Text that
+ *   is no TypeScript gives some tokens; the compiler refuses it elsewhere.
  */
 export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
@@ -60,19 +60,20 @@ export function tokenize(text: string): readonly Token[] {
   let at = 0;
   let line = 1;
   while (at < text.length) {
-    const space = take(SPACE, text, at) ?? "";
+    const space = take(SPACE, { text, at }) ?? "";
     line += newlines(space);
     at += space.length;
     if (at >= text.length) break;
 
-    const comment = take(COMMENT, text, at) ?? (at === 0 ? take(SHEBANG, text, at) : undefined);
+    const place = { text, at };
+    const comment = take(COMMENT, place) ?? (at === 0 ? take(SHEBANG, place) : undefined);
     if (comment !== undefined) {
       comments.push({ text: comment, line, at });
       line += newlines(comment);
       at += comment.length;
       continue;
     }
-    const lexeme = lexemeAt(text, { at, previous: tokens.at(-1), innermost: open.at(-1), closed });
+    const lexeme = lexemeAt(place, { previous: tokens.at(-1), innermost: open.at(-1), closed });
     const before = tokens.at(-1)?.text ?? "";
     if (/^[([{]$/.test(lexeme.text)) open.push({ sign: lexeme.text, before });
     if (/^[)\]}]/.test(lexeme.text)) closed = open.pop();
@@ -92,33 +93,38 @@ interface Bracket {
   readonly before: string;
 }
 
+/** Where to read on. */
+interface Place {
+  readonly text: string;
+  readonly at: number;
+}
+
 interface Lexeme {
   readonly kind: TokenKind;
   readonly text: string;
 }
 
-function lexemeAt(text: string, { at, previous, innermost, closed }: {
-  readonly at: number;
+function lexemeAt(place: Place, { previous, innermost, closed }: {
   readonly previous: Token | undefined;
   readonly innermost: Bracket | undefined;
   readonly closed: Bracket | undefined;
 }): Lexeme {
-  const first = text.charAt(at);
+  const first = place.text.charAt(place.at);
   if (first === '"' || first === "'") {
-    return { kind: "string", text: take(STRING, text, at) ?? first };
+    return { kind: "string", text: take(STRING, place) ?? first };
   }
   if (first === "`" || (first === "}" && innermost?.sign === "${")) {
-    return { kind: "template", text: take(TEMPLATE, text, at) ?? first };
+    return { kind: "template", text: take(TEMPLATE, place) ?? first };
   }
-  const word = take(WORD, text, at);
+  const word = take(WORD, place);
   if (word !== undefined) return { kind: "word", text: word };
-  const number = take(NUMBER, text, at);
+  const number = take(NUMBER, place);
   if (number !== undefined) return { kind: "number", text: number };
   if (first === "/" && startsExpression(previous, closed)) {
-    const regex = take(REGEX, text, at);
+    const regex = take(REGEX, place);
     if (regex !== undefined) return { kind: "regex", text: regex };
   }
-  return { kind: "sign", text: take(SIGNS, text, at) ?? first };
+  return { kind: "sign", text: take(SIGNS, place) ?? first };
 }
 
 /** Whether an expression may start after this token: then `/` is not a division. */
@@ -137,7 +143,7 @@ function startsExpression(previous: Token | undefined, closed: Bracket | undefin
   }
 }
 
-function take(pattern: RegExp, text: string, at: number): string | undefined {
+function take(pattern: RegExp, { text, at }: Place): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0];
 }

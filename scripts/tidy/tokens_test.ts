@@ -36,7 +36,7 @@ Deno.test("tokenize() cuts templates at their expressions, however deep", () => 
   assert.deepEqual(texts("`no $ {here} \\${ \\` end`").length, 1);
 });
 
-Deno.test("tokenize() hides code in strings and comments, and keeps comments with what follows", () => {
+Deno.test("tokenize() hides code in strings and comments, keeps comments with what follows", () => {
   assert.deepEqual(texts('"// no" + \'import "x"\' // yes'), ['"// no"', "+", "'import \"x\"'"]);
   const [first, end] = tokenize("#!/bin/sh\n// a\n/* b\n*/ x // c\n");
   assert.deepEqual(first?.comments.map(({ text, line }) => [text, line]), [
