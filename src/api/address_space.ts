@@ -50,8 +50,8 @@ export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
     fieldPath: ".ips",
   },
   {
-    rule:
-      `!has(self.excludeIPs) || self.excludeIPs.all(range, range.contains(':') == ${SUBNET_IS_IPV6})`,
+    rule: "!has(self.excludeIPs) || self.excludeIPs.all(range, " +
+      `range.contains(':') == ${SUBNET_IS_IPV6})`,
     message: "excludeIPs has an entry that is not of the family of subnet",
     fieldPath: ".excludeIPs",
   },
@@ -63,7 +63,8 @@ export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
   },
   {
     rule: "!has(self.routes) || self.routes.all(route, " +
-      `route.dst.contains(':') == ${SUBNET_IS_IPV6} && route.gw.contains(':') == ${SUBNET_IS_IPV6})`,
+      `route.dst.contains(':') == ${SUBNET_IS_IPV6} && ` +
+      `route.gw.contains(':') == ${SUBNET_IS_IPV6})`,
     message: "routes has an entry whose dst or gw is not of the family of subnet",
     fieldPath: ".routes",
   },

@@ -1,4 +1,4 @@
-/** SpiderCoordinator: how pods with underlay NICs reach their node and the cluster's own networks. */
+/** SpiderCoordinator: how pods with underlay NICs reach their node and the cluster's networks. */
 import { z } from "zod";
 import { routesSchema } from "./parts.ts";
 import { type CustomResource, envelope, spiderResource } from "./resource.ts";

@@ -2,9 +2,9 @@
  * Small decoders for documents that must be read without zod: what plugins send, CNI
  * configurations, annotations, and the many Kubernetes objects of which only a few fields matter.
  *
- * `members` builds a new value the way Go's JSON decoder does, which is what people's annotations and
- * old plugins rely on: names match without regard to case, unknown members are ignored, `null` is the
- * same as absent. `stored` checks an object in place and keeps everything it does not know.
+ * `members` builds a new value the way Go's JSON decoder does, which is what people's annotations
+ * and old plugins rely on: names match without regard to case, unknown members are ignored, `null`
+ * is the same as absent. `stored` checks an object in place and keeps everything it does not know.
  */
 import { err, ok, type Result } from "../base/result.ts";
 import { choices, type Problem, problemSentence } from "./problem.ts";
@@ -320,8 +320,8 @@ function at<T>(key: PropertyKey, decoder: () => T): T {
 }
 
 /**
- * The one place where a checked value gets its type: the loop before each call went over every member
- * that the type names, which the compiler cannot follow.
+ * The one place where a checked value gets its type: the loop before each call went over every
+ * member that the type names, which the compiler cannot follow.
  */
 function sure<T>(value: unknown): T {
   function holds(_value: unknown): _value is T {

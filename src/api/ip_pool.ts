@@ -65,8 +65,9 @@ const statusSchema = z.looseObject({
 }).meta({ description: "What is known of the pool; derived, never read back." });
 
 /**
- * Once a pool's truth is its SpiderIPs, no write may drop the marker: clients of the reference do not
- * know the field, so each of their status writes is refused instead of recording an address twice.
+ * Once a pool's truth is its SpiderIPs, no write may drop the marker: clients of the reference do
+ * not know the field, so each of their status writes is refused instead of recording an address
+ * twice.
  */
 const FENCE: CelRule = {
   rule: "!has(oldSelf.status) || !has(oldSelf.status.truth) || " +

@@ -33,8 +33,8 @@ export const LABEL_IP_VERSION = "ipam.spidernet.io/ip-version";
 export const LABEL_IP_POOL_RECLAIM = "ipam.spidernet.io/ippool-reclaim";
 
 /**
- * Keys of an automatic pool's `podAffinity.matchLabels`. They match the pod's topmost controller, not
- * labels of the pod.
+ * Keys of an automatic pool's `podAffinity.matchLabels`. They match the pod's topmost controller,
+ * not labels of the pod.
  */
 export const APPLICATION_AFFINITY_LABELS = {
   group: "ipam.spidernet.io/app-api-group",

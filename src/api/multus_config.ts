@@ -55,8 +55,9 @@ const mtuSchema = wholeNumberSchema({ min: 0 }).default(0).meta({
   ...int32,
 });
 
-const resourceName = (description: string): z.ZodOptional<z.ZodString> =>
-  z.string().optional().meta({ description });
+function resourceName(description: string): z.ZodOptional<z.ZodString> {
+  return z.string().optional().meta({ description });
+}
 
 const masterShape = {
   master: z.array(z.string()).meta({
@@ -131,7 +132,7 @@ const ipoibSchema = z.looseObject({
   ippools: poolsSchema,
 });
 
-/** The configuration of the chosen type is there. What else may be there is admission's business. */
+/** The configuration of the chosen type is there. What else may be is admission's business. */
 const BLOCK_RULES: readonly CelRule[] = CNI_TYPES.filter((type) => type !== "custom").map(
   (type) => ({
     rule: `self.cniType != '${type}' || has(self.${CNI_TYPE_FIELDS[type]})`,

@@ -74,8 +74,9 @@ export const conditionsSchema = z.array(conditionSchema).optional().meta({
 export const ADDRESS_COUNT_MAX = 2 ** 63 - 1024;
 
 /**
- * A count of addresses: from 0, `int64` on the wire, saturated at `ADDRESS_COUNT_MAX`. The reference
- * saturates at 2^63 - 1, which a double would turn into a number that the API server refuses.
+ * A count of addresses: from 0, `int64` on the wire, saturated at `ADDRESS_COUNT_MAX`. The
+ * reference saturates at 2^63 - 1, which a double would turn into a number that the API server
+ * refuses.
  */
 export const addressCountSchema = z.number()
   .overwrite((count) => Math.min(count, ADDRESS_COUNT_MAX))

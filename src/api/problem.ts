@@ -1,6 +1,6 @@
 /**
- * What is wrong with one value somewhere inside a document, and the one sentence that says so. Every
- * parser of this directory ends here, so that all bad input reads alike.
+ * What is wrong with one value somewhere inside a document, and the one sentence that says so.
+ * Every parser of this directory ends here, so that all bad input reads alike.
  */
 
 /** One refused value. */

@@ -46,9 +46,9 @@ const COMPRESSED = compression(
 );
 
 /**
- * The name decides who has an address, so each address has exactly one: IPv4 in dotted decimal, IPv6
- * as eight groups of four digits joined with "-". An IPv4-mapped address would be an alias of its
- * IPv4 one.
+ * The name decides who has an address, so each address has exactly one: IPv4 in dotted decimal,
+ * IPv6 as eight groups of four digits joined with "-". An IPv4-mapped address would be an alias of
+ * its IPv4 one.
  */
 const RULES: readonly CelRule[] = [
   {
