@@ -1,3 +1,4 @@
+import { excusesIn } from "./excuses.ts";
 import { nameOf } from "./paths.ts";
 import type { Finding, TextFile, Tree } from "./tree.ts";
 
@@ -113,24 +114,15 @@ export function checkSizes(tree: Tree): readonly Finding[] {
 
 function sizeRefusal(file: TextFile, tree: Tree): string | undefined {
   const lines = lineCount(file.text);
-  const top = tree.modules.get(file.path)?.tokens[0]?.comments ?? [];
-  const excuse = top.map(({ text }) => /\btidy:\s*(\w+)\b[\s,:(-]*(.*)/.exec(text))
-    .find((match) => match !== null);
+  const excuse = excusesIn(tree.modules.get(file.path)?.tokens ?? [])
+    .find(({ kind, isAtTop }) => isAtTop && (kind === "table" || kind === "codec"));
   if (excuse === undefined) {
     if (lines <= LINES_MAX) return undefined;
     return `${lines} lines, at most ${LINES_MAX}: split it by noun; a codec or a table says at ` +
       `its top "// tidy: table, because ..."`;
   }
-  const [, kind = "", reason = ""] = excuse;
-  if (kind !== "table" && kind !== "codec") {
-    return `"tidy: ${kind}" is no exception: only "table" and "codec" are`;
-  }
-  if (reason.replace(/\*\/$/, "").trim().length < 10) {
-    return `"tidy: ${kind}" gives no reason: say in the same line why the file is not split`;
-  }
-  return lines > LINES_MAX
-    ? undefined
-    : `"tidy: ${kind}" is not needed at ${lines} lines: remove it`;
+  if (lines > LINES_MAX) return undefined;
+  return `"tidy: ${excuse.kind}" is not needed at ${lines} lines: remove it`;
 }
 
 /** Rule `readme`: every folder that holds source says in at most 60 lines what it owns. */

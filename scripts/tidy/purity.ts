@@ -1,4 +1,3 @@
-import type { Import } from "./imports.ts";
 import { isApply, isEntry } from "./layers.ts";
 import { isTest } from "./paths.ts";
 import type { Token } from "./tokens.ts";
@@ -41,7 +40,12 @@ const READERS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["AbortSignal", new Set(["timeout"])],
 ]);
 const TIME_MODULES = new Set(["node:timers", "node:timers/promises", "node:perf_hooks"]);
-const RANDOM_NAMES = /^(?:random|generateKey|getRandomValues|webcrypto$|default$)/;
+/** What `node:crypto` draws, however it was imported. */
+const NODE_RANDOM = new Set(
+  ["randomBytes", "randomInt", "randomFill", "randomFillSync", "randomUUID", "webcrypto"],
+);
+/** Builders of the real ports. */
+const SYSTEM_PORT_NAMES = new Set(["systemClock", "systemRandom"]);
 
 /** Whether a file must compute only: no input or output of any kind. */
 export function isPure(path: string): boolean {
@@ -93,40 +97,26 @@ export function checkTime(tree: Tree): readonly Finding[] {
     for (const [index, token] of module.tokens.entries()) {
       const what = timeRead(module.tokens, index);
       if (what === undefined) continue;
-      const message = `${what} reads time or randomness: take a Clock or a Random of src/base`;
+      const message = SYSTEM_PORT_NAMES.has(what)
+        ? `only an entry point calls ${what}(): take the port it makes as an argument`
+        : `${what} reads time or randomness: take a Clock or a Random of src/base`;
       findings.push({ path: module.path, line: token.line, rule: "time", message });
     }
-    for (const { target, names, line } of module.imports) {
-      const message = timeImport(target, names);
-      if (message !== undefined) {
-        findings.push({ path: module.path, line, rule: "time", message });
-      }
+    for (const { target, line } of module.imports) {
+      if (target.kind !== "node" || !TIME_MODULES.has(target.name)) continue;
+      const message = `"${target.name}" reads time: take a Clock of src/base`;
+      findings.push({ path: module.path, line, rule: "time", message });
     }
   }
   return findings;
 }
 
-function timeImport(target: Import["target"], names: readonly string[]): string | undefined {
-  switch (target.kind) {
-    case "file":
-      return SYSTEM_PORTS.has(target.path) && names.some((name) => name.startsWith("system"))
-        ? "only an entry point builds the machine's clock and randomness: take them as ports"
-        : undefined;
-    case "node": {
-      const isCrypto = target.name === "node:crypto";
-      const isRandom = names.length === 0 || names.some((name) => RANDOM_NAMES.test(name));
-      if (!TIME_MODULES.has(target.name) && !(isCrypto && isRandom)) return undefined;
-      return `"${target.name}" reads time or randomness: take a Clock or a Random of src/base`;
-    }
-    default:
-      return undefined;
-  }
-}
-
 /** What the token reads, as text, if it reads time or randomness. */
 function timeRead(tokens: readonly Token[], index: number): string | undefined {
   const token = tokens[index];
-  if (token?.kind !== "word" || !isGlobal(tokens, index)) return undefined;
+  if (token?.kind !== "word") return undefined;
+  if (SYSTEM_PORT_NAMES.has(token.text) || NODE_RANDOM.has(token.text)) return token.text;
+  if (!isGlobal(tokens, index)) return undefined;
   if (TIMERS.has(token.text)) return token.text;
   const next = tokens[index + 1]?.text ?? "";
   if (token.text === "Date") {
@@ -153,7 +143,7 @@ function isGlobal(tokens: readonly Token[], index: number): boolean {
   return !(isNamed && /^(?:[{,;(}]|readonly)$/.test(before));
 }
 
-/** Rule `dlopen`: foreign code enters through one file. */
+/** Rule `ffi`: foreign code enters through one file. */
 export function checkDlopen(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];
   for (const { path, tokens } of tree.modules.values()) {
@@ -161,7 +151,7 @@ export function checkDlopen(tree: Tree): readonly Finding[] {
     for (const token of tokens) {
       if (token.kind !== "word" || token.text !== "dlopen") continue;
       const message = `Deno.dlopen is only for ${FFI_FILE}: add the symbol there`;
-      findings.push({ path, line: token.line, rule: "dlopen", message });
+      findings.push({ path, line: token.line, rule: "ffi", message });
     }
   }
   return findings;

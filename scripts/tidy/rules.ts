@@ -1,3 +1,5 @@
+import { checkCasts } from "./casts.ts";
+import { checkExcuses } from "./excuses.ts";
 import { checkCycles, checkPlugins } from "./graph.ts";
 import { checkLayers } from "./layers.ts";
 import { checkNames, checkReadmes, checkSizes, checkTopLevel } from "./names.ts";
@@ -11,7 +13,7 @@ import {
   checkOpenWork,
 } from "./text.ts";
 import { type Finding, type TextFile, type Tree, treeOf } from "./tree.ts";
-import { checkCasts, checkEnums, checkSuppressions } from "./types.ts";
+import { checkEnums, checkSuppressions } from "./types.ts";
 
 /** Every rule. */
 const RULES: readonly ((tree: Tree) => readonly Finding[])[] = [
@@ -31,6 +33,7 @@ const RULES: readonly ((tree: Tree) => readonly Finding[])[] = [
   checkTopLevel,
   checkNames,
   checkSizes,
+  checkExcuses,
   checkReadmes,
   checkColumns,
   checkMachinePaths,

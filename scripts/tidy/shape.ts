@@ -1,4 +1,4 @@
-import { type Code, codeOf, type FunctionHead, functionsOf, type Parameter } from "./functions.ts";
+import { type Code, type FunctionHead, functionsOf, type Parameter } from "./functions.ts";
 import { isTest } from "./paths.ts";
 import type { Finding, Module, Tree } from "./tree.ts";
 
@@ -86,8 +86,7 @@ function isOptions({ name, isPattern, type }: Parameter): boolean {
 /** Rule `arrow`: at the top level of a file, a function is a `function`. */
 export function checkArrows(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];
-  for (const { path, tokens } of tree.modules.values()) {
-    const code = codeOf(tokens);
+  for (const { path, tokens, code } of tree.modules.values()) {
     for (let index = 0; index < tokens.length; index++) {
       const line = tokens[index]?.line ?? 1;
       if (tokens[index]?.text === "const" && isArrowAt(code, index)) {
@@ -120,9 +119,8 @@ const BEFORE_DECLARATION = new Set(["default", "async", "abstract", "declare"]);
 export function checkDocstrings(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];
   for (const module of tree.modules.values()) {
-    const { path, tokens } = module;
+    const { path, tokens, code } = module;
     if (isTest(path) || path.startsWith("scripts/")) continue;
-    const { closing } = codeOf(tokens);
     const seen = new Set<string>();
     for (let index = 0; index < tokens.length; index++) {
       const token = tokens[index];
@@ -135,7 +133,7 @@ export function checkDocstrings(tree: Tree): readonly Finding[] {
           findings.push({ path, line: token.line, rule: "docstring", message });
         }
       }
-      index = closing.get(index) ?? index;
+      index = code.closing.get(index) ?? index;
     }
   }
   return findings;
@@ -171,7 +169,7 @@ function eachFunction(tree: Tree, { rule, refusal }: {
 }): readonly Finding[] {
   const findings: Finding[] = [];
   for (const module of tree.modules.values()) {
-    for (const head of functionsOf(codeOf(module.tokens))) {
+    for (const head of functionsOf(module.code)) {
       const message = refusal(head, module);
       if (message === undefined) continue;
       findings.push({ path: module.path, line: head.line, rule, message });

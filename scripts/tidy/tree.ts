@@ -1,3 +1,4 @@
+import { type Code, codeOf } from "./functions.ts";
 import { type Import, importsOf } from "./imports.ts";
 import { type Token, tokenize } from "./tokens.ts";
 
@@ -22,6 +23,7 @@ export interface Finding {
 /** A TypeScript file, cut into tokens. */
 export interface Module extends TextFile {
   readonly tokens: readonly Token[];
+  readonly code: Code;
   readonly imports: readonly Import[];
 }
 
@@ -40,7 +42,12 @@ export function treeOf(files: readonly TextFile[]): Tree {
   for (const file of files) {
     if (!file.path.endsWith(".ts")) continue;
     const tokens = tokenize(file.text);
-    modules.set(file.path, { ...file, tokens, imports: importsOf(tokens, file.path) });
+    modules.set(file.path, {
+      ...file,
+      tokens,
+      code: codeOf(tokens),
+      imports: importsOf(tokens, file.path),
+    });
   }
   return { files, texts: new Map(files.map((file) => [file.path, file])), modules };
 }

@@ -324,9 +324,5 @@ function at<T>(key: PropertyKey, decoder: () => T): T {
  * member that the type names, which the compiler cannot follow.
  */
 function sure<T>(value: unknown): T {
-  function holds(_value: unknown): _value is T {
-    return true;
-  }
-  if (holds(value)) return value;
-  throw new TypeError("unreachable");
+  return value as T; // tidy: cast, because the caller's loop checked every member of T
 }
