@@ -1,0 +1,14 @@
+/** A small client of the Kubernetes API: a store over it, and what programs need to run on it. */
+export type {
+  AccessError,
+  ClusterAccess,
+  ExecPlugin,
+  Identity,
+  Material,
+  ReadEnvironment,
+  ReadText,
+} from "./access.ts";
+export { KubeStore } from "./client.ts";
+export { readKubeConfig } from "./kube_config.ts";
+export { inClusterAccess, loadAccess, type LoadOptions } from "./load_access.ts";
+export { type ApiRequest, Transport, type TransportOptions } from "./transport.ts";

@@ -1,0 +1,398 @@
+/** The only way to the API server: requests with credentials, deadlines and safe retries. */
+import { type Clock, startDeadline } from "../base/clock.ts";
+import { errorText } from "../base/log.ts";
+import type { StoreError, StoreResult } from "../base/object_store.ts";
+import type { Random } from "../base/random.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { ClusterAccess, ReadText } from "./access.ts";
+import { expiryOf } from "./certificate_expiry.ts";
+import { connectProblemOf } from "./connect_problem.ts";
+import { Connections, type Lane } from "./connections.ts";
+import { Credentials, type Presentation } from "./credentials.ts";
+import { type Asked, type Refusal, retryAfterMsOf, storeErrorOf } from "./status.ts";
+
+/** One request. */
+export interface ApiRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** Path and query, from the slash on. */
+  readonly path: string;
+  /** `Accept` header. */
+  readonly accept: string;
+  /** JSON text. */
+  readonly body?: string | undefined;
+  /** What is done, behind "Cannot" in messages: `create pods "default/web-0"`. */
+  readonly what: string;
+}
+
+/** What a transport is built from. */
+export interface TransportOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Name of the program: the server's audit log and `managedFields` show it. */
+  readonly userAgent: string;
+  /** `Deno.readTextFile` where absent. */
+  readonly readText?: ReadText | undefined;
+}
+
+/** A reply that is read as it comes. Dispose it: that ends the request. */
+export interface ReplyStream extends Disposable {
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** Milliseconds a call may take, retries included, where the caller names no time. */
+export const CALL_TIMEOUT_MS = 30_000;
+/** Milliseconds until a watch must have begun to answer. */
+export const WATCH_OPEN_MS = 15_000;
+/** Bytes of one reply: 10,000 full pods are about a fifth. */
+const REPLY_BYTES_MAX = 256 * 1024 * 1024;
+/** Times a request is sent at most; those that were only throttled do not count. */
+const SENDS_MAX = 4;
+/** Milliseconds before the first repetition; doubles, with jitter. */
+const BACKOFF_MS_MIN = 100;
+const BACKOFF_MS_MAX = 5_000;
+
+/** A refusal and whether the same request may go again. */
+interface Failure {
+  readonly error: StoreError;
+  /** `"never"`; `"soon"` with our back-off; or the milliseconds the server asks for. */
+  readonly again: "never" | "soon" | number;
+}
+
+/**
+ * Sends requests to one API server over HTTP/2 (HTTP/1.1 where the server offers no more).
+ *
+ * Repeated within the call's time are: reads, whatever went wrong; writes only when nothing can
+ * have been done (429, a refused connection, a rejected credential that has been rotated). A write
+ * whose end is unclear is the caller's to settle (`outcomeUnknown`).
+ */
+export class Transport implements Disposable {
+  readonly #access: ClusterAccess;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #credentials: Credentials;
+  readonly #connections: Connections;
+  #serverTimeMs: number | undefined;
+
+  constructor(access: ClusterAccess, { clock, random, userAgent, readText }: TransportOptions) {
+    this.#access = access;
+    this.#clock = clock;
+    this.#random = random;
+    this.#headers = { "user-agent": userAgent };
+    this.#credentials = new Credentials(access, {
+      clock,
+      readText: readText ?? ((path) => Deno.readTextFile(path)),
+    });
+    this.#connections = new Connections(access);
+  }
+
+  /** `https://host:port`, for messages. */
+  get server(): string {
+    return this.#access.server;
+  }
+
+  /** The server's time by the `Date` of its newest reply, Unix milliseconds, whole seconds. */
+  serverTimeMs(): number | undefined {
+    return this.#serverTimeMs;
+  }
+
+  /** Closes connections; requests in flight end when their signals do. */
+  [Symbol.dispose](): void {
+    this.#credentials[Symbol.dispose]();
+    this.#connections[Symbol.dispose]();
+  }
+
+  /**
+   * Sends a request and reads its JSON reply.
+   *
+   * @throws The signal's reason, if it aborts first.
+   */
+  async call(
+    request: ApiRequest,
+    { signal, timeoutMs = CALL_TIMEOUT_MS }: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs?: number | undefined;
+    },
+  ): Promise<StoreResult<unknown>> {
+    using deadline = startDeadline(this.#clock, { timeoutMs, what: request.what, signal });
+    for (let sends = 1;; sends++) {
+      const result = await this.#send(request, {
+        caller: signal,
+        signal: deadline.signal,
+        // A read leaves time for another try on a new connection, should this one be dead.
+        headersMs: isWrite(request) ? deadline.remainingMs() : deadline.remainingMs() / 2,
+      });
+      if (result.ok) return result;
+      const { error, again } = result.error;
+      if (again === "never" || deadline.signal.aborted) return err(error);
+      if (error.code === "throttled") sends--;
+      if (sends >= SENDS_MAX) return err(error);
+      const waitMs = this.#jitter(again === "soon" ? backoffMs(sends) : again);
+      if (waitMs >= deadline.remainingMs()) return err(error);
+      await this.#clock.sleep(waitMs, { signal });
+    }
+  }
+
+  /**
+   * Sends a GET whose reply does not end, such as a watch; not repeated.
+   *
+   * @throws The signal's reason, if it aborts before the reply begins; later, the body does.
+   */
+  async open(
+    request: ApiRequest,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<StoreResult<ReplyStream>> {
+    signal.throwIfAborted();
+    const controller = new AbortController();
+    const abort = (): void => controller.abort(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    using undo = new DisposableStack();
+    undo.defer(() => {
+      signal.removeEventListener("abort", abort);
+      controller.abort(new Error("The watch was given up"));
+    });
+    const reply = await this.#fetch(request, {
+      caller: signal,
+      signal: controller.signal,
+      headersMs: WATCH_OPEN_MS,
+      lane: "watch",
+    });
+    if (!reply.ok) return err(reply.error.error);
+    const { response, presented } = reply.value;
+    if (!response.ok) {
+      const text = await readText(response).catch(() => "");
+      return err(this.#failureOf({ response, text, request, presented }).error);
+    }
+    if (response.body === null) return err(this.#noJson(request, "the server answered nothing"));
+    const end = undo.move();
+    return ok({ body: response.body, [Symbol.dispose]: () => end.dispose() });
+  }
+
+  async #send(
+    request: ApiRequest,
+    times: {
+      readonly caller: AbortSignal;
+      readonly signal: AbortSignal;
+      readonly headersMs: number;
+    },
+  ): Promise<Result<unknown, Failure>> {
+    const reply = await this.#fetch(request, { ...times, lane: "call" });
+    if (!reply.ok) return reply;
+    const { response, presented } = reply.value;
+    let text: string;
+    try {
+      text = await readText(response);
+    } catch (error) {
+      times.caller.throwIfAborted();
+      if (times.signal.aborted) return err(this.#timedOut(request));
+      return err({
+        error: this.#unavailable(request, {
+          problem: connectProblemOf(error, this.#access).text,
+          outcomeUnknown: isWrite(request),
+        }),
+        again: isWrite(request) ? "never" : "soon",
+      });
+    }
+    if (!response.ok) {
+      return err(this.#failureOf({ response, text, request, presented }));
+    }
+    const value = parseJson(text);
+    if (value.ok) return value;
+    const isPage = /^\s*</.test(text);
+    const problem = isPage
+      ? `the server answered ${response.status} with an HTML page: check that this is the ` +
+        `address of a Kubernetes API server, not of a proxy`
+      : `the server answered ${response.status} with broken JSON (${value.error})`;
+    return err({
+      error: this.#noJson(request, problem),
+      again: isWrite(request) || isPage ? "never" : "soon",
+    });
+  }
+
+  async #fetch(
+    request: ApiRequest,
+    { caller, signal, headersMs, lane }: {
+      readonly caller: AbortSignal;
+      readonly signal: AbortSignal;
+      readonly headersMs: number;
+      readonly lane: Lane;
+    },
+  ): Promise<Result<{ readonly response: Response; readonly presented: Presentation }, Failure>> {
+    caller.throwIfAborted();
+    const none = (problem: string): Failure => ({
+      error: this.#unavailable(request, { problem, outcomeUnknown: false }),
+      again: "never",
+    });
+    const presented = await this.#credentials.present({ signal: caller });
+    if (!presented.ok) return err(none(presented.error));
+    const client = this.#connections.get(lane, presented.value.tls);
+    if (!client.ok) return err(none(client.error));
+    const headers = new AbortController();
+    const passOn = (): void => headers.abort(signal.reason);
+    signal.addEventListener("abort", passOn, { once: true });
+    if (signal.aborted) passOn();
+    using _timer = startTimer(this.#clock, { ms: headersMs, act: () => headers.abort() });
+    try {
+      const response = await fetch(`${this.#access.server}${request.path}`, {
+        method: request.method,
+        headers: {
+          ...this.#headers,
+          ...presented.value.headers,
+          accept: request.accept,
+          ...(request.body !== undefined && { "content-type": "application/json" }),
+        },
+        ...(request.body !== undefined && { body: request.body }),
+        redirect: "manual",
+        signal: headers.signal,
+        client: client.value,
+      });
+      this.#noteTime(response);
+      return ok({ response, presented: presented.value });
+    } catch (error) {
+      signal.removeEventListener("abort", passOn);
+      caller.throwIfAborted();
+      if (headers.signal.aborted) {
+        this.#connections.retire(lane, client.value);
+        return err(this.#timedOut(request));
+      }
+      const { text: problem, nothingSent } = connectProblemOf(error, this.#access);
+      const outcomeUnknown = isWrite(request) && !nothingSent;
+      return err({
+        error: this.#unavailable(request, { problem, outcomeUnknown }),
+        again: outcomeUnknown ? "never" : "soon",
+      });
+    }
+  }
+
+  #failureOf({ response, text, request, presented }: {
+    readonly response: Response;
+    readonly text: string;
+    readonly request: ApiRequest;
+    readonly presented: Presentation;
+  }): Failure {
+    const body = parseJson(text);
+    const refusal: Refusal = {
+      status: response.status,
+      body: body.ok ? body.value : text,
+      retryAfter: response.headers.get("retry-after") ?? undefined,
+    };
+    if (refusal.status === 401) return this.#refused(request, presented);
+    const location = response.headers.get("location");
+    if (refusal.status >= 300 && refusal.status < 400) {
+      const problem = `the server answered ${refusal.status}, a redirect to "${location}": ` +
+        `check that this is the address of a Kubernetes API server`;
+      return {
+        error: this.#unavailable(request, { problem, outcomeUnknown: false }),
+        again: "never",
+      };
+    }
+    const error = storeErrorOf(refusal, this.#asked(request));
+    if (error.code === "throttled") return { error, again: error.retryAfterMs };
+    const mayPass = refusal.status >= 500 || refusal.status === 408;
+    if (!mayPass || isWrite(request) || error.code === "invalid") return { error, again: "never" };
+    return { error, again: retryAfterMsOf(refusal) ?? "soon" };
+  }
+
+  /** 401: says what is wrong with the credential, or tries again with a rotated one. */
+  #refused(request: ApiRequest, presented: Presentation): Failure {
+    const { origin } = this.#access;
+    const renewed = this.#credentials.refuse(presented);
+    const expiry = expiryOf(presented.tls.clientCertificate);
+    const expired = expiry !== undefined && expiry < this.#clock.nowMs();
+    const problem = expired
+      ? `the client certificate of ${origin} expired on ${new Date(expiry).toISOString()}: renew it`
+      : `the server does not accept the credentials of ${origin}: renew its token or certificate`;
+    return {
+      error: {
+        code: "forbidden",
+        message: this.#tell(request, problem),
+        namespaceTerminating: false,
+      },
+      again: renewed ? "soon" : "never",
+    };
+  }
+
+  #timedOut(request: ApiRequest): Failure {
+    const problem = "the server did not answer in time: check its load and the network between";
+    return {
+      error: {
+        code: "timeout",
+        message: this.#tell(request, problem),
+        outcomeUnknown: isWrite(request),
+      },
+      again: isWrite(request) ? "never" : "soon",
+    };
+  }
+
+  #unavailable(
+    request: ApiRequest,
+    { problem, outcomeUnknown }: { readonly problem: string; readonly outcomeUnknown: boolean },
+  ): StoreError {
+    return { code: "unavailable", message: this.#tell(request, problem), outcomeUnknown };
+  }
+
+  #noJson(request: ApiRequest, problem: string): StoreError {
+    return this.#unavailable(request, { problem, outcomeUnknown: isWrite(request) });
+  }
+
+  #tell(request: ApiRequest, problem: string): string {
+    return `Cannot ${request.what} at ${this.#access.server}: ${problem}`;
+  }
+
+  #asked(request: ApiRequest): Asked {
+    return { what: request.what, server: this.#access.server, isWrite: isWrite(request) };
+  }
+
+  #noteTime(response: Response): void {
+    const date = Date.parse(response.headers.get("date") ?? "");
+    if (!Number.isNaN(date)) this.#serverTimeMs = date;
+  }
+
+  /** Between the time itself and a quarter more: those who wait together do not come together. */
+  #jitter(ms: number): number {
+    return Math.max(ms, BACKOFF_MS_MIN) * (1 + this.#random.fraction() / 4);
+  }
+}
+
+function isWrite(request: ApiRequest): boolean {
+  return request.method !== "GET";
+}
+
+function backoffMs(sends: number): number {
+  return Math.min(BACKOFF_MS_MIN * 2 ** (sends - 1), BACKOFF_MS_MAX);
+}
+
+function startTimer(
+  clock: Clock,
+  { ms, act }: { readonly ms: number; readonly act: () => void },
+): Disposable {
+  const timer = new AbortController();
+  clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
+  return { [Symbol.dispose]: () => timer.abort() };
+}
+
+function parseJson(text: string): Result<unknown, string> {
+  try {
+    return ok(JSON.parse(text));
+  } catch (error) {
+    return err(errorText(error));
+  }
+}
+
+/** @throws {Error} If the body is cut or too long. */
+async function readText(response: Response): Promise<string> {
+  const length = Number(response.headers.get("content-length") ?? Number.NaN);
+  if (length <= REPLY_BYTES_MAX) return await response.text();
+  const decoder = new TextDecoder();
+  const parts: string[] = [];
+  let bytesRead = 0;
+  for await (const chunk of response.body ?? []) {
+    bytesRead += chunk.length;
+    if (bytesRead > REPLY_BYTES_MAX) {
+      throw new Error(`the reply is longer than ${REPLY_BYTES_MAX} bytes: list in pages`);
+    }
+    parts.push(decoder.decode(chunk, { stream: true }));
+  }
+  parts.push(decoder.decode());
+  return parts.join("");
+}
