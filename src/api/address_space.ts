@@ -45,13 +45,12 @@ export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
     fieldPath: ".ipVersion",
   },
   {
-    rule: `!has(self.ips) || self.ips.all(range, range.contains(':') == ${SUBNET_IS_IPV6})`,
+    rule: `!has(self.ips) || ${ofFamily("self.ips", { isIpv6: SUBNET_IS_IPV6 })}`,
     message: "ips has an entry that is not of the family of subnet",
     fieldPath: ".ips",
   },
   {
-    rule: "!has(self.excludeIPs) || self.excludeIPs.all(range, " +
-      `range.contains(':') == ${SUBNET_IS_IPV6})`,
+    rule: `!has(self.excludeIPs) || ${ofFamily("self.excludeIPs", { isIpv6: SUBNET_IS_IPV6 })}`,
     message: "excludeIPs has an entry that is not of the family of subnet",
     fieldPath: ".excludeIPs",
   },
@@ -62,10 +61,23 @@ export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
     fieldPath: ".gateway",
   },
   {
-    rule: "!has(self.routes) || self.routes.all(route, " +
-      `route.dst.contains(':') == ${SUBNET_IS_IPV6} && ` +
-      `route.gw.contains(':') == ${SUBNET_IS_IPV6})`,
+    rule: "!has(self.routes) || self.routes.all(route, [route.dst, route.gw].all(address, " +
+      `address.contains(':') == ${SUBNET_IS_IPV6}))`,
     message: "routes has an entry whose dst or gw is not of the family of subnet",
     fieldPath: ".routes",
   },
 ];
+
+/**
+ * CEL that is true if every range of a list is of one family. It joins the list and looks once: a
+ * macro over the entries takes the API server time quadratic in their number (measured with 65,536
+ * entries: 5 s for every write of the object, 0.3 s so). Admission merges two and more entries into
+ * canonical text, so only a single one can be IPv6 and hold a dot (`64:ff9b::10.0.0.1`).
+ *
+ * @param ranges CEL of a list of ranges.
+ * @param options.isIpv6 CEL of the family wanted.
+ */
+export function ofFamily(ranges: string, { isIpv6 }: { readonly isIpv6: string }): string {
+  return `(size(${ranges}) == 1 ? ${ranges}[0].contains(':') == (${isIpv6}) : ` +
+    `!${ranges}.join('').contains(${isIpv6} ? '.' : ':'))`;
+}

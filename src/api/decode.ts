@@ -324,5 +324,5 @@ function at<T>(key: PropertyKey, decoder: () => T): T {
  * member that the type names, which the compiler cannot follow.
  */
 function sure<T>(value: unknown): T {
-  return value as T; // tidy: cast, because the caller's loop checked every member of T
+  return value as T; // tidy: cast, because the loop before it checked each member by name.
 }

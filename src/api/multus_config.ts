@@ -135,7 +135,7 @@ const ipoibSchema = z.looseObject({
 /** The configuration of the chosen type is there. What else may be is admission's business. */
 const BLOCK_RULES: readonly CelRule[] = CNI_TYPES.filter((type) => type !== "custom").map(
   (type) => ({
-    rule: `self.cniType != '${type}' || has(self.${CNI_TYPE_FIELDS[type]})`,
+    rule: `!has(self.cniType) || self.cniType != '${type}' || has(self.${CNI_TYPE_FIELDS[type]})`,
     message: `cniType "${type}" needs its configuration: write ${CNI_TYPE_FIELDS[type]}`,
   }),
 );

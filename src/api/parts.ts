@@ -4,7 +4,7 @@ import { POOL_RANGES_MAX, ROUTES_MAX } from "../base/limits.ts";
 import type { Wire } from "./schema.ts";
 
 /** One entry of `ips` or `excludeIPs`: `10.6.0.10` or `10.6.0.10-10.6.0.20`. */
-export const rangesSchema = z.array(z.string().max(128)).max(POOL_RANGES_MAX);
+export const rangesSchema = z.array(z.string().max(96)).max(POOL_RANGES_MAX);
 
 /** An extra route. */
 export const routeSchema = z.looseObject({

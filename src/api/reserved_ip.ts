@@ -1,6 +1,6 @@
 /** SpiderReservedIP: addresses that no pool gives out. */
 import { z } from "zod";
-import { ipVersionSchema } from "./address_space.ts";
+import { ipVersionSchema, ofFamily } from "./address_space.ts";
 import { rangesSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type Wire } from "./schema.ts";
@@ -16,7 +16,7 @@ const schema = z.looseObject({
     description: "The reserved addresses.",
     ...cel({
       rule: "!has(self.ipVersion) || !has(self.ips) || " +
-        "self.ips.all(range, range.contains(':') == (self.ipVersion == 6))",
+        ofFamily("self.ips", { isIpv6: "self.ipVersion == 6" }),
       message: "ips has an entry that is not of the family in ipVersion",
       fieldPath: ".ips",
     }),

@@ -16,12 +16,20 @@ export interface PrinterColumn extends ResourceColumn {
   readonly priority?: number;
 }
 
+/** What objects of a kind may be called, beyond the DNS subdomain that any object's name is. */
+export interface Naming {
+  readonly pattern: string;
+  /** Characters. */
+  readonly maxLength: number;
+}
+
 /** A resource that this project has the CRD of. */
 export interface CustomResource<T extends StoredObject> extends Resource<T> {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly columns: readonly PrinterColumn[];
+  readonly naming?: Naming;
   readonly schema: z.ZodType<T>;
 }
 
@@ -37,6 +45,7 @@ export interface CustomResourceInit<T extends StoredObject> {
   readonly namespaced: boolean;
   readonly hasStatus: boolean;
   readonly columns: readonly PrinterColumn[];
+  readonly naming?: Naming;
   readonly schema: z.ZodType<T>;
 }
 

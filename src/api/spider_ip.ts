@@ -67,8 +67,7 @@ const RULES: readonly CelRule[] = [
 
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 
-/** What a SpiderIP may be called. */
-export const SPIDER_IP_NAME_PATTERN = `^(${OCTET}(\\.${OCTET}){3}|[0-9a-f]{4}(-[0-9a-f]{4}){7})$`;
+const NAME_PATTERN = `^(${OCTET}(\\.${OCTET}){3}|[0-9a-f]{4}(-[0-9a-f]{4}){7})$`;
 
 const schema = z.looseObject({ ...envelope("SpiderIP"), spec: specSchema }).meta({
   description: "One address in use. Creating it is the allocation, deleting it the release.",
@@ -94,6 +93,7 @@ export const SPIDER_IPS: CustomResource<SpiderIp> = spiderResource({
     column("NODE", "spec.node"),
     column("AGE", "metadata.creationTimestamp", { type: "date" }),
   ],
+  naming: { pattern: NAME_PATTERN, maxLength: 39 },
   schema,
 });
 
