@@ -190,15 +190,24 @@ function ipv4Value(text: string): Ipv4 | undefined {
 function ipv6Value(text: string): Ipv6 | undefined {
   if (text.length > TEXT_CHARACTERS_MAX) return undefined;
   const groups = withHexTail(text);
-  // The library alone would take zones, more than four digits to a group, and `::10.0.0.1` for
-  // `::ffff:10.0.0.1`; what passes this pattern it reads as RFC 4291 says.
-  if (groups === undefined || !IPV6_GROUPS.test(groups) || !ipaddr.IPv6.isValid(groups)) {
-    return undefined;
-  }
+  // The library alone would take zones, and `::10.0.0.1` for `::ffff:10.0.0.1`; what passes this
+  // pattern it reads as RFC 4291 says.
+  if (groups === undefined || !IPV6_GROUPS.test(groups)) return undefined;
+  const parts = ipv6Parts(groups);
+  if (parts === undefined) return undefined;
   let digits = "0x";
-  for (const part of ipaddr.IPv6.parse(groups).parts) digits += part.toString(16).padStart(4, "0");
+  for (const part of parts) digits += part.toString(16).padStart(4, "0");
   const value = BigInt(digits);
   return isIpv6(value) ? value : undefined;
+}
+
+/** Eight numbers, or nothing if the library refuses the text. */
+function ipv6Parts(text: string): readonly number[] | undefined {
+  try {
+    return ipaddr.IPv6.parse(text).parts;
+  } catch {
+    return undefined; // Its only way to say no. Asking isValid() first would parse twice.
+  }
 }
 
 /** Turns a dotted tail into two groups: `64:ff9b::10.0.0.1` into `64:ff9b::a00:1`. */

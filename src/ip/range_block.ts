@@ -134,10 +134,10 @@ export function splice<A extends Address>(
     readonly pieces: FlatRanges<A>;
   },
 ): readonly Block<A>[] {
-  // A gap between two blocks is also the end of the left one: there is always a block to change.
-  const start = from.index === 0 && from.block > 0 ? endOf(blocks, from.block - 1) : from;
-  let end = Math.max(start.block + 1, to.index > 0 ? to.block + 1 : to.block);
-  end = Math.min(end, blocks.length);
+  // The gap before a block is also the end of the block before: fill that, make no new one.
+  const isGap = to.index === 0 && from.block === to.block && from.block > 0;
+  const start = isGap ? endOf(blocks, from.block - 1) : from;
+  let end = to.index > 0 ? to.block + 1 : to.block;
 
   const head = blocks[start.block];
   const tail = to.block < end ? blocks[to.block] : undefined;

@@ -124,3 +124,16 @@ Deno.test("RangeSet takes tens of thousands of single addresses one by one", () 
   assert.equal(taken.rangeCount, 30_000);
   assert.equal(taken.nth(29_999n), IPV6.advance(base, 59_998n));
 });
+
+Deno.test("the families do not mix: the compiler refuses it", () => {
+  const [fours, sixes] = [setOf(IPV4, "10.0.0.1"), setOf(IPV6, "fd00::1")];
+  // @ts-expect-error: a set of the other family
+  assert.throws(() => fours.union(sixes).nth(0), TypeError);
+  // @ts-expect-error: an address of the other family
+  assert.equal(fours.has(six("::")), false);
+  // @ts-expect-error: a plain number is no address
+  assert.equal(fours.has(0), false);
+  // @ts-expect-error: sizes of IPv6 sets are bigints
+  const size: number = sixes.size;
+  assert.equal(size, 1n);
+});
