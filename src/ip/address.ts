@@ -51,9 +51,9 @@ export function isIpv6(value: bigint): value is Ipv6 {
 }
 
 /**
- * Guesses which family a text is meant to be, by its first separator; it need not parse.
+ * Guesses which family a text is meant to be; it need not parse.
  *
- * @returns undefined if there is neither `.` nor `:` in it.
+ * @returns 6 if it has a `:`, else 4 if it has a `.`, else undefined.
  */
 export function guessVersion(text: string): 4 | 6 | undefined {
   if (text.includes(":")) return 6;
