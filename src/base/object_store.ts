@@ -211,7 +211,8 @@ export type WatchEvent<T extends StoredObject> =
     readonly object: BrokenObject;
     readonly resourceVersion: string;
   }
-  | { readonly type: "synced" | "bookmark"; readonly resourceVersion: string }
+  | { readonly type: "synced"; readonly resourceVersion: string }
+  | { readonly type: "bookmark"; readonly resourceVersion: string }
   | { readonly type: "failed"; readonly error: StoreError };
 
 /** Options of `remove`. */

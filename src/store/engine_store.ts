@@ -1,0 +1,262 @@
+import type { Clock } from "../base/clock.ts";
+import { STORE_CALL_MS } from "../base/limits.ts";
+import {
+  type BrokenObject,
+  type CallOptions,
+  type GetOptions,
+  keyOf,
+  keyText,
+  type ListOptions,
+  type ObjectKey,
+  type ObjectList,
+  type ObjectRow,
+  type ObjectRows,
+  type ObjectStore,
+  type RemoveOptions,
+  type Resource,
+  type StoredObject,
+  StoreFailure,
+  type StoreResult,
+  type WatchEvent,
+  type WatchOptions,
+} from "../base/object_store.ts";
+import { err, ok } from "../base/result.ts";
+import type { WriteRequest } from "./decide.ts";
+import type { Engine } from "./engine.ts";
+import { cellText, type RawObject, valueAt } from "./json_value.ts";
+import { shown } from "./names.ts";
+import { type RawWatchEvent, watchKind } from "./watch.ts";
+
+/**
+ * The asynchronous face of an engine: the port as everything above knows it. It adds parsing at the
+ * door, cancellation, patience with a locked file, and nothing else.
+ */
+export class EngineStore implements ObjectStore, Disposable {
+  /** The same store, synchronous and unparsed: for simulators, checkers and `collectGarbage`. */
+  readonly engine: Engine;
+  readonly #clock: Clock;
+  readonly #pollMs: number | undefined;
+  #serverTimeMs: number | undefined;
+
+  /** @param options.pollMs How often watches look for changes of other processes; absent: never. */
+  constructor(
+    engine: Engine,
+    { clock, pollMs }: { readonly clock: Clock; readonly pollMs?: number | undefined },
+  ) {
+    this.engine = engine;
+    this.#clock = clock;
+    this.#pollMs = pollMs;
+  }
+
+  get<T extends StoredObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    options: GetOptions,
+  ): Promise<StoreResult<T>> {
+    return this.#call(options, () => {
+      const got = this.engine.get(resource, { key, notOlderThan: options.notOlderThan });
+      return got.ok ? readAs(resource, got.value) : got;
+    });
+  }
+
+  list<T extends StoredObject>(
+    resource: Resource<T>,
+    options: ListOptions,
+  ): Promise<StoreResult<ObjectList<T>>> {
+    return this.#call(options, () => {
+      const page = this.engine.list(resource, options);
+      if (!page.ok) return page;
+      const items: T[] = [];
+      const broken: BrokenObject[] = [];
+      for (const object of page.value.objects) {
+        const parsed = resource.parse(viewOf(resource, object));
+        if (parsed.ok) items.push(parsed.value);
+        else broken.push({ key: keyOf(object), problem: parsed.error });
+      }
+      return ok({ items, broken, ...placeOf(page.value) });
+    });
+  }
+
+  listRows<T extends StoredObject>(
+    resource: Resource<T>,
+    options: ListOptions,
+  ): Promise<StoreResult<ObjectRows>> {
+    return this.#call(options, () => {
+      const page = this.engine.list(resource, options);
+      if (!page.ok) return page;
+      const rows = page.value.objects.map((object) => rowOf(resource, object));
+      return ok({ rows, ...placeOf(page.value) });
+    });
+  }
+
+  async *watch<T extends StoredObject>(
+    resource: Resource<T>,
+    options: WatchOptions,
+  ): AsyncGenerator<WatchEvent<T>, void> {
+    try {
+      const events = watchKind(this.engine, resource, {
+        ...options,
+        clock: this.#clock,
+        pollMs: this.#pollMs,
+      });
+      for await (const event of events) yield eventAs(resource, event);
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      yield { type: "failed", error: error.error };
+    }
+  }
+
+  create<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    options: CallOptions,
+  ): Promise<StoreResult<T>> {
+    return this.#write(resource, { operation: "create", object }, options);
+  }
+
+  replace<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    options: CallOptions,
+  ): Promise<StoreResult<T>> {
+    return this.#write(resource, { operation: "replace", object }, options);
+  }
+
+  replaceStatus<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    options: CallOptions,
+  ): Promise<StoreResult<T>> {
+    return this.#write(resource, { operation: "replace_status", object }, options);
+  }
+
+  remove<T extends StoredObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    options: RemoveOptions,
+  ): Promise<StoreResult<"removed" | "terminating">> {
+    const request: WriteRequest = { operation: "remove", kind: resource, key, wish: options };
+    return this.#call(options, () => {
+      const done = this.engine.write(request);
+      if (!done.ok) return done;
+      return ok(done.value.effect === "delete" ? "removed" : "terminating");
+    });
+  }
+
+  serverTimeMs(): number | undefined {
+    return this.#serverTimeMs;
+  }
+
+  /** Ends watches in the ordinary way and closes the store; later calls are `unavailable`. */
+  [Symbol.dispose](): void {
+    this.engine[Symbol.dispose]();
+  }
+
+  #write<T extends StoredObject>(
+    resource: Resource<T>,
+    { operation, object }: {
+      readonly operation: "create" | "replace" | "replace_status";
+      readonly object: T;
+    },
+    options: CallOptions,
+  ): Promise<StoreResult<T>> {
+    return this.#call(options, () => {
+      const request = { operation, kind: resource, object: { ...object } };
+      const done = this.engine.write(request);
+      return done.ok ? readAs(resource, done.value.object) : done;
+    });
+  }
+
+  /** Runs one synchronous call, again and again while another process holds the store. */
+  async #call<T>(
+    { signal, timeoutMs = STORE_CALL_MS }: CallOptions,
+    body: () => StoreResult<T>,
+  ): Promise<StoreResult<T>> {
+    const startMs = this.#clock.monotonicMs();
+    for (;;) {
+      signal.throwIfAborted();
+      const answer = attempt(body);
+      const busy = answer.ok || answer.error.code !== "throttled" ? undefined : answer.error;
+      if (busy === undefined) {
+        this.#serverTimeMs = this.#clock.nowMs();
+        return answer;
+      }
+      const waitedMs = this.#clock.monotonicMs() - startMs;
+      if (waitedMs + busy.retryAfterMs > timeoutMs) {
+        const message = `${busy.message} for ${Math.round(waitedMs)} ms`;
+        return err({ code: "timeout", message, outcomeUnknown: false });
+      }
+      await this.#clock.sleep(busy.retryAfterMs, { signal });
+    }
+  }
+}
+
+function attempt<T>(body: () => StoreResult<T>): StoreResult<T> {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof StoreFailure) return err(error.error);
+    throw error;
+  }
+}
+
+function readAs<T extends StoredObject>(
+  resource: Resource<T>,
+  object: RawObject,
+): StoreResult<T> {
+  const parsed = resource.parse(viewOf(resource, object));
+  if (parsed.ok) return parsed;
+  const message =
+    `${resource.kind} ${shown(keyText(keyOf(object)))} is stored but cannot be read: ` +
+    parsed.error;
+  return err({ code: "broken", message });
+}
+
+/** What a reader of this resource sees: everything, or identity and metadata alone. */
+function viewOf<T extends StoredObject>(
+  { view }: Resource<T>,
+  object: RawObject,
+): StoredObject {
+  if (view === "full") return object;
+  const { managedFields: _managed, ...metadata } = object.metadata;
+  return { apiVersion: object.apiVersion, kind: object.kind, metadata };
+}
+
+function eventAs<T extends StoredObject>(
+  resource: Resource<T>,
+  event: RawWatchEvent,
+): WatchEvent<T> {
+  switch (event.type) {
+    case "synced":
+    case "bookmark":
+    case "failed":
+      return event;
+    case "added":
+    case "modified":
+    case "deleted": {
+      const parsed = resource.parse(viewOf(resource, event.object));
+      if (parsed.ok) return { type: event.type, object: parsed.value };
+      return {
+        type: "broken",
+        change: event.type,
+        object: { key: keyOf(event.object), problem: parsed.error },
+        resourceVersion: event.object.metadata.resourceVersion ?? "",
+      };
+    }
+  }
+}
+
+function rowOf<T extends StoredObject>(resource: Resource<T>, object: RawObject): ObjectRow {
+  const cells = resource.columns.map(({ name, path }) => [name, cellText(valueAt(object, path))]);
+  return { key: keyOf(object), cells: Object.fromEntries(cells) };
+}
+
+function placeOf(
+  { revision, continuation }: {
+    readonly revision: number;
+    readonly continuation: string | undefined;
+  },
+): { readonly resourceVersion: string; readonly continuation?: string } {
+  const place = { resourceVersion: String(revision) };
+  return continuation === undefined ? place : { ...place, continuation };
+}
