@@ -190,12 +190,18 @@ export function listOf<T>(item: Decoder<T>): Decoder<readonly T[]> {
   };
 }
 
-/** An object used as a map from any name. */
+/** An object used as a map from any name; the same one where no value changes. */
 export function recordOf<T>(item: Decoder<T>): Decoder<Readonly<Record<string, T>>> {
   return (value) => {
     const object = record(value);
-    for (const name in object) at(name, () => item(object[name]));
-    return sure<Readonly<Record<string, T>>>(object);
+    let changed = false;
+    const entries = Object.entries(object).map(([name, member]) => {
+      const decoded = at(name, () => item(member));
+      changed ||= decoded !== member;
+      return [name, decoded] as const;
+    });
+    // fromEntries() makes own members only, whatever their name: `__proto__` is one like any other.
+    return sure<Readonly<Record<string, T>>>(changed ? Object.fromEntries(entries) : object);
   };
 }
 

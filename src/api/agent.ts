@@ -1,0 +1,284 @@
+/**
+ * The messages between plugins and agent over the unix socket, with the reference's paths, bodies
+ * and status codes: old plugins talk to new agents and the reverse while a cluster is upgraded.
+ * Read at each start of a plugin, so no zod and nothing that loads it.
+ *
+ * @source spiderpool `api/v1/agent/openapi.yaml` and the handlers behind it.
+ */
+import type { Result } from "../base/result.ts";
+import {
+  type Decoded,
+  type Decoder,
+  decoderOf,
+  flag,
+  integer,
+  isRecord,
+  listOf,
+  members,
+  oneOf,
+  optional,
+  otherwise,
+  readJson,
+  text,
+} from "./decode.ts";
+import { err, ok } from "../base/result.ts";
+
+/** Where the agent listens unless its configuration says otherwise. */
+export const AGENT_SOCKET_PATH = "/var/run/spidernet/spiderpool.sock";
+
+/** Milliseconds that a plugin waits for an ADD or DEL. */
+export const AGENT_CALL_TIMEOUT_MS = 100_000;
+/** Milliseconds that a plugin waits for the answer to "are you there". */
+export const AGENT_HEALTH_TIMEOUT_MS = 30_000;
+
+/** Paths of the unix socket. */
+export const AGENT_PATHS = {
+  /** GET: 200 once the agent serves. */
+  healthy: "/v1/ipam/healthy",
+  /** POST `IpamAddArgs` gives `IpamAddResponse`; DELETE `IpamDelArgs`. */
+  ip: "/v1/ipam/ip",
+  /** DELETE `IpamBatchDelArgs`; POST does nothing and succeeds. */
+  ips: "/v1/ipam/ips",
+  /** GET with `podNamespace` and `podName` in the query gives `WorkloadEndpointStatus`. */
+  workloadEndpoint: "/v1/workloadendpoint",
+  /** GET **with a body**, `CoordinatorArgs`, gives `CoordinatorConfig`. */
+  coordinatorConfig: "/v1/coordinator/config",
+} as const;
+
+/** Paths of agent and controller over TCP. */
+export const RUNTIME_PATHS = {
+  startup: "/v1/runtime/startup",
+  readiness: "/v1/runtime/readiness",
+  liveness: "/v1/runtime/liveness",
+} as const;
+
+/** Paths that the reference's controller declares and answers with 501. */
+export const CONTROLLER_PATHS = {
+  /** PUT. */
+  ip: "/v1/ipam/ip",
+  /** POST. */
+  collectGarbage: "/v1/ipam/gc_ips",
+  /** GET. */
+  status: "/v1/ipam/status",
+} as const;
+
+/** Status codes. The body of an error is a JSON string; of 400 and 422 it is `InvalidRequest`. */
+export const AGENT_STATUS = {
+  ok: 200,
+  /** The body is no JSON. */
+  badRequest: 400,
+  /** The pod has no SpiderEndpoint. */
+  notFound: 404,
+  methodNotAllowed: 405,
+  /** A required field is missing or of another type. */
+  invalid: 422,
+  failed: 500,
+  notImplemented: 501,
+  /** Conflicting addresses of stateless pods are not to be released. */
+  statelessReleaseForbidden: 521,
+  /** Conflicting addresses of stateful pods are never released. */
+  statefulReleaseForbidden: 522,
+} as const;
+
+/** `code` of an `InvalidRequest` whose required field is missing. */
+export const REQUIRED_FIELD_CODE = 602;
+
+/** Body of 400 and 422. */
+export interface InvalidRequest {
+  readonly code: number;
+  readonly message: string;
+}
+
+const noTexts: readonly string[] = [];
+const texts = otherwise(listOf(text), noTexts);
+const off = otherwise(flag, false);
+
+const podFields = { podNamespace: text, podName: text, podUID: text };
+
+const addArgs = members({
+  containerID: text,
+  ifName: text,
+  netNamespace: text,
+  ...podFields,
+  defaultIPv4IPPool: texts,
+  defaultIPv6IPPool: texts,
+  cleanGateway: off,
+  matchMasterSubnet: off,
+});
+
+/** Body of an ADD. Required texts may be empty: old runtimes know no pod UID. */
+export type IpamAddArgs = Decoded<typeof addArgs>;
+
+const delArgs = members({
+  containerID: text,
+  ifName: text,
+  netNamespace: otherwise(text, ""),
+  ...podFields,
+});
+
+/** Body of a DEL. */
+export type IpamDelArgs = Decoded<typeof delArgs>;
+
+const batchDelArgs = members({
+  containerID: text,
+  netNamespace: otherwise(text, ""),
+  ...podFields,
+  isReleaseConflictIPs: off,
+});
+
+/** Body of the release of all addresses of a pod, after a conflict was seen on the wire. */
+export type IpamBatchDelArgs = Decoded<typeof batchDelArgs>;
+
+const coordinatorArgs = members({
+  podNamespace: otherwise(text, ""),
+  podName: otherwise(text, ""),
+});
+
+/** Body of a coordinator's question. */
+export type CoordinatorArgs = Decoded<typeof coordinatorArgs>;
+
+const hardwareAddress: Decoder<string> = decoderOf((value) => {
+  if (typeof value === "string" && /^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/.test(value)) {
+    return ok(value);
+  }
+  return err({ allowed: 'a hardware address such as "aa:bb:cc:dd:ee:ff"' });
+});
+
+const vlan = integer({ min: 0, max: 4094 });
+
+const ipConfig = members({
+  version: oneOf([4, 6]),
+  address: text,
+  nic: text,
+  ipPool: otherwise(text, ""),
+  gateway: otherwise(text, ""),
+  vlan: otherwise(vlan, 0),
+  mac: optional(hardwareAddress),
+  enableGatewayDetection: off,
+  enableIPConflictDetection: off,
+});
+
+/** An address of the answer, with the prefix length of its pool: `10.6.0.17/16`. */
+export type IpConfig = Decoded<typeof ipConfig>;
+
+const nicRoute = members({ ifName: otherwise(text, ""), dst: text, gw: text });
+
+/** A route of the answer and the NIC that it belongs to. */
+export type NicRoute = Decoded<typeof nicRoute>;
+
+const noRoutes: readonly NicRoute[] = [];
+const dns = members({
+  domain: otherwise(text, ""),
+  nameservers: texts,
+  options: texts,
+  search: texts,
+});
+
+const addResponse = members({
+  ips: listOf(ipConfig),
+  routes: otherwise(listOf(nicRoute), noRoutes),
+  dns: optional(dns),
+});
+
+/** Answer to an ADD: addresses and routes of all NICs that were allocated so far. */
+export type IpamAddResponse = Decoded<typeof addResponse>;
+
+const interfaceDetail = members({
+  interface: text,
+  ipv4: optional(text),
+  ipv6: optional(text),
+  mac: optional(text),
+  vlan: otherwise(vlan, 0),
+  ipv4Pool: optional(text),
+  ipv6Pool: optional(text),
+  ipv4Gateway: optional(text),
+  ipv6Gateway: optional(text),
+  routes: otherwise(listOf(nicRoute), noRoutes),
+});
+
+/** What one NIC of a pod has. */
+export type InterfaceDetail = Decoded<typeof interfaceDetail>;
+
+const workloadEndpointStatus = members({
+  ...podFields,
+  node: text,
+  interfaces: listOf(interfaceDetail),
+});
+
+/** What a pod has. */
+export type WorkloadEndpointStatus = Decoded<typeof workloadEndpointStatus>;
+
+const policyRoute = members({ dst: otherwise(text, ""), gw: otherwise(text, "") });
+const noPolicyRoutes: readonly Decoded<typeof policyRoute>[] = [];
+
+const coordinatorConfig = members({
+  mode: text,
+  overlayPodCIDR: texts,
+  serviceCIDR: texts,
+  tunePodRoutes: flag,
+  hijackCIDR: texts,
+  policyRoutes: otherwise(listOf(policyRoute), noPolicyRoutes),
+  podMACPrefix: otherwise(text, ""),
+  podDefaultRouteNIC: otherwise(text, ""),
+  hostRuleTable: otherwise(integer(), 0),
+  podRPFilter: otherwise(integer(), 0),
+  txQueueLen: otherwise(integer(), 0),
+  vethLinkAddress: otherwise(text, ""),
+  vethMTU: otherwise(integer(), 0),
+});
+
+/** What coordinators do unless their own configuration says otherwise; 0 and "" are "not set". */
+export type CoordinatorConfig = Decoded<typeof coordinatorConfig>;
+
+const REQUEST = { root: "the request" };
+const ANSWER = { root: "the agent's answer" };
+
+/** Reads the body of an ADD. */
+export function readIpamAddArgs(body: string): Result<IpamAddArgs, string> {
+  return readJson(addArgs, body, REQUEST);
+}
+
+/** Reads the body of a DEL. */
+export function readIpamDelArgs(body: string): Result<IpamDelArgs, string> {
+  return readJson(delArgs, body, REQUEST);
+}
+
+/** Reads the body of the release of all addresses of a pod. */
+export function readIpamBatchDelArgs(body: string): Result<IpamBatchDelArgs, string> {
+  return readJson(batchDelArgs, body, REQUEST);
+}
+
+/** Reads the body of a coordinator's question. */
+export function readCoordinatorArgs(body: string): Result<CoordinatorArgs, string> {
+  return readJson(coordinatorArgs, body, REQUEST);
+}
+
+/** Reads the answer to an ADD. */
+export function readIpamAddResponse(body: string): Result<IpamAddResponse, string> {
+  return readJson(addResponse, body, ANSWER);
+}
+
+/** Reads what a pod has. */
+export function readWorkloadEndpointStatus(body: string): Result<WorkloadEndpointStatus, string> {
+  return readJson(workloadEndpointStatus, body, ANSWER);
+}
+
+/** Reads what coordinators do. */
+export function readCoordinatorConfig(body: string): Result<CoordinatorConfig, string> {
+  return readJson(coordinatorConfig, body, ANSWER);
+}
+
+/**
+ * The text of an error's body, whichever form it has: a JSON string, `InvalidRequest`, or what
+ * something in between wrote.
+ */
+export function agentErrorText(body: string): string {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (typeof value === "string") return value.trim();
+    if (isRecord(value) && typeof value.message === "string") return value.message;
+  } catch {
+    // Not the agent's own words: shown as they are.
+  }
+  return body.trim();
+}
