@@ -14,6 +14,8 @@ export const SELECTOR_LENGTH_MAX = 65_536;
 export const LIST_PAGE_OBJECTS = 500;
 /** Milliseconds a local store's call waits for another process's lock, unless it says otherwise. */
 export const STORE_CALL_MS = 10_000;
+/** Milliseconds between two looks of a local store's watch for changes of other processes. */
+export const STORE_POLL_MS = 200;
 /** Milliseconds between bookmarks of a quiet watch; design.md 2.5 gives a watch up after 90 s. */
 export const WATCH_BOOKMARK_MS = 60_000;
 /** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */

@@ -8,6 +8,7 @@ import {
   type ObjectKey,
   type Selection,
   type StoreError,
+  StoreFailure,
   type StoreResult,
 } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
@@ -101,7 +102,7 @@ export class Engine implements Disposable {
 
   /** Revision of the newest change. */
   get revision(): number {
-    return this.#backend.read((state) => state.revision);
+    return this.read((state) => state.revision);
   }
 
   /** Whether the store was closed: then watches end. */
@@ -111,6 +112,7 @@ export class Engine implements Disposable {
 
   /** Runs a body on one consistent state. */
   read<T>(body: (state: State) => T): T {
+    this.#refuseClosed();
     return this.#backend.read(body);
   }
 
@@ -124,7 +126,7 @@ export class Engine implements Disposable {
     if (place !== undefined) {
       return err({ code: "invalid", message: `Cannot get ${what}: ${place}` });
     }
-    return this.#backend.read((state) => {
+    return this.read((state) => {
       const stale = freshnessProblem(state, freshness);
       if (stale !== undefined) return err(refused(stale, `Cannot get ${what}`));
       const object = state.get({ kind: kindId(kind), key: keyText(key) });
@@ -145,7 +147,7 @@ export class Engine implements Disposable {
     if (!selection.ok) return selection;
     const { limit, continuation } = options;
     const { namespaced } = kind;
-    return this.#backend.read((state) => {
+    return this.read((state) => {
       const stale = freshnessProblem(state, options);
       if (stale !== undefined) return err(refused(stale, `Cannot list ${kindId(kind)}`));
       const request = { kind: kindId(kind), namespaced, selection: selection.value };
@@ -156,7 +158,7 @@ export class Engine implements Disposable {
 
   /** Does one write, wholly or not at all. */
   write(request: WriteRequest): StoreResult<Decision> {
-    const done = this.#backend.write((state) => this.#decideAndStore(state, request));
+    const done = this.#change((state) => this.#decideAndStore(state, request));
     if (!done.ok) return done;
     const { decision, change } = done.value;
     if (change !== undefined) {
@@ -168,7 +170,7 @@ export class Engine implements Disposable {
 
   /** Forgets the changes up to a revision, as etcd's compaction does. */
   compact(revision: number): void {
-    this.#backend.write((state) => {
+    this.#change((state) => {
       assert(revision <= state.revision, "the future cannot be forgotten");
       state.compact(revision);
     });
@@ -176,12 +178,12 @@ export class Engine implements Disposable {
 
   /** Opens the subscription of one watch. */
   subscribe(kind: KindFacts): Subscription {
-    return this.#backend.read((state) => this.#hub.subscribe(kindId(kind), state));
+    return this.read((state) => this.#hub.subscribe(kindId(kind), state));
   }
 
   /** Tells watches of changes that other processes made too. */
   announce(): void {
-    this.#backend.read((state) => this.#hub.announce(state));
+    this.read((state) => this.#hub.announce(state));
   }
 
   /** Revision up to which open watches were told. */
@@ -198,7 +200,7 @@ export class Engine implements Disposable {
       readonly limit: number;
     },
   ): StoreResult<RawChangeBatch> {
-    return this.#backend.read((state) => {
+    return this.read((state) => {
       if (after < state.compactedRevision || after > state.revision) {
         return err({
           code: "gone",
@@ -218,6 +220,7 @@ export class Engine implements Disposable {
 
   /** Ends watches in the ordinary way and closes the backend. */
   [Symbol.dispose](): void {
+    if (this.closed) return;
     this.#hub.close();
     this.#backend[Symbol.dispose]();
   }
@@ -257,6 +260,17 @@ export class Engine implements Disposable {
     state.commit(change);
     this.#forgetOld(state);
     return ok({ decision, change });
+  }
+
+  #change<T>(body: (state: WritableState) => T): T {
+    this.#refuseClosed();
+    return this.#backend.write(body);
+  }
+
+  #refuseClosed(): void {
+    if (!this.closed) return;
+    const message = "Cannot use the store: it was closed";
+    throw new StoreFailure({ code: "unavailable", message, outcomeUnknown: false });
   }
 
   /** A tenth of the history goes at a time: its cost per write is constant. */

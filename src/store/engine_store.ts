@@ -24,6 +24,7 @@ import { err, ok } from "../base/result.ts";
 import type { WriteRequest } from "./decide.ts";
 import type { Engine } from "./engine.ts";
 import { cellText, type RawObject, valueAt } from "./json_value.ts";
+import { waitForLock } from "./lock_wait.ts";
 import { shown } from "./names.ts";
 import { type RawWatchEvent, watchKind } from "./watch.ts";
 
@@ -167,36 +168,13 @@ export class EngineStore implements ObjectStore, Disposable {
     });
   }
 
-  /** Runs one synchronous call, again and again while another process holds the store. */
   async #call<T>(
     { signal, timeoutMs = STORE_CALL_MS }: CallOptions,
     body: () => StoreResult<T>,
   ): Promise<StoreResult<T>> {
-    const startMs = this.#clock.monotonicMs();
-    for (;;) {
-      signal.throwIfAborted();
-      const answer = attempt(body);
-      const busy = answer.ok || answer.error.code !== "throttled" ? undefined : answer.error;
-      if (busy === undefined) {
-        this.#serverTimeMs = this.#clock.nowMs();
-        return answer;
-      }
-      const waitedMs = this.#clock.monotonicMs() - startMs;
-      if (waitedMs + busy.retryAfterMs > timeoutMs) {
-        const message = `${busy.message} for ${Math.round(waitedMs)} ms`;
-        return err({ code: "timeout", message, outcomeUnknown: false });
-      }
-      await this.#clock.sleep(busy.retryAfterMs, { signal });
-    }
-  }
-}
-
-function attempt<T>(body: () => StoreResult<T>): StoreResult<T> {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof StoreFailure) return err(error.error);
-    throw error;
+    const answer = await waitForLock(body, { clock: this.#clock, signal, timeoutMs });
+    this.#serverTimeMs = this.#clock.nowMs();
+    return answer;
   }
 }
 
