@@ -102,31 +102,33 @@ function partOf(path: string): Part | undefined {
   return exception?.part ?? PARTS.get(partNameOf(path));
 }
 
-/** Rule `layer`: who may import whom, and which packages; the table is exact. */
+/**
+ * Rule `layer`: who may import whom, and which packages; the table is exact. Tests and scripts may
+ * import anything, but through the import map as well.
+ */
 export function checkLayers(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];
   for (const module of tree.modules.values()) {
-    if (isTest(module.path) || module.path.startsWith("scripts/")) continue;
-    const part = partOf(module.path);
-    if (part === undefined) {
-      findings.push({
-        path: module.path,
-        line: 1,
-        rule: "layer",
-        message:
-          `${partNameOf(module.path)} is no part of the layer table: put the file where the ` +
-          `table has a row for it`,
-      });
-      continue;
+    const { path } = module;
+    const isFree = isTest(path) || path.startsWith("scripts/");
+    const part = partOf(path);
+    if (part === undefined && !isFree) {
+      const message = `${partNameOf(path)} is no part of the layer table: put the file where the ` +
+        `table has a row for it`;
+      findings.push({ path, line: 1, rule: "layer", message });
     }
     for (const one of module.imports) {
-      const message = refusalOf(one, { module, part, tree });
-      if (message !== undefined) {
-        findings.push({ path: module.path, line: one.line, rule: "layer", message });
-      }
+      const message = mapRefusal(one) ??
+        (isFree || part === undefined ? undefined : refusalOf(one, { module, part, tree }));
+      if (message !== undefined) findings.push({ path, line: one.line, rule: "layer", message });
     }
   }
   return findings;
+}
+
+function mapRefusal({ target, specifier }: Import): string | undefined {
+  if (target.kind !== "other" || specifier === undefined) return undefined;
+  return `"${specifier}" goes around the import map: use a relative path or a name it has`;
 }
 
 function refusalOf(one: Import, { module, part, tree }: {
@@ -136,7 +138,7 @@ function refusalOf(one: Import, { module, part, tree }: {
 }): string | undefined {
   switch (one.target.kind) {
     case "file":
-      return tree.modules.has(one.target.path) || tree.texts.has(one.target.path)
+      return tree.texts.has(one.target.path)
         ? fileRefusal(one.target.path, { module, part })
         : `"${one.specifier}" is not in the tree: import an existing file, with its extension`;
     case "package": {
@@ -148,9 +150,7 @@ function refusalOf(one: Import, { module, part, tree }: {
     case "node":
       return undefined;
     case "other":
-      return one.specifier === undefined
-        ? "a computed import() hides what it loads: write the path as a string"
-        : `"${one.specifier}" goes around the import map: use a relative path or a name it has`;
+      return "a computed import() hides what it loads: write the path as a string";
   }
 }
 

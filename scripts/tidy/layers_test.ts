@@ -153,10 +153,12 @@ Deno.test("checkLayers() refuses what it cannot place", () => {
   assert.match(refusals({ "src/base/a.ts": `import "./gone.ts";` }).join(), /is not in the tree/);
   assert.match(refusals({ "src/agent/a.ts": `import(name);` }).join(), /computed import/);
   for (const specifier of ["npm:zod", "jsr:@std/path", "https://example.org/x.ts"]) {
-    assert.match(
-      refusals({ "src/agent/a.ts": `import "${specifier}";` }).join(),
-      /goes around the import map/,
-    );
+    for (const path of ["src/agent/a.ts", "scripts/a.ts", "tests/sim/a.ts"]) {
+      assert.match(
+        refusals({ [path]: `import "${specifier}";` }).join(),
+        /goes around the import map/,
+      );
+    }
   }
 });
 

@@ -30,6 +30,17 @@ const PURE_NODE: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["node:crypto", new Set(["createHash", "createHmac", "timingSafeEqual"])],
 ]);
 
+/** Programs: what they do to the outside, they do through ports that an entry point built. */
+const PROGRAM = /^(?:src\/(?:agent|controller|init|cli|dashboard)|cni\/[^/]+)\//;
+/** Modules of Node that act on the machine or the network. */
+const NODE_IO = new Set(
+  ("fs fs/promises net tls http https http2 dgram dns dns/promises child_process process os " +
+    "worker_threads cluster sqlite readline readline/promises tty").split(" ")
+    .map((name) => `node:${name}`),
+);
+/** Members of `Deno` that do nothing: classes of errors, printing of values. */
+const DENO_VALUES = new Set(["errors", "inspect"]);
+
 /** Functions that start or read a clock. */
 const TIMERS = new Set(["setTimeout", "setInterval", "setImmediate", "performance"]);
 /** Members of globals that read time or randomness. */
@@ -87,6 +98,36 @@ function nodeFindings(module: Module): readonly Finding[] {
     findings.push({ path: module.path, line, rule: "pure", message });
   }
   return findings;
+}
+
+/** Rule `port`: programs act through ports handed in; their entry points build the real ones. */
+export function checkPorts(tree: Tree): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const { path, tokens, imports } of tree.modules.values()) {
+    if (!PROGRAM.test(path) || isEntry(path) || isTest(path)) continue;
+    const refuse = (what: string, line: number): void => {
+      const message = `${what} acts on the outside from inside a program: take it as a port, ` +
+        `which main.ts builds`;
+      findings.push({ path, line, rule: "port", message });
+    };
+    for (const [index, { text, line }] of tokens.entries()) {
+      if (!OUTSIDE.has(text) || !isGlobal(tokens, index)) continue;
+      const member = tokens[index + 2]?.text ?? "";
+      if (text === "Deno" && isHarmless(member)) continue;
+      refuse(text === "Deno" ? `Deno.${member}` : text, line);
+    }
+    for (const { target, typeOnly, line } of imports) {
+      if (target.kind === "node" && !typeOnly && NODE_IO.has(target.name)) {
+        refuse(`"${target.name}"`, line);
+      }
+    }
+  }
+  return findings;
+}
+
+/** Whether a member of `Deno` is a type, or a value that does nothing. */
+function isHarmless(member: string): boolean {
+  return DENO_VALUES.has(member) || (/^[A-Z]/.test(member) && !/^(?:Command|Unsafe)/.test(member));
 }
 
 /** Rule `time`: time and randomness come through `Clock` and `Random`, built by entry points. */

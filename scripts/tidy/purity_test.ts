@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkDlopen, checkPurity, checkTime } from "./purity.ts";
+import { checkDlopen, checkPorts, checkPurity, checkTime } from "./purity.ts";
 import { type Finding, type Tree, treeOf } from "./tree.ts";
 
 /** Lines and messages of a rule on one file. */
@@ -70,6 +70,34 @@ Deno.test("checkPurity() accepts names that only look like it, and modules that 
   ];
   for (const text of good) {
     assert.deepEqual(refusals(checkPurity, { path: "src/ipam/x.ts", text }), [], text);
+  }
+});
+
+Deno.test("checkPorts() keeps programs from acting on the outside themselves", () => {
+  const programs = ["src/agent/x.ts", "src/cli/view/x.ts", "cni/vlan/add.ts"];
+  const others = ["main.ts", "cni/vlan/main.ts", "src/kube/x.ts", "src/agent/x_test.ts"];
+  const bad = [
+    `await Deno.readTextFile(path);`,
+    `new Deno.Command("ip");`,
+    `const { serve } = Deno;`,
+    `await fetch(url);`,
+    `import { connect } from "node:net";`,
+  ];
+  for (const text of bad) {
+    for (const path of programs) {
+      assert.match(refusals(checkPorts, { path, text }).join(), /^1 .* take it as a port/, text);
+    }
+    for (const path of others) assert.deepEqual(refusals(checkPorts, { path, text }), [], text);
+  }
+  const good = [
+    `if (error instanceof Deno.errors.NotFound) return;`,
+    `function f(connection: Deno.Conn): void {}`,
+    `import { createHash } from "node:crypto";`,
+    `import { join } from "node:path";`,
+    `ports.fetch(url);`,
+  ];
+  for (const text of good) {
+    assert.deepEqual(refusals(checkPorts, { path: "src/agent/x.ts", text }), [], text);
   }
 });
 

@@ -3,7 +3,7 @@ import { checkExcuses } from "./excuses.ts";
 import { checkCycles, checkPlugins } from "./graph.ts";
 import { checkLayers } from "./layers.ts";
 import { checkNames, checkReadmes, checkSizes, checkTopLevel } from "./names.ts";
-import { checkDlopen, checkPurity, checkTime } from "./purity.ts";
+import { checkDlopen, checkPorts, checkPurity, checkTime } from "./purity.ts";
 import { checkArrows, checkDocstrings, checkFunctionSizes, checkParameters } from "./shape.ts";
 import {
   checkColumns,
@@ -21,6 +21,7 @@ const RULES: readonly ((tree: Tree) => readonly Finding[])[] = [
   checkCycles,
   checkPlugins,
   checkPurity,
+  checkPorts,
   checkTime,
   checkDlopen,
   checkCasts,

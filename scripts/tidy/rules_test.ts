@@ -9,6 +9,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   cycle: { "src/ip/a.ts": `import "./a.ts";` },
   plugin: { "cni/vlan/a.ts": `import "zod";` },
   pure: { "src/ip/a.ts": "Deno.cwd();" },
+  port: { "src/agent/a.ts": "Deno.serve(f);" },
   time: { "src/agent/a.ts": "Date.now();" },
   ffi: { "src/agent/a.ts": "Deno.dlopen(x, y);" },
   cast: { "src/agent/a.ts": "x as Y;" },
