@@ -65,6 +65,27 @@ Deno.test("checkPlugins() follows the plugins' imports to each heavy package and
   }
 });
 
+Deno.test("checkPlugins() looks at what every plugin shares before there is a plugin", () => {
+  for (const path of ["src/cni/x.ts", "src/api/agent.ts", "main.ts"]) {
+    const up = "../".repeat(path.split("/").length - 1) || "./";
+    const files = { [path]: `import "${up}src/api/x.ts";`, "src/api/x.ts": `import "zod";` };
+    assert.equal(checkPlugins(tree(files)).length, 1, path);
+  }
+});
+
+Deno.test("checkPlugins() lets main.ts load a program on demand, but not with itself", () => {
+  const agent = { "src/agent/x.ts": "" };
+  assert.equal(checkPlugins(tree({ ...agent, "main.ts": `import "./src/agent/x.ts";` })).length, 1);
+  const onDemand = { ...agent, "main.ts": `await import("./src/agent/x.ts");` };
+  assert.deepEqual(checkPlugins(tree(onDemand)), []);
+  const hidden = {
+    ...agent,
+    "main.ts": `import "./src/base/x.ts";`,
+    "src/base/x.ts": `await import("../agent/x.ts");`,
+  };
+  assert.equal(checkPlugins(tree(hidden)).length, 1);
+});
+
 Deno.test("checkPlugins() ignores types, tests and what no plugin reaches", () => {
   assert.deepEqual(
     checkPlugins(tree({

@@ -14,6 +14,8 @@ export interface Import {
     | { readonly kind: "other" };
   /** `import type` or `export type`: gone at run time. */
   readonly typeOnly: boolean;
+  /** `import(...)`: loaded when it is reached, not with the file. */
+  readonly isDynamic: boolean;
   /** Names taken from it, as exported there; empty for `*`, dynamic and bare imports. */
   readonly names: readonly string[];
   /** Indexes of its first and last token. */
@@ -39,6 +41,7 @@ export function importsOf(tokens: readonly Token[], path: string): readonly Impo
       specifier,
       target: targetOf(specifier, path),
       typeOnly: inside[0]?.text === "type" && inside.length > 2,
+      isDynamic: inside[0]?.text === "(",
       names: namesOf(inside),
       first: index,
       last,

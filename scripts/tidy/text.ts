@@ -1,4 +1,4 @@
-import { folderOf, resolvePath } from "./paths.ts";
+import { folderOf, isTest, resolvePath } from "./paths.ts";
 import type { Finding, TextFile, Tree } from "./tree.ts";
 
 const COLUMNS_MAX = 100;
@@ -79,15 +79,17 @@ function openWorkRefusal(line: string): string | undefined {
   return /#\d+|\bissue \d+/.test(rest) ? undefined : `a TODO names its issue: "TODO(#12): ..."`;
 }
 
-/** Rule `deno-version`: what the README says is what `scripts/setup.sh` installs. */
+/** Where a version of Deno is said for now; a decision records what was measured then. */
+const SAYS_VERSION = /^(?:README\.md|deno\.json|\.ci\/.*|(?:scripts|manifests)\/.*)$/;
+
+/** Rule `deno-version`: what the tree says of Deno's version is what `scripts/setup.sh` installs. */
 export function checkDenoVersion(tree: Tree): readonly Finding[] {
   const setup = tree.texts.get("scripts/setup.sh")?.text ?? "";
   const pinned = /DENO_VERSION[:=-]*["']?(\d+\.\d+\.\d+)/.exec(setup)?.[1];
-  const readme = tree.texts.get("README.md");
-  if (pinned === undefined || readme === undefined) return [];
-  return eachLine({ ...tree, files: [readme] }, {
+  if (pinned === undefined) return [];
+  return eachLine(tree, {
     rule: "deno-version",
-    isChecked: () => true,
+    isChecked: ({ path }) => SAYS_VERSION.test(path) && !isTest(path),
     refusal: (line) => {
       for (const [, version = ""] of line.matchAll(/\bdeno(?:\s+|@|[- ]v)v?(\d+(?:\.\d+)+)/gi)) {
         if (version === pinned || pinned.startsWith(`${version}.`)) continue;

@@ -94,6 +94,12 @@ Deno.test("checkDenoVersion() compares what the README says with what is pinned"
   }
   assert.match(found("x\nNeeds Deno 2.8.1.\n").join(), /^README\.md:2 Deno 2\.8\.1 is not what/);
   assert.equal(found("npm install deno@2.9.5").length, 1);
+  for (const path of ["deno.json", ".ci/run", "scripts/build.ts", "manifests/agent.yaml"]) {
+    const files = { [path]: "npm:deno@2.8.0", "scripts/setup.sh": setup };
+    assert.equal(refusals(checkDenoVersion, files).length, 1, path);
+  }
+  const past = { "docs/decisions/0001.md": "Deno 2.8.0", "scripts/a_test.ts": "// Deno 2.8.0" };
+  assert.deepEqual(refusals(checkDenoVersion, { ...past, "scripts/setup.sh": setup }), []);
   assert.equal(found("Deno 2.9.5", "readonly DENO_VERSION=2.9.6").length, 1);
   assert.deepEqual(found("Needs Deno 2.9.6 (any Deno 2.9 does; deno@2.9.6)"), []);
   assert.deepEqual(refusals(checkDenoVersion, { "README.md": "Deno 1.0" }), []);
