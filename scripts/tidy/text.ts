@@ -82,7 +82,7 @@ function openWorkRefusal(line: string): string | undefined {
 /** Where a version of Deno is said for now; a decision records what was measured then. */
 const SAYS_VERSION = /^(?:README\.md|deno\.json|\.ci\/.*|(?:scripts|manifests)\/.*)$/;
 
-/** Rule `deno-version`: what the tree says of Deno's version is what `scripts/setup.sh` installs. */
+/** Rule `deno-version`: what the tree says of Deno's version is what setup.sh installs. */
 export function checkDenoVersion(tree: Tree): readonly Finding[] {
   const setup = tree.texts.get("scripts/setup.sh")?.text ?? "";
   const pinned = /DENO_VERSION[:=-]*["']?(\d+\.\d+\.\d+)/.exec(setup)?.[1];
