@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as z from "zod";
 import { jsonPath } from "./crd/definition.ts";
 import { structuralSchema } from "./crd/structural.ts";
 import { CRD_FOLDER, crdFiles } from "./generate_crds.ts";

@@ -1,5 +1,5 @@
 /** A kind's CustomResourceDefinition. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { StoredObject } from "../../src/base/object_store.ts";
 import type { CustomResource, PrinterColumn } from "../../src/api/resource.ts";
 import { type Json, structuralSchema } from "./structural.ts";

@@ -1,5 +1,5 @@
 /** A zod schema as a structural schema: the OpenAPI subset that CustomResourceDefinitions take. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 /** Fields and rules that SpiderIPPool and SpiderSubnet have in common. */
-import { z } from "zod";
+import * as z from "zod";
 import { rangesSchema, routesSchema } from "./parts.ts";
 import { cel, type CelRule } from "./schema.ts";
 

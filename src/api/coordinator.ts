@@ -1,20 +1,9 @@
 /** SpiderCoordinator: how pods with underlay NICs reach their node and the cluster's networks. */
-import { z } from "zod";
+import * as z from "zod";
+import { COORDINATOR_MODES_ON_WIRE } from "./coordinator_mode.ts";
 import { routesSchema } from "./parts.ts";
 import { type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { wholeNumberSchema, type Wire } from "./schema.ts";
-
-/**
- * Modes on the wire. The reference's CRD says `disabled`, its plugin only knows `disable`: both are
- * taken and mean the same (`coordinatorMode`).
- */
-export const COORDINATOR_MODES_ON_WIRE = [
-  "auto",
-  "underlay",
-  "overlay",
-  "disabled",
-  "disable",
-] as const;
 
 /** Where pod CIDRs come from. */
 export const POD_CIDR_TYPES = ["auto", "cluster", "calico", "cilium", "none"] as const;

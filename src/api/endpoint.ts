@@ -1,5 +1,5 @@
 /** SpiderEndpoint: the addresses of one pod, by NIC. */
-import { z } from "zod";
+import * as z from "zod";
 import { routesSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { wholeNumberSchema, type Wire } from "./schema.ts";

@@ -1,5 +1,5 @@
 /** SpiderIPPool: addresses that pods may get, and which pods may get them. */
-import { z } from "zod";
+import * as z from "zod";
 import { ADDRESS_SPACE_RULES, addressSpaceShape } from "./address_space.ts";
 import { addressCountSchema, conditionsSchema, labelSelectorSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";

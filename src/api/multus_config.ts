@@ -1,5 +1,5 @@
 /** SpiderMultusConfig: one network that pods can attach to, rendered as a CNI configuration. */
-import { z } from "zod";
+import * as z from "zod";
 import { coordinatorSpecSchema } from "./coordinator.ts";
 import { type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type CelRule, wholeNumberSchema, type Wire } from "./schema.ts";

@@ -1,5 +1,5 @@
 /** NetworkAttachmentDefinition: what Multus reads, and what a SpiderMultusConfig is rendered to. */
-import { z } from "zod";
+import * as z from "zod";
 import { type CustomResource, customResource } from "./resource.ts";
 import { metadataSchema, type Wire } from "./schema.ts";
 

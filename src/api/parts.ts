@@ -1,7 +1,7 @@
 /** Small schemas that several kinds contain. */
-import { z } from "zod";
+import * as z from "zod";
 import { POOL_RANGES_MAX, ROUTES_MAX } from "../base/limits.ts";
-import type { Wire } from "./schema.ts";
+import { wholeNumberSchema, type Wire } from "./schema.ts";
 
 /** One entry of `ips` or `excludeIPs`: `10.6.0.10` or `10.6.0.10-10.6.0.20`. */
 export const rangesSchema = z.array(z.string().max(96)).max(POOL_RANGES_MAX);
@@ -48,7 +48,7 @@ export type LabelSelector = Wire<z.output<typeof labelSelectorSchema>>;
 export const conditionSchema = z.looseObject({
   type: z.string().max(316).meta({ description: "What the condition is about, in CamelCase." }),
   status: z.enum(["True", "False", "Unknown"]).meta({ description: "Whether it holds." }),
-  observedGeneration: z.int().min(0).optional().meta({
+  observedGeneration: wholeNumberSchema({ min: 0 }).optional().meta({
     description: "metadata.generation that the condition was derived from.",
     format: "int64",
   }),

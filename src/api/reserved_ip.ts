@@ -1,5 +1,5 @@
 /** SpiderReservedIP: addresses that no pool gives out. */
-import { z } from "zod";
+import * as z from "zod";
 import { ipVersionSchema, ofFamily } from "./address_space.ts";
 import { rangesSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";

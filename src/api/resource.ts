@@ -1,5 +1,5 @@
 /** How a kind of this directory becomes a `Resource` of the object store and a CRD. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Resource, ResourceColumn, StoredObject } from "../base/object_store.ts";
 import {
   SPIDERPOOL_API_VERSION,

@@ -5,7 +5,7 @@
  * A schema is the one description of a kind: `scripts/generate_crds.ts` makes its CRD of it, so its
  * `.meta()` carries what only the API server reads (`description`, `format`, CEL rules).
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { ObjectMeta } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { decode, wholeNumber } from "./decode.ts";
@@ -139,10 +139,12 @@ function allowedBy(issue: z.core.$ZodIssue): string {
   }
 }
 
-function bounded(origin: string, bound: { readonly min?: number; readonly max?: number }): string {
-  if (origin === "number" || origin === "int" || origin === "bigint") return wholeNumber(bound);
-  const unit = origin === "string" ? "characters" : "items";
-  return bound.min === undefined
-    ? `at most ${bound.max} ${unit}`
-    : `at least ${bound.min} ${bound.min === 1 ? unit.slice(0, -1) : unit}`;
+function bounded(
+  origin: string,
+  { min, max }: { readonly min?: number; readonly max?: number },
+): string {
+  const bound = min === undefined ? `at most ${max}` : `at least ${min}`;
+  if (origin === "number" || origin === "int" || origin === "bigint") return `a number of ${bound}`;
+  const unit = origin === "string" ? "character" : "item";
+  return (min ?? max) === 1 ? `${bound} ${unit}` : `${bound} ${unit}s`;
 }

@@ -1,5 +1,5 @@
 /** SpiderIP: one allocated address. The object is the allocation (design.md 2). */
-import { z } from "zod";
+import * as z from "zod";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type CelRule, type Wire } from "./schema.ts";
 

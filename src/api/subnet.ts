@@ -1,5 +1,5 @@
 /** SpiderSubnet: addresses that are lent to pools. */
-import { z } from "zod";
+import * as z from "zod";
 import { ADDRESS_SPACE_RULES, addressSpaceShape } from "./address_space.ts";
 import { addressCountSchema, conditionsSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
