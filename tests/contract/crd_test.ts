@@ -129,8 +129,13 @@ crdTest("kubectl get prints the reference's columns, and ours for sip", async (n
     const printed = await kubectlOk(["get", shortName]);
     assert.equal(printed.split("\n")[0]?.trim().replaceAll(/\s+/g, " "), header);
   }
+  for (const { plural, columns } of SPIDER_KINDS) {
+    const printed = await kubectlOk(["get", plural, "-o", "wide"]);
+    const names = columns.length === 0 ? ["Age"] : columns.map((column) => column.name);
+    const header = ["NAME", ...names].join(" ").toUpperCase();
+    assert.equal(printed.split("\n")[0]?.trim().replaceAll(/\s+/g, " "), header);
+  }
   const wide = (await kubectlOk(["get", "sp", name, "-o", "wide"])).split("\n");
-  assert.match(wide[0] ?? "", /DEFAULT\s+DISABLE\s+NODENAME\s+MULTUSNAME\s+APP-NAMESPACE/);
   assert.match(wide[1] ?? "", /4\s+10\.6\.0\.0\/16\s+.*true\s+true\s+\["node1"\]/);
   const rows = await kubectlOk(["get", "se", name]);
   assert.match(rows, /eth0\s+p4\s+10\.6\.0\.10\/16\s+p6\s+fd00:6::10\/64\s+node1/);

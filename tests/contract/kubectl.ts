@@ -19,12 +19,22 @@ export const apiServer: Need = {
   },
 };
 
+/** What kubectl remembers of a server's kinds: of one run only, since ports are used again. */
+let cache: string | undefined;
+
+function cacheFolder(): string {
+  if (cache !== undefined) return cache;
+  const folder = Deno.makeTempDirSync({ prefix: "kubectl-cache-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  return cache = folder;
+}
+
 /** Runs kubectl. @param input Object or text for its standard input (`-f -`). */
 export async function kubectl(args: readonly string[], input?: unknown): Promise<KubectlAnswer> {
   const path = Deno.env.get("CONTRACT_KUBECONFIG");
   assert(path !== undefined, "the test asked for `apiServer`");
   const child = new Deno.Command("kubectl", {
-    args: ["--kubeconfig", path, ...args],
+    args: ["--kubeconfig", path, "--cache-dir", cacheFolder(), ...args],
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
