@@ -3,12 +3,23 @@ import * as z from "zod";
 import { rangesSchema, routesSchema } from "./parts.ts";
 import { cel, type CelRule } from "./schema.ts";
 
+/** What the rules below say when they refuse; `write_rules.ts` says the same without CEL. */
+export const ADDRESS_SPACE_MESSAGES = {
+  ipVersionChanged: "ipVersion never changes: create another object",
+  subnetChanged: "subnet never changes: create another object",
+  ipVersion: "ipVersion is not the family of subnet: write 4 for IPv4, 6 for IPv6, or leave it out",
+  ips: "ips has an entry that is not of the family of subnet",
+  excludeIPs: "excludeIPs has an entry that is not of the family of subnet",
+  gateway: "gateway is not of the family of subnet",
+  routes: "routes has an entry whose dst or gw is not of the family of subnet",
+} as const;
+
 /** `ipVersion` of a pool, a subnet or reserved addresses. */
 export const ipVersionSchema = z.literal([4, 6]).optional().meta({
   description: "Address family, 4 or 6; derived when absent, never changes once set.",
   type: "integer",
   format: "int64",
-  ...cel({ rule: "self == oldSelf", message: "ipVersion never changes: create another object" }),
+  ...cel({ rule: "self == oldSelf", message: ADDRESS_SPACE_MESSAGES.ipVersionChanged }),
 });
 
 /** The `spec` fields of both kinds. Ranges are read by `src/ip`, with the pool's subnet at hand. */
@@ -16,7 +27,7 @@ export const addressSpaceShape = {
   ipVersion: ipVersionSchema,
   subnet: z.string().max(64).meta({
     description: "CIDR that the addresses belong to, in canonical form; never changes.",
-    ...cel({ rule: "self == oldSelf", message: "subnet never changes: create another object" }),
+    ...cel({ rule: "self == oldSelf", message: ADDRESS_SPACE_MESSAGES.subnetChanged }),
   }),
   ips: rangesSchema.optional().meta({
     description: "Addresses to give out, each entry as 10.6.0.10 or 10.6.0.10-10.6.0.20.",
@@ -41,29 +52,29 @@ const SUBNET_IS_IPV6 = "self.subnet.contains(':')";
 export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
   {
     rule: `!has(self.ipVersion) || (self.ipVersion == 6) == ${SUBNET_IS_IPV6}`,
-    message: "ipVersion is not the family of subnet: write 4 for IPv4, 6 for IPv6, or leave it out",
+    message: ADDRESS_SPACE_MESSAGES.ipVersion,
     fieldPath: ".ipVersion",
   },
   {
     rule: `!has(self.ips) || ${ofFamily("self.ips", { isIpv6: SUBNET_IS_IPV6 })}`,
-    message: "ips has an entry that is not of the family of subnet",
+    message: ADDRESS_SPACE_MESSAGES.ips,
     fieldPath: ".ips",
   },
   {
     rule: `!has(self.excludeIPs) || ${ofFamily("self.excludeIPs", { isIpv6: SUBNET_IS_IPV6 })}`,
-    message: "excludeIPs has an entry that is not of the family of subnet",
+    message: ADDRESS_SPACE_MESSAGES.excludeIPs,
     fieldPath: ".excludeIPs",
   },
   {
     rule: "!has(self.gateway) || self.gateway == '' || " +
       `self.gateway.contains(':') == ${SUBNET_IS_IPV6}`,
-    message: "gateway is not of the family of subnet",
+    message: ADDRESS_SPACE_MESSAGES.gateway,
     fieldPath: ".gateway",
   },
   {
     rule: "!has(self.routes) || self.routes.all(route, [route.dst, route.gw].all(address, " +
       `address.contains(':') == ${SUBNET_IS_IPV6}))`,
-    message: "routes has an entry whose dst or gw is not of the family of subnet",
+    message: ADDRESS_SPACE_MESSAGES.routes,
     fieldPath: ".routes",
   },
 ];

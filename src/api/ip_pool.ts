@@ -64,6 +64,10 @@ const statusSchema = z.looseObject({
   conditions: conditionsSchema,
 }).meta({ description: "What is known of the pool; derived, never read back." });
 
+/** What the fence says when it refuses. */
+export const TRUTH_FENCE_MESSAGE = "status.truth is never taken away: this writer is too old for " +
+  "a pool whose addresses are SpiderIPs";
+
 /**
  * Once a pool's truth is its SpiderIPs, no write may drop the marker: clients of the reference do
  * not know the field, so each of their status writes is refused instead of recording an address
@@ -72,8 +76,7 @@ const statusSchema = z.looseObject({
 const FENCE: CelRule = {
   rule: "!has(oldSelf.status) || !has(oldSelf.status.truth) || " +
     "(has(self.status) && has(self.status.truth))",
-  message: "status.truth is never taken away: this writer is too old for a pool whose addresses " +
-    "are SpiderIPs",
+  message: TRUTH_FENCE_MESSAGE,
 };
 
 const schema = z.looseObject({

@@ -136,7 +136,7 @@ const ipoibSchema = z.looseObject({
 const BLOCK_RULES: readonly CelRule[] = CNI_TYPES.filter((type) => type !== "custom").map(
   (type) => ({
     rule: `!has(self.cniType) || self.cniType != '${type}' || has(self.${CNI_TYPE_FIELDS[type]})`,
-    message: `cniType "${type}" needs its configuration: write ${CNI_TYPE_FIELDS[type]}`,
+    message: blockMessage(type),
   }),
 );
 
@@ -192,3 +192,8 @@ export const SPIDER_MULTUS_CONFIGS: CustomResource<SpiderMultusConfig> = spiderR
   columns: [],
   schema,
 });
+
+/** What is said of a configuration without the block of its type. */
+export function blockMessage(type: CniType): string {
+  return `cniType "${type}" needs its configuration: write ${CNI_TYPE_FIELDS[type]}`;
+}

@@ -5,6 +5,9 @@ import { rangesSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type Wire } from "./schema.ts";
 
+/** What the rule of the ranges says when it refuses. */
+export const RESERVED_FAMILY_MESSAGE = "ips has an entry that is not of the family in ipVersion";
+
 const schema = z.looseObject({
   ...envelope("SpiderReservedIP"),
   spec: z.looseObject({
@@ -17,7 +20,7 @@ const schema = z.looseObject({
     ...cel({
       rule: "!has(self.ipVersion) || !has(self.ips) || " +
         ofFamily("self.ips", { isIpv6: "self.ipVersion == 6" }),
-      message: "ips has an entry that is not of the family in ipVersion",
+      message: RESERVED_FAMILY_MESSAGE,
       fieldPath: ".ips",
     }),
   }),

@@ -3,14 +3,24 @@ import * as z from "zod";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type CelRule, type Wire } from "./schema.ts";
 
+/** What the rules below say when they refuse; `write_rules.ts` says the same without CEL. */
+export const SPIDER_IP_MESSAGES = {
+  ipChanged: "ip never changes: delete the object instead",
+  poolChanged: "pool never changes: delete the object instead",
+  nobody: "an address belongs to a pod (podNamespace, podName, podUID) or is held back (hold)",
+  name: "the name is not that of spec.ip: write the IPv4 address itself, or the IPv6 address as " +
+    'eight groups of four hex digits joined with "-", and spec.ip in canonical form',
+  mapped: "an IPv4-mapped IPv6 address is no address of its own: write the IPv4 address",
+} as const;
+
 const specSchema = z.looseObject({
   ip: z.string().max(39).meta({
     description: "The address in canonical form; the object's name says the same. Never changes.",
-    ...cel({ rule: "self == oldSelf", message: "ip never changes: delete the object instead" }),
+    ...cel({ rule: "self == oldSelf", message: SPIDER_IP_MESSAGES.ipChanged }),
   }),
   pool: z.string().max(253).meta({
     description: "SpiderIPPool that the address was taken from. Never changes.",
-    ...cel({ rule: "self == oldSelf", message: "pool never changes: delete the object instead" }),
+    ...cel({ rule: "self == oldSelf", message: SPIDER_IP_MESSAGES.poolChanged }),
   }),
   podNamespace: z.string().optional().meta({ description: "Namespace of the pod." }),
   podName: z.string().optional().meta({
@@ -35,7 +45,7 @@ const specSchema = z.looseObject({
   description: "Who has the address.",
   ...cel({
     rule: "has(self.hold) || (has(self.podNamespace) && has(self.podName) && has(self.podUID))",
-    message: "an address belongs to a pod (podNamespace, podName, podUID) or is held back (hold)",
+    message: SPIDER_IP_MESSAGES.nobody,
   }),
 });
 
@@ -61,7 +71,7 @@ const RULES: readonly CelRule[] = [
   },
   {
     rule: "!self.metadata.name.startsWith('0000-0000-0000-0000-0000-ffff-')",
-    message: "an IPv4-mapped IPv6 address is no address of its own: write the IPv4 address",
+    message: SPIDER_IP_MESSAGES.mapped,
   },
 ];
 
