@@ -1,0 +1,198 @@
+/**
+ * Gets the programs a native cluster runs: the official builds where their site can be reached,
+ * else built with Go from the modules pinned (with checksums) in `go/`. Either way once, into a
+ * cache.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import * as path from "node:path";
+import { hasProgram, runOrThrow } from "./process.ts";
+
+/** Kubernetes version of the native cluster; `go/kubernetes/go.mod` says the same. */
+export const KUBERNETES_VERSION = "v1.34.2";
+/** etcd version; `go/etcd/go.mod` says the same. */
+export const ETCD_VERSION = "v3.6.5";
+/** Multus version; `go/multus/go.mod` says the same. */
+export const MULTUS_VERSION = "v4.2.2";
+
+/** Programs that the one Kubernetes executable becomes, by name. */
+export const KUBERNETES_PROGRAMS = [
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kube-proxy",
+  "kubelet",
+  "kubectl",
+] as const;
+
+const OFFICIAL_SITE = "https://dl.k8s.io";
+const REACH_TIMEOUT_MS = 3_000;
+
+/** Paths of the programs: a folder with one entry a name. */
+export interface Components {
+  /** Holds `KUBERNETES_PROGRAMS`, `etcd` and `multus`. */
+  readonly folder: string;
+}
+
+/** Ports of `ensureComponents`, so that its choice can be tested without a network. */
+export interface ComponentSources {
+  readonly cache: string;
+  readonly report: (line: string) => void;
+  readonly fetch: typeof fetch;
+}
+
+/**
+ * Makes sure that every program is in the cache, and says what it does if that takes time. Two
+ * callers at once do the work twice at worst: each program appears by one rename.
+ */
+export async function ensureComponents(sources: ComponentSources): Promise<Components> {
+  const source = await sourceDigest();
+  const folder = path.join(sources.cache, `components-${KUBERNETES_VERSION}-${source}`);
+  await Deno.mkdir(folder, { recursive: true });
+  await ensureKubernetes(folder, sources);
+  await ensureBuilt(folder, {
+    name: "etcd",
+    module: "etcd",
+    target: "go.etcd.io/etcd/server/v3",
+    ldflags: "-s -w",
+    version: ETCD_VERSION,
+    sources,
+  });
+  await ensureBuilt(folder, {
+    name: "multus",
+    module: "multus",
+    target: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus",
+    ldflags: "-s -w",
+    version: MULTUS_VERSION,
+    sources,
+  });
+  return { folder };
+}
+
+async function ensureKubernetes(folder: string, sources: ComponentSources): Promise<void> {
+  const missing = KUBERNETES_PROGRAMS.filter((name) => !existsSync(path.join(folder, name)));
+  if (missing.length === 0) return;
+  if (await downloadOfficial(folder, missing, sources)) return;
+  await ensureBuilt(folder, {
+    name: "kube",
+    module: "kubernetes",
+    target: ".",
+    ldflags: kubernetesLdflags(),
+    version: KUBERNETES_VERSION,
+    sources,
+  });
+  for (const name of KUBERNETES_PROGRAMS) {
+    await Deno.remove(path.join(folder, name)).catch(ignoreMissing);
+    await Deno.link(path.join(folder, "kube"), path.join(folder, name));
+  }
+}
+
+/**
+ * Downloads the official programs, each checked against the checksum published beside it.
+ *
+ * @returns False, with nothing kept, if the site cannot be reached.
+ * @throws {Error} If a program's bytes are not what the site's checksum says.
+ */
+export async function downloadOfficial(
+  folder: string,
+  names: readonly string[],
+  { fetch, report }: Pick<ComponentSources, "fetch" | "report">,
+): Promise<boolean> {
+  const arch = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+  const base = `${OFFICIAL_SITE}/${KUBERNETES_VERSION}/bin/linux/${arch}`;
+  if (!await canReach(`${base}/${names[0]}.sha256`, fetch)) return false;
+  report(`Downloading Kubernetes ${KUBERNETES_VERSION}: ${names.join(", ")}`);
+  for (const name of names) {
+    const wanted = (await (await fetch(`${base}/${name}.sha256`)).text()).trim().slice(0, 64);
+    const bytes = new Uint8Array(await (await fetch(`${base}/${name}`)).arrayBuffer());
+    const found = createHash("sha256").update(bytes).digest("hex");
+    if (found !== wanted) {
+      throw new Error(`Cannot use "${name}" from ${base}: its sha256 is ${found}, not ${wanted}`);
+    }
+    const file = path.join(folder, name);
+    await Deno.writeFile(`${file}.part`, bytes, { mode: 0o755 });
+    await Deno.rename(`${file}.part`, file);
+  }
+  return true;
+}
+
+async function canReach(url: string, fetcher: typeof fetch): Promise<boolean> {
+  try {
+    const reply = await fetcher(url, { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
+    await reply.body?.cancel();
+    return reply.ok;
+  } catch {
+    return false; // No network, no such host, a proxy's refusal: all mean that we build instead.
+  }
+}
+
+interface Build {
+  readonly name: string;
+  readonly module: string;
+  readonly target: string;
+  readonly ldflags: string;
+  readonly version: string;
+  readonly sources: ComponentSources;
+}
+
+async function ensureBuilt(folder: string, build: Build): Promise<void> {
+  const file = path.join(folder, build.name);
+  if (existsSync(file)) return;
+  const go = await findGo();
+  build.sources.report(
+    `Building ${build.module} ${build.version} with Go (once; kept in the cache)`,
+  );
+  const part = `${file}.part-${Deno.pid}`;
+  await runOrThrow(
+    [go, "build", "-trimpath", "-ldflags", build.ldflags, "-o", part, build.target],
+    {
+      cwd: path.join(import.meta.dirname ?? ".", "go", build.module),
+      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+    },
+  );
+  await Deno.rename(part, file);
+}
+
+/**
+ * Finds a Go toolchain.
+ *
+ * @throws {Deno.errors.NotFound} With the remedy, if there is none.
+ */
+export async function findGo(): Promise<string> {
+  for (const candidate of ["go", "/usr/local/go/bin/go", "/usr/lib/go/bin/go"]) {
+    if (await hasProgram(candidate)) return candidate;
+  }
+  throw new Deno.errors.NotFound(
+    'Cannot build the cluster\'s programs: no "go" was found; run scripts/setup.sh cluster',
+  );
+}
+
+function kubernetesLdflags(): string {
+  const [major, minor] = KUBERNETES_VERSION.slice(1).split(".");
+  const version = "k8s.io/component-base/version";
+  const values = { gitVersion: KUBERNETES_VERSION, gitMajor: major, gitMinor: minor };
+  const flags = Object.entries(values).map(([name, value]) => `-X ${version}.${name}=${value}`);
+  return ["-s -w", ...flags].join(" ");
+}
+
+/** Changes whenever anything that decides the programs does: sources, modules, toolchain. */
+async function sourceDigest(): Promise<string> {
+  const digest = createHash("sha256");
+  for (const file of ["kubernetes/main.go", "kubernetes/go.mod", "etcd/go.mod", "multus/go.mod"]) {
+    digest.update(await Deno.readFile(path.join(import.meta.dirname ?? ".", "go", file)));
+  }
+  return digest.digest("hex").slice(0, 12);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+/** Folder that keeps what is expensive to make, outside any clone. */
+export function cacheFolder(environment: { get(name: string): string | undefined }): string {
+  const named = environment.get("SPIDERPOOL_CACHE");
+  if (named !== undefined && named !== "") return named;
+  const base = environment.get("XDG_CACHE_HOME") ??
+    path.join(environment.get("HOME") ?? "/tmp", ".cache");
+  return path.join(base, "spiderpool-deno");
+}

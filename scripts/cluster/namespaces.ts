@@ -1,0 +1,115 @@
+/**
+ * Namespaces that a process holds open: it is process 1 of its own process namespace, so ending it
+ * ends everything started inside, and the kernel takes links, mounts and addresses back. Nothing is
+ * left behind, however we are stopped.
+ */
+import * as path from "node:path";
+import {
+  childrenOf,
+  endProcess,
+  identifyProcess,
+  type ProcessIdentity,
+  runOrThrow,
+  startDetached,
+  waitFor,
+} from "./process.ts";
+
+/** A set of namespaces (process, mount, network, host name) and the process that holds them. */
+export interface Holder {
+  readonly hostname: string;
+  /** Process 1 inside, by its number outside. */
+  readonly init: ProcessIdentity;
+}
+
+const START_TIMEOUT_MS = 15_000;
+
+/**
+ * Starts a holder. `setup` (POSIX shell, `set -eu`) runs inside as process 1 before anybody else
+ * can enter; process 1 then waits for ever and reaps what is orphaned.
+ *
+ * @throws {Error} If `setup` fails, with what it printed; nothing is left.
+ */
+export async function startHolder(
+  { hostname, setup, folder }: {
+    readonly hostname: string;
+    readonly setup: string;
+    /** Gets `holder.log`; a file `held` appears there once `setup` is done. */
+    readonly folder: string;
+  },
+): Promise<Holder> {
+  await Deno.mkdir(folder, { recursive: true });
+  const held = path.join(folder, "held");
+  const logPath = path.join(folder, "holder.log");
+  await Deno.remove(held).catch(ignoreMissing);
+  // Ignoring SIGCHLD survives `exec`: the kernel then reaps orphans by itself.
+  const script = `set -eu\nhostname "$1"\nexec 3>"$2"\n${setup}\n` +
+    `echo done >&3\nexec 3>&-\ntrap '' CHLD\nexec sleep infinity\n`;
+  const unshare = ["unshare", "--fork", "--pid", "--mount", "--net", "--uts"] as const;
+  const outer = startDetached(
+    [...unshare, "--propagation", "private", "sh", "-c", script, "sh", hostname, held],
+    { logPath },
+  );
+  const init = await waitFor(async () => {
+    const text = await Deno.readTextFile(held).catch(() => "");
+    const pid = childrenOf(outer.pid)[0];
+    return text === "done\n" && pid !== undefined ? identifyProcess(pid) : undefined;
+  }, {
+    what: `namespaces of ${hostname} (see ${logPath})`,
+    timeoutMs: START_TIMEOUT_MS,
+    everyMs: 20,
+    hopeless: () => identifyProcess(outer.pid) === undefined ? tail(logPath) : undefined,
+  });
+  return { hostname, init };
+}
+
+/** Ends a holder and with it every process inside; returns when they are gone. */
+export async function endHolder(holder: Holder): Promise<void> {
+  await endProcess(holder.init, { graceMs: 0 });
+}
+
+/** Words to put before a command so that it runs inside. */
+export function enterHolder(holder: Holder): readonly [string, ...string[]] {
+  const pid = String(holder.init.pid);
+  return ["nsenter", "--target", pid, "--mount", "--net", "--pid", "--uts", "--"];
+}
+
+/** Runs a shell script inside; `$1`, `$2`, … are `args`. */
+export function runInside(
+  holder: Holder,
+  { script, args = [], input }: {
+    readonly script: string;
+    readonly args?: readonly string[];
+    readonly input?: string;
+  },
+): Promise<string> {
+  const [first, ...rest] = enterHolder(holder);
+  return runOrThrow(
+    [first, ...rest, "sh", "-euc", script, "sh", ...args],
+    input === undefined ? {} : { input },
+  );
+}
+
+/** Runs `ip` commands in a holder's network namespace; process numbers are the machine's. */
+export async function runIp(
+  holder: Holder | undefined,
+  commands: readonly string[],
+): Promise<void> {
+  const enter = holder === undefined
+    ? []
+    : ["nsenter", `--net=/proc/${holder.init.pid}/ns/net`, "--"];
+  const [first, ...rest] = [...enter, "ip", "-batch", "-"];
+  if (first === undefined) return;
+  await runOrThrow([first, ...rest], { input: commands.join("\n") });
+}
+
+function tail(file: string): string {
+  try {
+    return Deno.readTextFileSync(file).trim().slice(-500) || "it ended without a word";
+  } catch {
+    return "it ended without a word";
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
