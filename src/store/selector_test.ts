@@ -69,7 +69,7 @@ Deno.test("a field selector compares any simple path as text, with escapes", () 
   }
 });
 
-Deno.test("a selector that cannot be read is named, with the place and what should stand there", () => {
+Deno.test("a selector that cannot be read is named, with what is wrong where", () => {
   const labels: Readonly<Record<string, RegExp>> = {
     "app=web=db": /"app=web=db" cannot be read: "=" stands where "," or its end should$/,
     "app,": /its end stands where a key should$/,

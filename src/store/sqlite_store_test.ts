@@ -248,6 +248,40 @@ async function watchNames(
   }
 }
 
+Deno.test("a watch is gone when another process forgot what this one had not seen", async () => {
+  await using desk = await makeDesk();
+  using one = await desk.open();
+  using other = await desk.open();
+  const events: string[] = [];
+  const watching = watchNames(one.watch(THINGS, { signal: never }), events);
+  await settle();
+  await create(other, "a");
+  await create(other, "b");
+  other.engine.compact(1);
+  await desk.clock.advance(STORE_POLL_MS);
+  await watching;
+  assert.deepEqual(events, ["synced", "failed"]);
+});
+
+Deno.test("a write whose rule throws leaves nothing behind, and the store goes on", async () => {
+  await using desk = await makeDesk();
+  let broken = true;
+  function admit(): undefined {
+    if (broken) throw new Error("the rule is broken");
+  }
+  const { path, clock } = desk;
+  using store = await openSqliteStore({
+    path,
+    clock,
+    random: seededRandom(1),
+    signal: never,
+    admit,
+  });
+  await assert.rejects(create(store, "a"), /the rule is broken/);
+  broken = false;
+  assert.equal((await create(store, "b")).metadata.resourceVersion, "1");
+});
+
 Deno.test("a closed store is unavailable, and its watches end in the ordinary way", async () => {
   await using desk = await makeDesk();
   const store = await desk.open();

@@ -32,7 +32,7 @@ interface TwinObject {
 
 type TwinState = ReadonlyMap<string, TwinObject>;
 
-/** The slow obvious twin: a copy of everything for every revision, and the API's rules once more. */
+/** The slow obvious twin: a copy of everything for every revision, and the rules once more. */
 class Twin {
   /** Index r: the state at revision r. */
   readonly states: TwinState[] = [new Map()];
@@ -299,7 +299,7 @@ async function turnPage(
   return undefined;
 }
 
-Deno.test("property: an SQLite store answers as a memory store, whatever the operations", async () => {
+Deno.test("property: an SQLite store answers as a memory store", async () => {
   const folder = await Deno.makeTempDir({ prefix: "property-" });
   let run = 0;
   try {
