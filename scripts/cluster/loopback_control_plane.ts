@@ -9,6 +9,8 @@ export interface LoopbackControlPlane extends AsyncDisposable {
   readonly kubeconfigPath: string;
   /** A folder that goes with it. */
   readonly folder: string;
+  /** Folder of the programs, kubectl among them. */
+  readonly programs: string;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function startLoopbackControlPlane(
     return {
       plane,
       folder,
+      programs: components.folder,
       kubeconfigPath: plane.kubeconfigPath,
       [Symbol.asyncDispose]: async () => {
         await plane[Symbol.asyncDispose]();
