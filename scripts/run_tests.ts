@@ -10,7 +10,13 @@
  */
 import { errorText } from "../src/base/log.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
-import { countsOfJunit, countsText, type TestCounts } from "./test_counts.ts";
+import {
+  countsOfJunit,
+  countsText,
+  settle,
+  type SettledRun,
+  type TestCounts,
+} from "./test_counts.ts";
 import { isPresent, listTestFiles } from "./test_files.ts";
 
 /** What the command line asks for. */
@@ -118,12 +124,8 @@ function bad(
 /**
  * Runs `deno test` on files, its output going where this program's output goes.
  *
- * A run that fails without a failed test (a module that does not load or does not compile) counts
- * as one failed; so does a run in which no test was found, because it proves nothing. Tests that
- * `--filter` leaves out count as skipped: deno reports them so.
- *
  * @param files Test files; at least one.
- * @returns The counts, and deno's own exit code (1 where a count above made it fail).
+ * @returns What `settle` makes of deno's report and exit code.
  */
 export async function runTestFiles(
   files: readonly string[],
@@ -131,7 +133,7 @@ export async function runTestFiles(
     readonly flags: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
   },
-): Promise<{ readonly counts: TestCounts; readonly exitCode: number }> {
+): Promise<SettledRun> {
   const folder = await Deno.makeTempDir({ prefix: "run_tests-" });
   try {
     const report = `${folder}/junit.xml`;
@@ -144,25 +146,18 @@ export async function runTestFiles(
     }).spawn();
     using _signals = passSignalsTo(child);
     const { code } = await child.status;
-    const counts = await countsIn(report);
-    if (code === 0 && counts.passed + counts.failed + counts.skipped > 0) {
-      return { counts, exitCode: counts.failed === 0 ? 0 : 1 };
-    }
-    return {
-      counts: counts.failed > 0 ? counts : { ...counts, failed: 1 },
-      exitCode: code === 0 ? 1 : code,
-    };
+    return settle(await countsIn(report), code);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function countsIn(report: string): Promise<TestCounts> {
+async function countsIn(report: string): Promise<TestCounts | undefined> {
   try {
     return countsOfJunit(await Deno.readTextFile(report));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return { passed: 0, failed: 0, skipped: 0 }; // The modules did not compile: nothing was run.
+    return undefined; // The modules did not compile: nothing was run.
   }
 }
 

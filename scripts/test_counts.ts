@@ -46,3 +46,24 @@ export function sumCounts(left: TestCounts, right: TestCounts): TestCounts {
 export function countsText({ passed, failed, skipped }: TestCounts): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
+
+/** A run as it goes to CI: with status 0 only if something ran and nothing failed. */
+export interface SettledRun {
+  readonly counts: TestCounts;
+  readonly exitCode: number;
+}
+
+/**
+ * Brings the counts of a run and the exit code of `deno test` together. A run that fails without a
+ * failed test (a module that does not load or does not compile) counts as one failed; so does a run
+ * in which no test was found, because it proves nothing. Tests that `--filter` leaves out count as
+ * skipped: deno reports them so.
+ *
+ * @param counts What the report says; `undefined` if there is none.
+ */
+export function settle(counts: TestCounts | undefined, exitCode: number): SettledRun {
+  const said = counts ?? { passed: 0, failed: 0, skipped: 0 };
+  const isGood = exitCode === 0 && said.failed === 0 && said.passed + said.skipped > 0;
+  if (isGood) return { counts: said, exitCode: 0 };
+  return { counts: { ...said, failed: Math.max(said.failed, 1) }, exitCode: exitCode || 1 };
+}

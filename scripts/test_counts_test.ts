@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { countsOfJunit, countsText, sumCounts } from "./test_counts.ts";
+import { countsOfJunit, countsText, settle, sumCounts } from "./test_counts.ts";
 
 /** As `deno test --junit-path` of Deno 2.9 writes it, shortened to what matters. */
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
@@ -31,4 +31,19 @@ Deno.test("countsText() is the closing line that CI reads", () => {
     { passed: 10, failed: 3, skipped: 0 },
   );
   assert.equal(countsText(sum), "11 passed, 3 failed, 2 skipped");
+});
+
+Deno.test("settle() fails what failed in any way, and what proved nothing", () => {
+  const good = { passed: 2, failed: 0, skipped: 1 };
+  assert.deepEqual(settle(good, 0), { counts: good, exitCode: 0 });
+  assert.deepEqual(settle({ ...good, passed: 0 }, 0).exitCode, 0);
+  assert.deepEqual(settle({ ...good, failed: 3 }, 1), {
+    counts: { ...good, failed: 3 },
+    exitCode: 1,
+  });
+  assert.deepEqual(settle(good, 1), { counts: { ...good, failed: 1 }, exitCode: 1 });
+  assert.deepEqual(settle({ ...good, failed: 1 }, 0).exitCode, 1);
+  const nothing = { counts: { passed: 0, failed: 1, skipped: 0 }, exitCode: 1 };
+  assert.deepEqual(settle(undefined, 0), nothing);
+  assert.deepEqual(settle({ passed: 0, failed: 0, skipped: 0 }, 0), nothing);
 });
