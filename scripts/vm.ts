@@ -1,0 +1,133 @@
+/**
+ * `deno task test:vm`: boots Debian's cloud kernel in QEMU and runs kernel tests in it, so that
+ * they find the kernel modules that this machine may lack. Needs no root. Prints what the tests
+ * print, as it comes, and closes with `N passed, N failed, N skipped`; exits with the status of the
+ * tests, 1 if the machine breaks, 2 if it cannot start.
+ *
+ *   vm.ts [--arch amd64|arm64] [--list FILE] [--filter TEXT] [--with PATH]
+ *         [--hang-seconds N] [--refresh] [path...]
+ *
+ * Without a path or list all kernel tests are run.
+ */
+import { errorText } from "../src/base/log.ts";
+import { closeWith } from "./run_tests.ts";
+import { settle, type SettledRun } from "./test_counts.ts";
+import { listTestFiles } from "./test_files.ts";
+import { parseArguments, pathsOfList, type VmRequest } from "./vm/arguments.ts";
+import { bootMachine, cacheFolder, prepareMachine } from "./vm/boot.ts";
+import { VmError } from "./vm/failure.ts";
+import type { MachineEnd } from "./vm/machine.ts";
+import { payloadOf } from "./vm/payload.ts";
+import { isThere } from "./vm/process.ts";
+
+const REPOSITORY = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+const DEFAULT_PATHS = [`${REPOSITORY}/src`, `${REPOSITORY}/tests/kernel`];
+const MATCH = "_kernel_test.ts";
+/** The machine is there to have these: a test that skips for want of one tests nothing. */
+const REQUIRE = "root,modules,programs";
+const NEWLINE = 0x0a;
+/** A run that nobody watches any more ends itself. */
+const SECONDS_MAX = 3600;
+
+function write(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+}
+
+function say(text: string): void {
+  write(Deno.stderr, new TextEncoder().encode(`vm: ${text}\n`));
+}
+
+/** Absolute path of what a person named; it must be there. */
+function locate(path: string, what: string): string {
+  if (isThere(path)) return Deno.realPathSync(path);
+  throw new VmError(`No ${what} "${path}": give one that exists`, { exitCode: 2 });
+}
+
+/** Absolute paths of the test files that a request means. */
+function filesOf({ lists, paths }: VmRequest): string[] {
+  const listed = lists.flatMap((list) => pathsOfList(Deno.readTextFileSync(locate(list, "list"))));
+  const named = [...listed, ...paths].map((path) => locate(path, "test"));
+  const stranger = named.find((path) => !`${path}/`.startsWith(`${REPOSITORY}/`));
+  if (stranger !== undefined) {
+    throw new VmError(`The test "${stranger}" is not in this repository: only those can be run`, {
+      exitCode: 2,
+    });
+  }
+  const from = lists.length + paths.length > 0 ? named : DEFAULT_PATHS.filter(isThere);
+  const files = listTestFiles(from, { match: MATCH, except: undefined });
+  if (files.length > 0) return files;
+  throw new VmError(`No file ends in "${MATCH}" there: name one that is to be run`, {
+    exitCode: 2,
+  });
+}
+
+async function runInMachine(request: VmRequest, signal: AbortSignal): Promise<SettledRun> {
+  const { architecture, refresh, filter, hangSeconds } = request;
+  const files = filesOf(request);
+  const extras = request.extras.map((path) => locate(path, "file or folder"));
+  const cache = cacheFolder({
+    home: Deno.env.get("HOME"),
+    cacheHome: Deno.env.get("XDG_CACHE_HOME"),
+  });
+  const prepared = await prepareMachine(cache, { architecture, refresh, say });
+  const { deno, tree, accelerator } = prepared;
+  const count = files.length === 1 ? "1 file" : `${files.length} files`;
+  say(`${count} of tests on Linux ${tree.release}, Deno ${deno.version}, ${accelerator}`);
+  const entries = await payloadOf({
+    repository: REPOSITORY,
+    files,
+    extras,
+    flags: filter === undefined ? [] : [`--filter=${filter}`],
+    environment: { REQUIRE: Deno.env.get("REQUIRE") ?? REQUIRE },
+    secondsMax: SECONDS_MAX,
+  });
+  let last = NEWLINE;
+  const print = (piece: Uint8Array) => {
+    write(Deno.stdout, piece);
+    last = piece.at(-1) ?? last;
+  };
+  const begunMs = performance.now();
+  const end = await bootMachine(prepared, { entries, print, hangSeconds, signal });
+  if (last !== NEWLINE) write(Deno.stdout, Uint8Array.of(NEWLINE)); // Killed amid a line.
+  if (signal.aborted) throw new VmError("Stopped before the tests ended", { exitCode: 1 });
+  return conclude(end, (performance.now() - begunMs) / 1000);
+}
+
+function conclude({ report, failure, console }: MachineEnd, seconds: number): SettledRun {
+  const { outcome, stages: { booted = 0, ended = 0 } } = report;
+  if (outcome === undefined) {
+    if (console !== undefined && console !== "") {
+      say(`the end of the kernel's log:\n${console}`);
+    }
+    say(failure ?? "The machine gave no result");
+    return settle(undefined, 1);
+  }
+  const times = [booted, ended - booted, seconds].map((time) => time.toFixed(1));
+  say(`booted in ${times[0]} s, tests ${times[1]} s, in all ${times[2]} s`);
+  return settle(outcome.counts, outcome.exitCode);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const request = parseArguments(argv);
+  if (!request.ok) {
+    say(request.error.text);
+    return 2;
+  }
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(name, onSignal);
+  }
+  try {
+    const { counts, exitCode } = await runInMachine(request.value, stop.signal);
+    closeWith(counts, Deno.env.get("COUNTS_FILE"));
+    return exitCode;
+  } catch (error) {
+    const exitCode = error instanceof VmError ? error.exitCode : 1;
+    say(errorText(error));
+    if (exitCode === 1) closeWith(settle(undefined, 1).counts, Deno.env.get("COUNTS_FILE"));
+    return exitCode;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,95 @@
+import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
+import type { Architecture } from "./arguments.ts";
+import { type CpioEntry, encodeCpio } from "./cpio.ts";
+import { type DenoBinary, fetchDeno } from "./deno_binary.ts";
+import { VmError } from "./failure.ts";
+import { prepareImage, writeWhole } from "./image.ts";
+import { type MachineEnd, QEMU, runMachine } from "./machine.ts";
+import { fetchPackages, type PackageTree } from "./packages.ts";
+import { hasProgram } from "./process.ts";
+
+/** What every run of an architecture's machine shares. */
+export interface PreparedMachine {
+  readonly architecture: Architecture;
+  readonly accelerator: Accelerator;
+  readonly deno: DenoBinary;
+  readonly tree: PackageTree;
+  /** Archive with everything but what one run adds. */
+  readonly image: string;
+  /** Folder of the cache for this architecture. */
+  readonly folder: string;
+}
+
+/** The folder that keeps what was fetched and made: outside of the repository. */
+export function cacheFolder(
+  environment: { readonly home: string | undefined; readonly cacheHome: string | undefined },
+): string {
+  const { home, cacheHome } = environment;
+  if (cacheHome?.startsWith("/")) return `${cacheHome}/spiderpool-deno/vm`;
+  if (home?.startsWith("/")) return `${home}/.cache/spiderpool-deno/vm`;
+  throw new VmError("There is no place to keep the kernel: set XDG_CACHE_HOME to a folder", {
+    exitCode: 2,
+  });
+}
+
+/**
+ * Gets everything that a machine of that architecture needs, from the cache where it is there.
+ *
+ * @param cache Folder for all architectures.
+ * @throws {VmError} If something is missing; its text says how to get it.
+ */
+export async function prepareMachine(
+  cache: string,
+  { architecture, refresh, say }: {
+    readonly architecture: Architecture;
+    readonly refresh: boolean;
+    readonly say: (text: string) => void;
+  },
+): Promise<PreparedMachine> {
+  const { program, package: name } = QEMU[architecture];
+  if (!hasProgram(program)) {
+    throw new VmError(
+      `Cannot boot a machine: the program "${program}" is missing, run scripts/setup.sh vm or ` +
+        `install the package ${name}`,
+      { exitCode: 2 },
+    );
+  }
+  const folder = `${cache}/${architecture}`;
+  const tree = await fetchPackages(folder, { architecture, refresh, say });
+  const deno = await fetchDeno(folder, { architecture, say });
+  const image = await prepareImage(folder, { sources: { architecture, tree, deno }, say });
+  const accelerator = await chooseAccelerator(folder, { architecture, qemu: program });
+  return { architecture, accelerator, deno, tree, image, folder };
+}
+
+/**
+ * Boots a prepared machine with the entries of one run, and waits for its end. What it writes goes
+ * to a folder that is removed.
+ *
+ * @param options.entries They replace what the image has at the same path.
+ */
+export async function bootMachine(
+  prepared: PreparedMachine,
+  { entries, ...options }: {
+    readonly entries: readonly CpioEntry[];
+    readonly print: (piece: Uint8Array) => void;
+    readonly hangSeconds: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<MachineEnd> {
+  const { architecture, accelerator, tree, image } = prepared;
+  const folder = await Deno.makeTempDir({ dir: prepared.folder, prefix: "run-" });
+  try {
+    const initrd = `${folder}/initrd`;
+    await Deno.copyFile(image, initrd);
+    {
+      using file = await Deno.open(initrd, { append: true });
+      for (const part of encodeCpio(entries)) await writeWhole(file, part);
+    }
+    const kernel = `${tree.root}/boot/vmlinuz-${tree.release}`;
+    const { program: qemu } = QEMU[architecture];
+    return await runMachine({ architecture, accelerator, qemu, kernel, initrd, folder }, options);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,151 @@
+import type { Accelerator } from "./accelerator.ts";
+import type { Architecture } from "./arguments.ts";
+import { Progress } from "./progress.ts";
+import { explainEnd, type GuestReport, parseReport, tailOf } from "./report.ts";
+
+/** A machine to boot. */
+export interface Machine {
+  readonly architecture: Architecture;
+  readonly accelerator: Accelerator;
+  /** QEMU for that architecture. */
+  readonly qemu: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Folder for what the machine writes: its console, its report. */
+  readonly folder: string;
+}
+
+/** How a machine ended. */
+export interface MachineEnd {
+  readonly report: GuestReport;
+  /** One sentence on what went wrong with the machine itself; `undefined` if nothing did. */
+  readonly failure: string | undefined;
+  /** The end of the kernel's log, where it may help. */
+  readonly console: string | undefined;
+}
+
+const MEMORY_MIB = 2048;
+const PROCESSORS = 2;
+/** Half a second more or less does not matter for a limit of seconds. */
+const LOOK_MS = 500;
+/** What differs between the machines that QEMU is. */
+const KINDS = {
+  amd64: { machine: "pc", cpu: "max", console: "ttyS0" },
+  // Pointer authentication with its standard cipher costs an emulated processor half its speed.
+  arm64: { machine: "virt", cpu: "max,pauth-impdef=on", console: "ttyAMA0" },
+} as const;
+
+/** Name of the program that is QEMU for an architecture, and Debian's package with it. */
+export const QEMU = {
+  amd64: { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+  arm64: { program: "qemu-system-aarch64", package: "qemu-system-arm" },
+} as const;
+
+/**
+ * Arguments of QEMU. Standard output is the first port, the file `report` the second, `console` the
+ * kernel's log. A panic ends the machine; it has no network and no disk.
+ */
+export function qemuArguments(machine: Machine): string[] {
+  const { architecture, accelerator, kernel, initrd, folder } = machine;
+  const kind = KINDS[architecture];
+  const line = `console=${kind.console} rdinit=/init panic=-1 oops=panic loglevel=4 quiet ` +
+    "random.trust_cpu=on mitigations=off";
+  return [
+    ...["-machine", kind.machine, "-cpu", kind.cpu],
+    ...["-accel", accelerator === "kvm" ? "kvm" : "tcg,thread=multi"],
+    ...["-m", String(MEMORY_MIB), "-smp", String(PROCESSORS)],
+    ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"],
+    ...["-kernel", kernel, "-initrd", initrd, "-append", line],
+    ...["-serial", `file:${commaSafe(folder)}/console`],
+    ...["-device", "virtio-serial-pci", "-chardev", "stdio,id=output,signal=off"],
+    ...["-chardev", `file,id=report,path=${commaSafe(folder)}/report`],
+    ...["-device", "virtserialport,chardev=output,nr=1,name=output"],
+    ...["-device", "virtserialport,chardev=report,nr=2,name=report"],
+  ];
+}
+
+/** QEMU reads a doubled comma as one comma of a value. */
+function commaSafe(path: string): string {
+  return path.replaceAll(",", ",,");
+}
+
+/**
+ * Boots a machine and waits for its end, handing on what its tests print.
+ *
+ * @param options.print Takes each piece as it comes.
+ * @param options.hangSeconds Time without the begin or end of a test after which it is killed.
+ * @param options.signal Kills it when it aborts.
+ */
+export async function runMachine(
+  machine: Machine,
+  { print, hangSeconds, signal }: {
+    readonly print: (piece: Uint8Array) => void;
+    readonly hangSeconds: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<MachineEnd> {
+  const progress = new Progress();
+  let hang: string | undefined;
+  let lastMs = performance.now();
+  const child = new Deno.Command(machine.qemu, {
+    args: qemuArguments(machine),
+    stdin: "piped", // Stays open: QEMU takes its end for the end of the first port's other side.
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const kill = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill);
+  const look = setInterval(() => {
+    if (hang !== undefined || performance.now() - lastMs < hangSeconds * 1000) return;
+    hang = describeHang(progress, hangSeconds);
+    kill();
+  }, LOOK_MS);
+  try {
+    if (signal.aborted) kill();
+    const complaints = new Response(child.stderr).text();
+    const decoder = new TextDecoder();
+    for await (const piece of child.stdout) {
+      const before = progress.steps;
+      progress.take(decoder.decode(piece, { stream: true }));
+      if (progress.steps !== before) lastMs = performance.now();
+      print(piece);
+    }
+    await child.stdin.close();
+    await child.status;
+    return await readEnd(machine.folder, { hang, complaints: await complaints });
+  } finally {
+    clearInterval(look);
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+/** The sentence for a machine that was killed because nothing went on. */
+export function describeHang(progress: Progress, seconds: number): string {
+  const where = progress.running === undefined
+    ? progress.file === undefined
+      ? "It hangs before the first test: neither a kernel nor a test file got on"
+      : `It hangs between the tests of ${progress.file}: no test began or ended`
+    : `The test "${progress.running}" of ${progress.file} hangs: no test began or ended`;
+  return `${where} for ${seconds} s, so the machine was killed`;
+}
+
+async function readEnd(
+  folder: string,
+  { hang, complaints }: { readonly hang: string | undefined; readonly complaints: string },
+): Promise<MachineEnd> {
+  const report = parseReport(await readIfThere(`${folder}/report`));
+  if (report.outcome !== undefined) return { report, failure: undefined, console: undefined };
+  const text = new TextDecoder().decode(await readIfThere(`${folder}/console`));
+  const complaint = complaints.trim().split("\n").at(-1) ?? "";
+  const quit = text === "" && complaint !== "" ? `QEMU ends at once: ${complaint}` : undefined;
+  return { report, failure: hang ?? quit ?? explainEnd(text), console: tailOf(text) };
+}
+
+async function readIfThere(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Uint8Array(0);
+    throw error;
+  }
+}

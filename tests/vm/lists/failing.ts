@@ -1,0 +1,5 @@
+Deno.test("passes", () => {});
+Deno.test("fails", () => {
+  throw new Error("as it should");
+});
+Deno.test.ignore("waits", () => {});

