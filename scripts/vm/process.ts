@@ -66,18 +66,22 @@ export async function runFor(
 }
 
 /** Whether a folder of `PATH` has a program. */
-export function hasProgram(name: string): boolean {
-  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
+export function hasProgram(name: string, { path = Deno.env.get("PATH") ?? "" } = {}): boolean {
+  const folders = path.split(":").filter((folder) => folder !== "");
   return folders.some((folder) => isThere(`${folder}/${name}`));
 }
 
-/** Whether a file or folder is there. */
+/** Whether a file or folder is there for this user: `PATH` may hold folders of another. */
 export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+    const isAway = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
+      error instanceof kind
+    );
+    if (isAway) return false;
     throw error;
   }
 }

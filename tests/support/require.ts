@@ -174,7 +174,12 @@ function isFile(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    // A folder of PATH may be another user's, or no folder.
+    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+    const isAway = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
+      error instanceof kind
+    );
+    if (isAway) return false;
     throw error;
   }
 }
