@@ -29,7 +29,10 @@ Deno.test("vm refuses what it cannot do: one sentence, exit code 2, nothing chan
     [["--with=no_folder", TEST], /^vm: No file or folder "no_folder": give one that exists\n$/],
     [["/etc"], /^vm: The test "\/etc" is not in this repository: only those can be run\n$/],
     [[TEST], /^vm: .* "qemu-system-x86_64" is missing, run scripts\/setup\.sh vm or .*-x86\n$/],
-    [["--arch=arm64", TEST], /^vm: .* "qemu-system-aarch64" is missing, .*qemu-system-arm\n$/],
+    [
+      ["--arch=arm64", TEST],
+      /^vm: .* "qemu-system-aarch64" is missing, run scripts\/setup\.sh vm-arm64 or .*-arm\n$/,
+    ],
   ];
   for (const [args, sentence] of cases) assert.match(await refusalOf(...args), sentence);
 });

@@ -46,10 +46,10 @@ export async function prepareMachine(
     readonly say: (text: string) => void;
   },
 ): Promise<PreparedMachine> {
-  const { program, package: name } = QEMU[architecture];
+  const { program, package: name, setup } = QEMU[architecture];
   if (!hasProgram(program)) {
     throw new VmError(
-      `Cannot boot a machine: the program "${program}" is missing, run scripts/setup.sh vm or ` +
+      `Cannot boot a machine: the program "${program}" is missing, run ${setup} or ` +
         `install the package ${name}`,
       { exitCode: 2 },
     );

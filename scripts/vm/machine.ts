@@ -35,10 +35,18 @@ const KINDS = {
   arm64: { machine: "virt", cpu: "max,pauth-impdef=on", console: "ttyAMA0" },
 } as const;
 
-/** Name of the program that is QEMU for an architecture, and Debian's package with it. */
+/** The program that is QEMU for an architecture, Debian's package with it, and what installs it. */
 export const QEMU = {
-  amd64: { program: "qemu-system-x86_64", package: "qemu-system-x86" },
-  arm64: { program: "qemu-system-aarch64", package: "qemu-system-arm" },
+  amd64: {
+    program: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    setup: "scripts/setup.sh vm",
+  },
+  arm64: {
+    program: "qemu-system-aarch64",
+    package: "qemu-system-arm",
+    setup: "scripts/setup.sh vm-arm64",
+  },
 } as const;
 
 /**
