@@ -1,7 +1,7 @@
 /**
- * `deno task test:all`: every rig, one after the other, and one closing line that sums them. A stage
- * that fails without counting a failed test (a type error, a crash) counts as one. All stages run,
- * whatever the ones before did: a person sees everything that is broken at once.
+ * `deno task test:all`: every rig, one after the other, and one closing line that sums them. A
+ * stage that fails without counting a failed test (a type error, a crash) counts as one. All stages
+ * run, whatever the ones before did: a person sees everything that is broken at once.
  */
 import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
 
