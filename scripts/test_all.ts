@@ -6,7 +6,15 @@
 import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
 
 /** Tasks of deno.json, cheapest first. */
-const STAGES = ["ok", "test:contract", "test:build", "test:kernel", "test:vm", "e2e"] as const;
+const STAGES = [
+  "ok",
+  "test:contract",
+  "test:build",
+  "test:kernel",
+  "test:vm",
+  "test:rig",
+  "e2e",
+] as const;
 
 /** What one stage left behind. */
 export interface StageResult {
