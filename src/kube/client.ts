@@ -127,9 +127,16 @@ export class KubeStore implements ObjectStore {
     object: T,
     options: CallOptions,
   ): Promise<StoreResult<T>> {
-    const key = keyOf(object);
-    const path = collectionPath(resource, key.namespace);
-    return this.#write(resource, { verb: "create", method: "POST", path, object, options });
+    const verb = "create";
+    const { namespace } = object.metadata;
+    if (resource.namespaced !== (namespace !== undefined)) {
+      const problem = namespace === undefined
+        ? "metadata.namespace is missing: this kind is namespaced"
+        : `metadata.namespace is "${namespace}": this kind is cluster-scoped`;
+      return Promise.resolve(err(refuse(resource, { verb, object, problem })));
+    }
+    const path = collectionPath(resource, namespace);
+    return this.#write(resource, { verb, method: "POST", path, object, options });
   }
 
   replace<T extends StoredObject>(

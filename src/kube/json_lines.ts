@@ -9,7 +9,7 @@ const LINE_LENGTH_MAX = 8_000_000;
  *
  * @throws {Error} If a line is longer than any object, or the stream fails.
  */
-export async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+export async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of body) {

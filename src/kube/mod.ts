@@ -12,3 +12,11 @@ export { KubeStore } from "./client.ts";
 export { readKubeConfig } from "./kube_config.ts";
 export { inClusterAccess, loadAccess, type LoadOptions } from "./load_access.ts";
 export { type ApiRequest, Transport, type TransportOptions } from "./transport.ts";
+export {
+  Informer,
+  type InformerOptions,
+  type InformerStatus,
+  WATCH_SILENCE_MS_MAX,
+} from "./informer.ts";
+export type { IndexEntry, IndexFunction } from "./object_cache.ts";
+export type { InformerEvent } from "./subscription.ts";

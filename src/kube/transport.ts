@@ -1,6 +1,5 @@
 /** The only way to the API server: requests with credentials, deadlines and safe retries. */
-import { type Clock, startDeadline } from "../base/clock.ts";
-import { errorText } from "../base/log.ts";
+import { type Clock, type Deadline, startDeadline } from "../base/clock.ts";
 import type { StoreError, StoreResult } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -9,6 +8,7 @@ import { expiryOf } from "./certificate_expiry.ts";
 import { connectProblemOf } from "./connect_problem.ts";
 import { Connections, type Lane } from "./connections.ts";
 import { Credentials, type Presentation } from "./credentials.ts";
+import { parseJson, readChunks, readText } from "./reply_text.ts";
 import { type Asked, type Refusal, retryAfterMsOf, storeErrorOf } from "./status.ts";
 
 /** One request. */
@@ -36,15 +36,12 @@ export interface TransportOptions {
 
 /** A reply that is read as it comes. Dispose it: that ends the request. */
 export interface ReplyStream extends Disposable {
-  readonly body: ReadableStream<Uint8Array>;
+  /** Read as it is asked for; fails with the signal's reason once that aborts. */
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 /** Milliseconds a call may take, retries included, where the caller names no time. */
 export const CALL_TIMEOUT_MS = 30_000;
-/** Milliseconds until a watch must have begun to answer. */
-export const WATCH_OPEN_MS = 15_000;
-/** Bytes of one reply: 10,000 full pods are about a fifth. */
-const REPLY_BYTES_MAX = 256 * 1024 * 1024;
 /** Times a request is sent at most; those that were only throttled do not count. */
 const SENDS_MAX = 4;
 /** Milliseconds before the first repetition; doubles, with jitter. */
@@ -114,14 +111,46 @@ export class Transport implements Disposable {
       readonly timeoutMs?: number | undefined;
     },
   ): Promise<StoreResult<unknown>> {
+    return await this.#repeat(request, {
+      signal,
+      timeoutMs,
+      send: (deadline) =>
+        this.#send(request, {
+          caller: signal,
+          signal: deadline.signal,
+          // A read leaves time for another try on a new connection, should this one be dead.
+          headersMs: isWrite(request) ? deadline.remainingMs() : deadline.remainingMs() / 2,
+        }),
+    });
+  }
+
+  /**
+   * Sends a GET whose reply does not end, such as a watch. Repeated as a call, until it begins.
+   *
+   * @throws The signal's reason, if it aborts before the reply begins; later, the body does.
+   */
+  open(
+    request: ApiRequest,
+    { signal, timeoutMs = CALL_TIMEOUT_MS }: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs?: number | undefined;
+    },
+  ): Promise<StoreResult<ReplyStream>> {
+    return this.#repeat(request, {
+      signal,
+      timeoutMs,
+      send: (deadline) => this.#openOnce(request, { caller: signal, deadline }),
+    });
+  }
+
+  async #repeat<T>(request: ApiRequest, { signal, timeoutMs, send }: {
+    readonly signal: AbortSignal;
+    readonly timeoutMs: number;
+    readonly send: (deadline: Deadline) => Promise<Result<T, Failure>>;
+  }): Promise<StoreResult<T>> {
     using deadline = startDeadline(this.#clock, { timeoutMs, what: request.what, signal });
     for (let sends = 1;; sends++) {
-      const result = await this.#send(request, {
-        caller: signal,
-        signal: deadline.signal,
-        // A read leaves time for another try on a new connection, should this one be dead.
-        headersMs: isWrite(request) ? deadline.remainingMs() : deadline.remainingMs() / 2,
-      });
+      const result = await send(deadline);
       if (result.ok) return result;
       const { error, again } = result.error;
       if (again === "never" || deadline.signal.aborted) return err(error);
@@ -133,39 +162,34 @@ export class Transport implements Disposable {
     }
   }
 
-  /**
-   * Sends a GET whose reply does not end, such as a watch; not repeated.
-   *
-   * @throws The signal's reason, if it aborts before the reply begins; later, the body does.
-   */
-  async open(
+  async #openOnce(
     request: ApiRequest,
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<StoreResult<ReplyStream>> {
-    signal.throwIfAborted();
+    { caller, deadline }: { readonly caller: AbortSignal; readonly deadline: Deadline },
+  ): Promise<Result<ReplyStream, Failure>> {
+    // The stream outlives the deadline, so it hangs on the caller's signal alone.
     const controller = new AbortController();
-    const abort = (): void => controller.abort(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+    const abort = (): void => controller.abort(caller.reason);
+    caller.addEventListener("abort", abort, { once: true });
     using undo = new DisposableStack();
     undo.defer(() => {
-      signal.removeEventListener("abort", abort);
+      caller.removeEventListener("abort", abort);
       controller.abort(new Error("The watch was given up"));
     });
     const reply = await this.#fetch(request, {
-      caller: signal,
+      caller,
       signal: controller.signal,
-      headersMs: WATCH_OPEN_MS,
+      headersMs: deadline.remainingMs() / 2,
       lane: "watch",
     });
-    if (!reply.ok) return err(reply.error.error);
+    if (!reply.ok) return reply;
     const { response, presented } = reply.value;
     if (!response.ok) {
       const text = await readText(response).catch(() => "");
-      return err(this.#failureOf({ response, text, request, presented }).error);
+      return err(this.#failureOf({ response, text, request, presented }));
     }
-    if (response.body === null) return err(this.#noJson(request, "the server answered nothing"));
     const end = undo.move();
-    return ok({ body: response.body, [Symbol.dispose]: () => end.dispose() });
+    const chunks = readChunks(response, { signal: controller.signal });
+    return ok({ chunks, [Symbol.dispose]: () => end.dispose() });
   }
 
   async #send(
@@ -369,30 +393,4 @@ function startTimer(
   const timer = new AbortController();
   clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
   return { [Symbol.dispose]: () => timer.abort() };
-}
-
-function parseJson(text: string): Result<unknown, string> {
-  try {
-    return ok(JSON.parse(text));
-  } catch (error) {
-    return err(errorText(error));
-  }
-}
-
-/** @throws {Error} If the body is cut or too long. */
-async function readText(response: Response): Promise<string> {
-  const length = Number(response.headers.get("content-length") ?? Number.NaN);
-  if (length <= REPLY_BYTES_MAX) return await response.text();
-  const decoder = new TextDecoder();
-  const parts: string[] = [];
-  let bytesRead = 0;
-  for await (const chunk of response.body ?? []) {
-    bytesRead += chunk.length;
-    if (bytesRead > REPLY_BYTES_MAX) {
-      throw new Error(`the reply is longer than ${REPLY_BYTES_MAX} bytes: list in pages`);
-    }
-    parts.push(decoder.decode(chunk, { stream: true }));
-  }
-  parts.push(decoder.decode());
-  return parts.join("");
 }

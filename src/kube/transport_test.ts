@@ -234,6 +234,21 @@ Deno.test("call() rejects with the caller's reason, before, during and between t
   await waiting;
 });
 
+Deno.test("open() waits as long as a 429 asks, and for a server that comes back", async () => {
+  const clock = new ImpatientClock();
+  await using server = serveOnLoopback((_request, index) => {
+    if (index === 0) return new Response("", { status: 429, headers: { "retry-after": "2" } });
+    return index === 1 ? kubeStatus(503) : new Response("{}\n");
+  });
+  using transport = transportTo(server.url, { clock });
+  const opened = await transport.open(READ, { signal: never });
+  assert.ok(opened.ok);
+  using stream = opened.value;
+  const chunks = await Array.fromAsync(stream.chunks);
+  assert.equal(new TextDecoder().decode(chunks[0]), "{}\n");
+  assert.deepEqual(clock.sleptMs.map((ms) => Math.floor(ms / 1_000)), [2, 0]);
+});
+
 Deno.test("call() goes through an HTTP proxy", async () => {
   const authority = await makeAuthority();
   await using server = serveOnLoopback(() => Response.json(1), {

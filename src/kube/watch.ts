@@ -87,7 +87,7 @@ async function* changesFrom<T extends StoredObject>(
   }, { signal });
   if (!opened.ok) return yield { type: "failed", error: opened.error };
   using stream = opened.value;
-  const lines = readLines(stream.body);
+  const lines = readLines(stream.chunks);
   for (;;) {
     const line = await lines.next().catch((error: unknown) => err(errorText(error)));
     signal.throwIfAborted();
