@@ -4,9 +4,9 @@ import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import { type DenoBinary, fetchDeno } from "./deno_binary.ts";
 import { VmError } from "./failure.ts";
 import { prepareImage, writeWhole } from "./image.ts";
-import { type MachineEnd, QEMU, runMachine } from "./machine.ts";
+import { type Machine, type MachineEnd, QEMU, runMachine } from "./machine.ts";
 import { fetchPackages, type PackageTree } from "./packages.ts";
-import { hasProgram } from "./process.ts";
+import { hasProgram, isThere } from "./process.ts";
 
 /** What every run of an architecture's machine shares. */
 export interface PreparedMachine {
@@ -55,11 +55,44 @@ export async function prepareMachine(
     );
   }
   const folder = `${cache}/${architecture}`;
+  await removeLeftovers(folder, { nowMs: Date.now() });
   const tree = await fetchPackages(folder, { architecture, refresh, say });
   const deno = await fetchDeno(folder, { architecture, say });
   const image = await prepareImage(folder, { sources: { architecture, tree, deno }, say });
   const accelerator = await chooseAccelerator(folder, { architecture, qemu: program });
   return { architecture, accelerator, deno, tree, image, folder };
+}
+
+/** Writes what a machine boots from into a folder, and says how it is booted. */
+export async function layOut(
+  { architecture, accelerator, tree, image }: PreparedMachine,
+  { entries, folder }: { readonly entries: readonly CpioEntry[]; readonly folder: string },
+): Promise<Machine> {
+  const initrd = `${folder}/initrd`;
+  await Deno.copyFile(image, initrd);
+  using file = await Deno.open(initrd, { append: true });
+  for (const part of encodeCpio(entries)) await writeWhole(file, part);
+  const kernel = `${tree.root}/boot/vmlinuz-${tree.release}`;
+  const { program: qemu } = QEMU[architecture];
+  return { architecture, accelerator, qemu, kernel, initrd, folder };
+}
+
+/** What a run that was killed left in the cache. No run takes so long. */
+const LEFTOVER = /^(?:run|packages|deno)-\w{8,}$|^image-[0-9a-f]+\.cpio\.[0-9a-f-]+$/;
+const LEFTOVER_MS_MIN = 2 * 3600 * 1000;
+
+/** Removes from a folder of the cache what runs that were killed left there, hours ago. */
+export async function removeLeftovers(
+  folder: string,
+  { nowMs }: { readonly nowMs: number },
+): Promise<void> {
+  if (!isThere(folder)) return;
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!LEFTOVER.test(name)) continue;
+    const { mtime } = await Deno.stat(`${folder}/${name}`);
+    if (nowMs - (mtime?.getTime() ?? nowMs) < LEFTOVER_MS_MIN) continue;
+    await Deno.remove(`${folder}/${name}`, { recursive: true });
+  }
 }
 
 /**
@@ -77,18 +110,9 @@ export async function bootMachine(
     readonly signal: AbortSignal;
   },
 ): Promise<MachineEnd> {
-  const { architecture, accelerator, tree, image } = prepared;
   const folder = await Deno.makeTempDir({ dir: prepared.folder, prefix: "run-" });
   try {
-    const initrd = `${folder}/initrd`;
-    await Deno.copyFile(image, initrd);
-    {
-      using file = await Deno.open(initrd, { append: true });
-      for (const part of encodeCpio(entries)) await writeWhole(file, part);
-    }
-    const kernel = `${tree.root}/boot/vmlinuz-${tree.release}`;
-    const { program: qemu } = QEMU[architecture];
-    return await runMachine({ architecture, accelerator, qemu, kernel, initrd, folder }, options);
+    return await runMachine(await layOut(prepared, { entries, folder }), options);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -41,9 +41,15 @@ done
 exec 3>/dev/vport0p1 4>/dev/vport0p2
 stage booted
 
-# Nobody may be left to stop a machine that hangs: then it stops itself.
+# If nobody is left to read the output, or to stop a machine that hangs, it stops itself.
+mount -t debugfs debugfs /sys/kernel/debug
+seconds="$(cat /rig/seconds)"
 (
-  sleep "$(cat /rig/seconds)"
+  while [ "$seconds" -gt 0 ]; do
+    sleep 2
+    seconds=$((seconds - 2))
+    grep -q "^host_connected: 0" /sys/kernel/debug/virtio-ports/vport0p1 && poweroff -f
+  done
   echo "rig: limit" >/dev/console
   poweroff -f
 ) 3>&- 4>&- &

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { runsCode } from "../../scripts/vm/accelerator.ts";
-import { bootMachine, cacheFolder, prepareMachine } from "../../scripts/vm/boot.ts";
-import { QEMU } from "../../scripts/vm/machine.ts";
+import {
+  bootMachine,
+  cacheFolder,
+  layOut,
+  type PreparedMachine,
+  prepareMachine,
+} from "../../scripts/vm/boot.ts";
+import { QEMU, qemuArguments } from "../../scripts/vm/machine.ts";
+import type { CpioEntry } from "../../scripts/vm/cpio.ts";
 import { payloadOf } from "../../scripts/vm/payload.ts";
 import { program, testWith } from "../support/require.ts";
 import { hangLimit } from "../support/hang_limit.ts";
@@ -34,6 +41,30 @@ async function run(...args: readonly string[]): Promise<Ran> {
     stdout: new TextDecoder().decode(stdout).trimEnd().split("\n"),
     stderr: new TextDecoder().decode(stderr),
   };
+}
+
+/** A machine and what it gets for one test file, as the program itself would prepare them. */
+async function prepare(
+  file: string,
+): Promise<{ readonly prepared: PreparedMachine; readonly entries: readonly CpioEntry[] }> {
+  const cache = cacheFolder({
+    home: Deno.env.get("HOME"),
+    cacheHome: Deno.env.get("XDG_CACHE_HOME"),
+  });
+  const prepared = await prepareMachine(cache, {
+    architecture: "amd64",
+    refresh: false,
+    say: () => {},
+  });
+  const entries = await payloadOf({
+    repository: REPOSITORY,
+    files: [file],
+    extras: [],
+    flags: [],
+    environment: {},
+    secondsMax: 600,
+  });
+  return { prepared, entries };
 }
 
 testWith({
@@ -94,23 +125,7 @@ testWith({
   name: "a kernel module that does not load is named, and no test is run",
   needs,
   async fn() {
-    const cache = cacheFolder({
-      home: Deno.env.get("HOME"),
-      cacheHome: Deno.env.get("XDG_CACHE_HOME"),
-    });
-    const prepared = await prepareMachine(cache, {
-      architecture: "amd64",
-      refresh: false,
-      say: () => {},
-    });
-    const entries = await payloadOf({
-      repository: REPOSITORY,
-      files: [`${LISTS}/failing.ts`],
-      extras: [],
-      flags: [],
-      environment: {},
-      secondsMax: 600,
-    });
+    const { prepared, entries } = await prepare(`${LISTS}/failing.ts`);
     const path = `lib/modules/${prepared.tree.release}/kernel/drivers/net/dummy.ko`;
     const bytes = new TextEncoder().encode("no module");
     const printed: Uint8Array[] = [];
@@ -139,6 +154,33 @@ testWith({
     const stderr = await new Response(child.stderr).text();
     assert.equal((await child.status).code, 1);
     assert.match(stderr, /^vm: Stopped before the tests ended$/m);
+  },
+});
+
+testWith({
+  name: "a machine whose reader is gone turns itself off",
+  needs,
+  async fn() {
+    const { prepared, entries } = await prepare(`${LISTS}/hanging.ts`);
+    const folder = await Deno.makeTempDir({ prefix: "rig_test-" });
+    try {
+      const machine = await layOut(prepared, { entries, folder });
+      const child = new Deno.Command(machine.qemu, {
+        args: qemuArguments(machine),
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      using limit = hangLimit();
+      limit.signal.addEventListener("abort", () => child.kill("SIGKILL"));
+      const reader = child.stdout.getReader();
+      await reader.read(); // The tests run.
+      await child.stdin.close(); // As the end of the program that reads closes it.
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read());
+      assert.equal((await child.status).code, 0);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   },
 });
 
