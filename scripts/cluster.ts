@@ -28,7 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof ClusterRefusal) return refuse(error.message);
     if (!(error instanceof Error)) throw error;
-    refuse(`Cannot ${parsed.value.verb} the cluster: ${errorText(error)}`);
+    refuse(`The command "${parsed.value.verb}" failed: ${errorText(error)}`);
     return 1;
   }
 }

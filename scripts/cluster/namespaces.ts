@@ -30,8 +30,10 @@ const START_TIMEOUT_MS = 15_000;
  * @throws {Error} If `setup` fails, with what it printed; nothing is left.
  */
 export async function startHolder(
-  { hostname, setup, folder }: {
+  { hostname, setup, folder, inside }: {
     readonly hostname: string;
+    /** A holder whose end is also the end of this one, whoever remembers it. */
+    readonly inside?: Holder;
     readonly setup: string;
     /** Gets `holder.log`; a file `held` appears there once `setup` is done. */
     readonly folder: string;
@@ -44,15 +46,17 @@ export async function startHolder(
   // Ignoring SIGCHLD survives `exec`: the kernel then reaps orphans by itself.
   const script = `set -eu\nhostname "$1"\nexec 3>"$2"\n${setup}\n` +
     `echo done >&3\nexec 3>&-\ntrap '' CHLD\nexec sleep infinity\n`;
+  const enter = inside === undefined
+    ? [] as const
+    : ["nsenter", "--target", String(inside.init.pid), "--pid", "--"] as const;
   const unshare = ["unshare", "--fork", "--pid", "--mount", "--net", "--uts"] as const;
   const outer = startDetached(
-    [...unshare, "--propagation", "private", "sh", "-c", script, "sh", hostname, held],
+    [...enter, ...unshare, "--propagation", "private", "sh", "-c", script, "sh", hostname, held],
     { logPath },
   );
   const init = await waitFor(async () => {
     const text = await Deno.readTextFile(held).catch(() => "");
-    const pid = childrenOf(outer.pid)[0];
-    return text === "done\n" && pid !== undefined ? identifyProcess(pid) : undefined;
+    return text === "done\n" ? identifyProcess(youngestOf(outer.pid)) : undefined;
   }, {
     what: `namespaces of ${hostname} (see ${logPath})`,
     timeoutMs: START_TIMEOUT_MS,
@@ -100,6 +104,12 @@ export async function runIp(
   const [first, ...rest] = [...enter, "ip", "-batch", "-"];
   if (first === undefined) return;
   await runOrThrow([first, ...rest], { input: commands.join("\n") });
+}
+
+/** The end of a chain of only children: nsenter starts unshare, and that starts process 1. */
+function youngestOf(pid: number): number {
+  const child = childrenOf(pid)[0];
+  return child === undefined ? pid : youngestOf(child);
 }
 
 function tail(file: string): string {

@@ -109,7 +109,7 @@ async function bringUp(
   options.report("Starting the control plane");
   const plane = await startPlane(plan, { folder, components, fabric });
   await installBasics(plane);
-  if (plan.nodeCount > 0) options.report(`Starting ${plan.nodeCount} nodes`);
+  if (plan.nodeCount > 0) options.report(`Starting the nodes: ${plan.nodeCount}`);
   const started = await Promise.allSettled(plan.nodes.map((node) =>
     startNode({
       plan,
@@ -232,11 +232,24 @@ async function freeIndex(clusters: string): Promise<number> {
   const used = new Set((await listStates(clusters)).map((state) => state.plan.index));
   const links = new Set((await Deno.readTextFile("/proc/net/dev")).match(/spc\d+/g) ?? []);
   for (let index = 0; index < CLUSTERS_MAX; index++) {
-    if (!used.has(index) && !links.has(`spc${index}`)) return index;
+    if (used.has(index) || links.has(`spc${index}`)) continue;
+    if (!await isRouted(planCluster({ name: "x", nodeCount: 0, family: "dual" }, { index }))) {
+      return index;
+    }
   }
   throw new ClusterRefusal(
     `Cannot bring another cluster up: ${CLUSTERS_MAX} are there; take one down`,
   );
+}
+
+/** Whether the machine already has a route into the node network of this number. */
+async function isRouted(plan: ClusterPlan): Promise<boolean> {
+  const shown = await Promise.all(
+    plan.hostCidrs.map((cidr) =>
+      run(["ip", ...(cidr.includes(":") ? ["-6"] : []), "route", "show", "root", cidr])
+    ),
+  );
+  return shown.some(({ stdout }) => stdout.trim() !== "");
 }
 
 function findCniPlugins(): string {

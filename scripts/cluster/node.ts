@@ -46,7 +46,8 @@ export async function startNode(wish: NodeWish): Promise<Holder> {
     await Deno.mkdir(path.join(folder, name), { recursive: true });
   }
   await writeNodeFiles(wish);
-  const holder = await startHolder({ hostname: node.name, setup: nodeSetup(wish), folder });
+  const setup = nodeSetup(wish);
+  const holder = await startHolder({ hostname: node.name, setup, folder, inside: fabric });
   try {
     await runIp(fabric, nodePortCommands(node, holder.init.pid));
     await runIp(holder, nodeNetworkCommands(plan, node.number));

@@ -14,6 +14,12 @@ const NATIVE_PROGRAMS = [
 ] as const;
 const LINK_KINDS = ["veth", "bridge", "macvlan"] as const;
 
+const DEEDS = {
+  up: "bring a cluster up",
+  down: "take a cluster down",
+  load: "load an image",
+} as const;
+
 /**
  * Finds the first thing that a command needs and this machine lacks.
  *
@@ -23,7 +29,7 @@ export async function checkMachine(command: ClusterCommand): Promise<string | un
   if (command.verb === "help" || command.verb === "status") return undefined;
   if (command.verb === "up" && command.provider === "kind") return await missingForKind();
   if (Deno.uid() !== 0) {
-    return `Cannot ${command.verb} a cluster as user ${Deno.uid()}: namespaces need root; use sudo`;
+    return `Cannot ${DEEDS[command.verb]} as user ${Deno.uid()}: namespaces need root; use sudo`;
   }
   if (command.verb !== "up") return undefined;
   for (const program of NATIVE_PROGRAMS) {
