@@ -1,0 +1,7 @@
+import type { ProgramPorts } from "../../src/base/program.ts";
+import { runPlugin } from "../../src/cni/plugin.ts";
+
+/** Runs the CNI plugin `spiderpool` once, and gives its exit code. */
+export function run(ports: ProgramPorts): number {
+  return runPlugin("spiderpool", ports);
+}

@@ -1,0 +1,6 @@
+import { answerVersion, type ProgramPorts } from "../base/program.ts";
+
+/** Runs `spiderpool-init` to its end, and gives its exit code. */
+export function run(ports: ProgramPorts): number {
+  return answerVersion("spiderpool-init", ports);
+}
