@@ -3,7 +3,6 @@
  * dynamic import, which program runs; where Deno itself was started (`deno run`, the launchers of
  * the fallback layout), the first argument is that name.
  */
-import * as path from "node:path";
 import type { ProgramPorts } from "./src/base/program.ts";
 
 interface Program {
@@ -27,7 +26,7 @@ export const PROGRAM_NAMES: readonly string[] = [...PROGRAMS.keys()];
 
 async function main(): Promise<number> {
   const { standalone } = Deno.build;
-  const name = standalone ? path.basename(Deno.execPath()) : Deno.args[0];
+  const name = standalone ? Deno.execPath().split("/").at(-1) : Deno.args[0];
   const load = PROGRAMS.get(name ?? "");
   if (load === undefined) {
     const given = name === undefined ? "no name" : `the name "${name}"`;

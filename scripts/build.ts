@@ -31,6 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
         cache: cacheFolder(Deno.env),
         fetch,
         readEnvironment: (name) => Deno.env.get(name),
+        say: (text) => print(Deno.stderr, text),
       },
     });
     print(Deno.stdout, `${folder}: ${SAID[layout]}`);

@@ -6,8 +6,9 @@ import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { PROGRAM_NAMES } from "../../main.ts";
 import { run } from "../cluster/process.ts";
+import { fetchDeno } from "../vm/deno_binary.ts";
 import type { Architecture } from "./arguments.ts";
-import { findDeno, ownArchitecture, targetOf } from "./deno_binary.ts";
+import { ownArchitecture, targetOf } from "./deno_binary.ts";
 import { launcherText, RUNTIME_FOLDER } from "./launcher.ts";
 
 const REACH_TIMEOUT_MS = 3_000;
@@ -22,6 +23,8 @@ export interface BuildPorts {
   readonly cache: string;
   readonly fetch: typeof fetch;
   readonly readEnvironment: (name: string) => string | undefined;
+  /** Told what takes time, and what is not quite what was asked for. */
+  readonly say: (text: string) => void;
 }
 
 /**
@@ -93,8 +96,9 @@ async function compile(file: string, { architecture, ports }: Target): Promise<v
 async function layOut(file: string, { architecture, ports }: Target): Promise<void> {
   const runtime = path.join(path.dirname(file), RUNTIME_FOLDER);
   await Deno.mkdir(runtime);
-  const binary = await findDeno(architecture, { cache: ports.cache });
-  await Deno.copyFile(binary, path.join(runtime, "deno"));
+  const folder = path.join(ports.cache, "deno", architecture);
+  const binary = await fetchDeno(folder, { architecture, say: ports.say });
+  await Deno.copyFile(binary.path, path.join(runtime, "deno"));
   await Deno.chmod(path.join(runtime, "deno"), 0o755);
   await deno(["bundle", "--platform=deno", "--code-splitting", "--outdir", runtime], {});
   await Deno.writeTextFile(file, launcherText());
