@@ -17,7 +17,7 @@ import { type Backend, type Change, kindId, type State, type WritableState } fro
 import { decideWrite, type Decision, type WriteRequest } from "./decide.ts";
 import { type Subscription, WatchHub } from "./hub.ts";
 import { isRawObject, type RawObject } from "./json_value.ts";
-import { listPage, type RawPage } from "./listing.ts";
+import { getAt, listPage, type RawPage } from "./listing.ts";
 import { type KindFacts, namespacePlaceProblem } from "./metadata_rules.ts";
 import { shown } from "./names.ts";
 import { type ParsedSelection, parseSelection } from "./selector.ts";
@@ -68,6 +68,12 @@ export interface EngineOptions {
   readonly historyChangesMax?: number | undefined;
 }
 
+/** A read of the past, as of a cache that lags behind: what a simulated server answers with. */
+export interface PastRead {
+  /** Revision of the state to read, from `State.compactedRevision` on; absent: the newest. */
+  readonly at?: number | undefined;
+}
+
 /** An event of a watch before its object is parsed. */
 export interface RawChangeEvent {
   readonly type: "added" | "modified" | "deleted";
@@ -116,10 +122,10 @@ export class Engine implements Disposable {
     return this.#backend.read(body);
   }
 
-  /** Reads one object. */
+  /** Reads one object, as it is or as it was. */
   get(
     kind: KindFacts,
-    { key, ...freshness }: Freshness & { readonly key: ObjectKey },
+    { key, at, ...freshness }: Freshness & PastRead & { readonly key: ObjectKey },
   ): StoreResult<RawObject> {
     const what = `${kind.kind} ${shown(keyText(key))}`;
     const place = namespacePlaceProblem(kind, key.namespace);
@@ -129,29 +135,31 @@ export class Engine implements Disposable {
     return this.read((state) => {
       const stale = freshnessProblem(state, freshness);
       if (stale !== undefined) return err(refused(stale, `Cannot get ${what}`));
-      const object = state.get({ kind: kindId(kind), key: keyText(key) });
+      const revision = at ?? state.revision;
+      assert(state.compactedRevision <= revision && revision <= state.revision, "a state is known");
+      const object = getAt(state, { kind: kindId(kind), key: keyText(key), revision });
       if (object !== undefined) return ok(object);
       return err({ code: "not_found", message: `Cannot get ${what}: it does not exist` });
     });
   }
 
-  /** Lists one page. */
+  /** Lists one page of the state there is, or there was. */
   list(
     kind: KindFacts,
-    options: Selection & Freshness & {
+    options: Selection & Freshness & PastRead & {
       readonly limit?: number | undefined;
       readonly continuation?: string | undefined;
     },
   ): StoreResult<RawPage> {
     const selection = readSelection(kind, options);
     if (!selection.ok) return selection;
-    const { limit, continuation } = options;
+    const { limit, continuation, at } = options;
     const { namespaced } = kind;
     return this.read((state) => {
       const stale = freshnessProblem(state, options);
       if (stale !== undefined) return err(refused(stale, `Cannot list ${kindId(kind)}`));
       const request = { kind: kindId(kind), namespaced, selection: selection.value };
-      const page = listPage(state, { ...request, limit, continuation });
+      const page = listPage(state, { ...request, limit, continuation, at });
       return page.ok ? page : err(refused(page.error, `Cannot list ${kindId(kind)}`));
     });
   }

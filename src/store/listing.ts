@@ -24,6 +24,8 @@ export interface ListRequest {
   readonly limit: number | undefined;
   /** As a page before handed it out. */
   readonly continuation: string | undefined;
+  /** Revision of the state that a first page reads; `undefined`: the newest. */
+  readonly at: number | undefined;
 }
 
 /**
@@ -33,18 +35,18 @@ export interface ListRequest {
  * @outcome `gone` The state that the first page read has been forgotten.
  */
 export function listPage(state: State, request: ListRequest): Result<RawPage, StoreError> {
-  const { kind, selection, limit = 0, continuation } = request;
+  const { kind, selection, limit = 0, continuation, at = state.revision } = request;
   if (!Number.isSafeInteger(limit) || limit < 0) {
     return refuse("invalid", `limit ${limit} is not a whole number from 0`);
   }
   const start = continuation === undefined
-    ? { revision: state.revision, after: "" }
+    ? { revision: at, after: "" }
     : parseContinuation(kind, continuation);
   if (start === undefined || start.revision > state.revision) {
     return refuse("invalid", "the continuation is not one that this list handed out");
   }
   if (start.revision < state.compactedRevision) {
-    return refuse("gone", "the continuation is too old: list again from the start");
+    return refuse("gone", "that state is too old: list again from the start");
   }
   const objects: RawObject[] = [];
   let last = "";
@@ -94,6 +96,21 @@ function* exactly(
 ): Generator<KeyedObject, void> {
   const object = key > after ? state.get({ kind, key }) : undefined;
   if (object !== undefined) yield { key, object };
+}
+
+/** Reads one object as it was at a revision that is not older than `compactedRevision`. */
+export function getAt(
+  state: State,
+  { kind, key, revision }: {
+    readonly kind: string;
+    readonly key: string;
+    readonly revision: number;
+  },
+): RawObject | undefined {
+  for (const change of state.changes({ after: revision, kind })) {
+    if (change.key === key) return change.previous;
+  }
+  return state.get({ kind, key });
 }
 
 /** What the objects that changed after a revision were at it; `undefined`: not there yet. */

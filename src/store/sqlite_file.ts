@@ -57,8 +57,8 @@ const SCHEMA = `
  * (`synchronous=FULL`), so that neither kill -9 nor a power failure takes an acknowledged write.
  *
  * @param options.create Whether a file that is not there is made.
- * @throws {StoreFailure} One sentence: cannot be opened, of a newer version, of another program,
- *   damaged (`invalid`); no permission, full disk (`unavailable`); locked (`throttled`).
+ * @throws {StoreFailure} One sentence: of a newer version or of another program (`invalid`);
+ *   damaged, not to be opened, on a full disk (`unavailable`); locked (`throttled`).
  */
 export function openDatabase(
   path: string,
@@ -185,7 +185,7 @@ function errorOf(
       };
     case 11: // SQLITE_CORRUPT
     case 26: // SQLITE_NOTADB
-      return damaged(path, { what: error.message }).error;
+      return damaged(path, { what: error.message, committing }).error;
     default:
       return {
         code: "unavailable",
@@ -196,10 +196,14 @@ function errorOf(
 }
 
 /** The refusal of a file whose content cannot be trusted. */
-export function damaged(path: string, { what }: { readonly what: string }): StoreFailure {
+export function damaged(
+  path: string,
+  { what, committing = false }: { readonly what: string; readonly committing?: boolean },
+): StoreFailure {
   const reason = `it is damaged or no store (${what}): put a copy of it back, or move it away to ` +
     `start with an empty one`;
-  return wrongFile(path, reason);
+  const message = `Cannot use store file "${path}": ${reason}`;
+  return new StoreFailure({ code: "unavailable", message, outcomeUnknown: committing });
 }
 
 function wrongFile(path: string, reason: string): StoreFailure {

@@ -122,7 +122,7 @@ Deno.test("openSqliteStore() refuses a damaged file instead of serving half of i
   bytes.fill(0xa5, 4_096 * 3, 4_096 * 6); // Three whole pages; the header is fine.
   await Deno.writeFile(desk.path, bytes);
   const failure = await refusalOf(desk.open());
-  assert.equal(failure.code, "invalid");
+  assert.equal(failure.code, "unavailable");
   assert.match(failure.message, /is damaged or no store \(.*\): put a copy of it back, or move it/);
 });
 

@@ -168,6 +168,23 @@ function sorted(state: TwinState): readonly (readonly [string, TwinObject])[] {
   return [...state].toSorted(([one], [other]) => one < other ? -1 : 1);
 }
 
+/** Lists and reads every state that is still known. */
+function checkPast(store: EngineStore, twin: Twin): void {
+  for (let at = twin.compacted; at <= twin.revision; at++) {
+    const state = twin.states[at] ?? new Map();
+    const page = expectOk(store.engine.list(THINGS, { at }), "the state is known");
+    assert.deepEqual(
+      page.objects.map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`),
+      sorted(state).map(([name, { version }]) => `${name} ${version}`),
+    );
+    for (const name of ["a", "b"]) {
+      const got = store.engine.get(THINGS, { key: { namespace: NAMESPACE, name }, at });
+      const version = got.ok ? got.value.metadata.resourceVersion : undefined;
+      assert.equal(version, state.get(name)?.version.toString());
+    }
+  }
+}
+
 async function checkLists(store: EngineStore, twin: Twin): Promise<void> {
   for (const { selection, has } of SELECTIONS) {
     const list = expectOk(await store.list(THINGS, { ...selection, signal: never }), "it lists");
@@ -259,6 +276,7 @@ Deno.test("property: a memory store answers, lists and replays as its slow twin"
         await checkLists(store, twin);
         pages = await turnPage(store, { twin, pages });
       }
+      checkPast(store, twin);
       await checkWatches(store, twin);
     }),
     { numRuns: 300 },
