@@ -153,9 +153,9 @@ function decideReplace(
     : ok(withStatus(current, wanted.value["status"]));
   if (!next.ok) return next;
   if (equalJson(next.value, current)) return ok({ effect: "nothing", object: current });
-  const stamped = sized(withVersion(next.value, moment.revision));
-  if (!stamped.ok) return stamped;
-  return ok({ ...stamped.value, effect: isFinished(stamped.value.object) ? "delete" : "store" });
+  // The last finalizer went: the API answers with what was asked for, at the version it was read.
+  if (isFinished(next.value)) return ok({ effect: "delete", object: freezeDeep(next.value) });
+  return sized(withVersion(next.value, moment.revision));
 }
 
 /** The object after a replace, still at the version it was read at. */

@@ -81,6 +81,13 @@ Deno.test("openSqliteStore() keeps objects, uids and versions across runs", asyn
   const key = { namespace: "n", name: "a" };
   assert.deepEqual(expectOk(await store.get(THINGS, key, { signal: never }), "it is kept"), made);
   assert.equal((await create(store, "b")).metadata.resourceVersion, "4", "versions go on");
+  const events: string[] = [];
+  const { resourceVersion } = made.metadata;
+  const watching = watchNames(store.watch(THINGS, { resourceVersion, signal: never }), events);
+  await settle();
+  assert.deepEqual(events, ["added b", "deleted b", "added b"], "and so does the history");
+  store[Symbol.dispose]();
+  await watching;
 });
 
 Deno.test("openSqliteStore() refuses a file of a newer version untouched", async () => {

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { type Thing, THINGS } from "../../tests/contract/kinds.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import {
-  NAMESPACE,
   type Operation,
   operations,
   Performer,
@@ -17,6 +16,19 @@ import { openMemoryStore } from "./memory_store.ts";
 import { openSqliteStore } from "./sqlite_store.ts";
 
 const never = new AbortController().signal;
+const NAMESPACE = "n";
+
+function performerOn(store: EngineStore): Performer {
+  const { engine } = store;
+  function compact(keep: number): void {
+    const { revision, compacted } = engine.read((state) => ({
+      revision: state.revision,
+      compacted: state.compactedRevision,
+    }));
+    engine.compact(Math.max(compacted, revision - keep));
+  }
+  return new Performer(store, { namespace: NAMESPACE, signal: never, compact });
+}
 
 /** What the twin keeps of an object: everything but creation time, which is always the same. */
 interface TwinObject {
@@ -76,7 +88,7 @@ class Twin {
     const next = { ...old, labels, finalizers, size, generation };
     if (old.leaving && finalizers.length === 0) {
       this.#drop(operation.name);
-      return { ...next, version: this.revision };
+      return next;
     }
     return this.#put(operation.name, next);
   }
@@ -263,11 +275,11 @@ Deno.test("property: a memory store answers, lists and replays as its slow twin"
   await fc.assert(
     fc.asyncProperty(operations, async (sequence) => {
       using store = openMemoryStore({ clock: new ManualClock(), random: seededRandom(1) });
-      const performer = new Performer(store);
+      const performer = performerOn(store);
       const twin = new Twin();
       let pages: PagedList | undefined;
       for (const operation of sequence) {
-        const held = "base" in operation ? await performer.baseOf(operation) : thingOf(operation);
+        const held = await performer.heldFor(operation);
         const answer = await performer.perform(operation, held);
         const created = answer?.ok === true && typeof answer.value !== "string"
           ? answer.value.metadata.uid ?? ""
@@ -282,11 +294,6 @@ Deno.test("property: a memory store answers, lists and replays as its slow twin"
     { numRuns: 300 },
   );
 });
-
-function thingOf(operation: Operation): Thing {
-  const metadata = { name: "name" in operation ? operation.name : "", namespace: NAMESPACE };
-  return { apiVersion: "contract.spidernet.io/v1", kind: "Thing", metadata };
-}
 
 /** A list that is read page by page while everything changes. */
 interface PagedList {
@@ -328,12 +335,11 @@ Deno.test("property: an SQLite store answers as a memory store", async () => {
         using memory = openMemoryStore({ ...settings, random: seededRandom(1) });
         const opening = { ...settings, random: seededRandom(1), path, signal: never };
         using sqlite = await openSqliteStore(opening);
-        const performers = [new Performer(memory), new Performer(sqlite)] as const;
+        const performers = [performerOn(memory), performerOn(sqlite)];
         for (const operation of sequence) {
           const answers = [];
           for (const performer of performers) {
-            const base = "base" in operation ? await performer.baseOf(operation) : undefined;
-            answers.push(await performer.perform(operation, base ?? thingOf(operation)));
+            answers.push(await performer.perform(operation, await performer.heldFor(operation)));
           }
           assert.deepEqual(answers[1], answers[0]);
         }

@@ -1,4 +1,5 @@
 import type { ContractCase } from "./harness.ts";
+import { RANDOM_CASES } from "./random_cases.ts";
 import { READ_CASES } from "./read_cases.ts";
 import { REMOVE_CASES } from "./remove_cases.ts";
 import { RESTART_CASES } from "./restart_cases.ts";
@@ -11,5 +12,6 @@ export const OBJECT_STORE_CASES: readonly ContractCase[] = [
   ...REMOVE_CASES,
   ...READ_CASES,
   ...WATCH_CASES,
+  ...RANDOM_CASES,
   ...RESTART_CASES,
 ];

@@ -1,8 +1,7 @@
 /** Random sequences of store operations for property tests, and what performs them. */
 import fc from "fast-check";
 import { CONTRACT_GROUP, type Thing, THINGS } from "../contract/kinds.ts";
-import type { EngineStore } from "../../src/store/engine_store.ts";
-import type { StoreResult } from "../../src/base/object_store.ts";
+import type { ObjectStore, StoreResult } from "../../src/base/object_store.ts";
 
 /** Which state of an object a write is based on. */
 export type Base = "current" | "first" | "none";
@@ -36,8 +35,6 @@ export type Operation =
   }
   | { readonly do: "compact"; readonly keep: number };
 
-/** Namespace of all objects. */
-export const NAMESPACE = "n";
 /** The finalizer that operations add and take. */
 export const FINALIZER = "contract.spidernet.io/kept";
 
@@ -105,21 +102,33 @@ export const operations: fc.Arbitrary<readonly Operation[]> = fc.array(
 
 /** Performs operations on one store, remembering the first state of each name that it saw. */
 export class Performer {
-  readonly store: EngineStore;
+  readonly #store: ObjectStore;
+  readonly #namespace: string;
+  readonly #signal: AbortSignal;
+  readonly #compact: (keep: number) => void;
   readonly #first = new Map<string, Thing>();
-  readonly #signal = new AbortController().signal;
 
-  constructor(store: EngineStore) {
-    this.store = store;
+  /** @param options.compact Forgets all changes but the newest `keep`; absent: nothing happens. */
+  constructor(
+    store: ObjectStore,
+    { namespace, signal, compact = () => {} }: {
+      readonly namespace: string;
+      readonly signal: AbortSignal;
+      readonly compact?: (keep: number) => void;
+    },
+  ) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#signal = signal;
+    this.#compact = compact;
   }
 
-  /** The object that a write is based on, as the caller holds it. */
-  async baseOf(operation: { readonly name: string; readonly base: Base }): Promise<Thing> {
-    const made = thing(operation.name);
-    if (operation.base === "none") return made;
+  /** The object that an operation is based on, as its caller holds it. */
+  async heldFor(operation: Operation): Promise<Thing> {
+    const made = this.#thing("name" in operation ? operation.name : "");
+    if (!("base" in operation) || operation.base === "none") return made;
     if (operation.base === "first") return this.#first.get(operation.name) ?? made;
-    const key = { namespace: NAMESPACE, name: operation.name };
-    const got = await this.store.get(THINGS, key, { signal: this.#signal });
+    const got = await this.#store.get(THINGS, made.metadata, { signal: this.#signal });
     return got.ok ? got.value : made;
   }
 
@@ -128,30 +137,30 @@ export class Performer {
     held: Thing,
   ): Promise<StoreResult<Thing | "removed" | "terminating"> | undefined> {
     const signal = this.#signal;
+    const object = wanted(operation, held);
     switch (operation.do) {
       case "create":
-        return this.#remember(await this.store.create(THINGS, wanted(operation, held), { signal }));
+        return this.#remember(await this.#store.create(THINGS, object, { signal }));
       case "replace":
-        return await this.store.replace(THINGS, wanted(operation, held), { signal });
+        return await this.#store.replace(THINGS, object, { signal });
       case "status":
-        return await this.store.replaceStatus(THINGS, wanted(operation, held), { signal });
+        return await this.#store.replaceStatus(THINGS, object, { signal });
       case "remove": {
-        const { uid, resourceVersion } = held.metadata;
+        const { uid, resourceVersion, namespace, name } = held.metadata;
         const { propagation } = operation;
-        const key = { namespace: NAMESPACE, name: operation.name };
         const preconditions = operation.by === "uid" ? { uid } : { uid, resourceVersion };
-        return await this.store.remove(THINGS, key, { signal, preconditions, propagation });
+        const options = { signal, preconditions, propagation };
+        return await this.#store.remove(THINGS, { namespace, name }, options);
       }
-      case "compact": {
-        const { engine } = this.store;
-        const { now, compacted } = engine.read((state) => ({
-          now: state.revision,
-          compacted: state.compactedRevision,
-        }));
-        engine.compact(Math.max(compacted, now - operation.keep));
+      case "compact":
+        this.#compact(operation.keep);
         return undefined;
-      }
     }
+  }
+
+  #thing(name: string): Thing {
+    const metadata = { name, namespace: this.#namespace };
+    return { apiVersion: `${CONTRACT_GROUP}/v1`, kind: THINGS.kind, metadata };
   }
 
   #remember(answer: StoreResult<Thing>): StoreResult<Thing> {
@@ -162,18 +171,12 @@ export class Performer {
   }
 }
 
-/** An object with nothing but its name. */
-export function thing(name: string): Thing {
-  const metadata = { name, namespace: NAMESPACE };
-  return { apiVersion: `${CONTRACT_GROUP}/v1`, kind: THINGS.kind, metadata };
-}
-
 /** What the caller of an operation asks to be stored. */
 export function wanted(operation: Operation, held: Thing): Thing {
   switch (operation.do) {
     case "create": {
       const { labels, finalizers, size } = operation;
-      const metadata = { ...thing(operation.name).metadata, labels, finalizers };
+      const metadata = { ...held.metadata, labels, finalizers };
       return { ...held, metadata, spec: { size }, status: { phase: "Ignored" } };
     }
     case "replace": {
