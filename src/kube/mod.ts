@@ -20,3 +20,30 @@ export {
 } from "./informer.ts";
 export type { IndexEntry, IndexFunction } from "./object_cache.ts";
 export type { InformerEvent } from "./subscription.ts";
+export {
+  type AdmissionRequest,
+  type AdmissionVerdict,
+  type JsonPatchOperation,
+  pointerStep,
+  readReview,
+  REVIEW_BYTES_MAX,
+  writeReview,
+} from "./admission.ts";
+export { backoffMs } from "./backoff.ts";
+export {
+  EventRecorder,
+  type EventRecorderOptions,
+  EVENTS,
+  type Happening,
+  type KubeEvent,
+  type ObjectReference,
+} from "./events.ts";
+export {
+  LeadershipLost,
+  type Lease,
+  LEASE_MS,
+  LeaseCandidate,
+  type LeaseOptions,
+  LEASES,
+} from "./lease.ts";
+export { type AddError, type WorkOutcome, WorkQueue, type WorkQueueOptions } from "./work_queue.ts";
