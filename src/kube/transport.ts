@@ -119,7 +119,7 @@ export class Transport implements Disposable {
           caller: signal,
           signal: deadline.signal,
           // A read leaves time for another try on a new connection, should this one be dead.
-          headersMs: isWrite(request) ? deadline.remainingMs() : deadline.remainingMs() / 2,
+          headersMs: isWrite(request) ? undefined : deadline.remainingMs() / 2,
         }),
     });
   }
@@ -197,7 +197,7 @@ export class Transport implements Disposable {
     times: {
       readonly caller: AbortSignal;
       readonly signal: AbortSignal;
-      readonly headersMs: number;
+      readonly headersMs: number | undefined;
     },
   ): Promise<Result<unknown, Failure>> {
     const reply = await this.#fetch(request, { ...times, lane: "call" });
@@ -238,7 +238,7 @@ export class Transport implements Disposable {
     { caller, signal, headersMs, lane }: {
       readonly caller: AbortSignal;
       readonly signal: AbortSignal;
-      readonly headersMs: number;
+      readonly headersMs: number | undefined;
       readonly lane: Lane;
     },
   ): Promise<Result<{ readonly response: Response; readonly presented: Presentation }, Failure>> {
@@ -255,7 +255,9 @@ export class Transport implements Disposable {
     const passOn = (): void => headers.abort(signal.reason);
     signal.addEventListener("abort", passOn, { once: true });
     if (signal.aborted) passOn();
-    using _timer = startTimer(this.#clock, { ms: headersMs, act: () => headers.abort() });
+    using _timer = headersMs === undefined
+      ? undefined
+      : startTimer(this.#clock, { ms: headersMs, act: () => headers.abort() });
     try {
       const response = await fetch(`${this.#access.server}${request.path}`, {
         method: request.method,
