@@ -33,6 +33,8 @@ export type ControlPlaneProgram =
 export interface ControlPlane extends AsyncDisposable {
   /** `https://address:port`. */
   readonly url: string;
+  /** `http://127.0.0.1:port`; without TLS, since it is on loopback or in a namespace. */
+  readonly etcdUrl: string;
   /** A kubeconfig file of a cluster administrator. */
   readonly kubeconfigPath: string;
   readonly authority: Authority;
@@ -86,6 +88,7 @@ export async function startControlPlane(wish: ControlPlaneWish): Promise<Control
 
   const plane: ControlPlane = {
     url,
+    etcdUrl: `http://127.0.0.1:${wish.etcdPorts.client}`,
     kubeconfigPath,
     authority,
     admin,
