@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import * as path from "node:path";
-import { hasProgram, runOrThrow } from "./process.ts";
+import { hasProgram, ignoreMissing, runOrThrow } from "./process.ts";
 
 /** Kubernetes version of the native cluster; `go/kubernetes/go.mod` says the same. */
 export const KUBERNETES_VERSION = "v1.34.2";
@@ -182,10 +182,6 @@ async function sourceDigest(): Promise<string> {
     digest.update(await Deno.readFile(path.join(import.meta.dirname ?? ".", "go", file)));
   }
   return digest.digest("hex").slice(0, 12);
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 /** Folder that keeps what is expensive to make, outside any clone. */

@@ -1,5 +1,5 @@
 /** The data-centre switch: a bridge for nodes, a bridge for the underlay, routers on both. Pure. */
-import type { ClusterPlan } from "./plan.ts";
+import type { ClusterPlan, NodePlan } from "./plan.ts";
 
 /** Bridge that carries node addresses, the API server and the machine's own link. */
 export const NODE_BRIDGE = "br-node";
@@ -33,11 +33,15 @@ export function fabricCommands(plan: ClusterPlan): readonly string[] {
       const length = cidr.split("/")[1] ?? "";
       return `address add ${gateway}/${length} dev ${UNDERLAY_BRIDGE}${nodad(cidr)}`;
     }),
-    // Webhooks and exec: the API server lives here and must reach pods of the overlay.
-    ...plan.nodes.flatMap((node) =>
-      node.podCidrs.map((cidr, position) => `route add ${cidr} via ${node.addresses[position]}`)
-    ),
   ];
+}
+
+/**
+ * `ip -batch` lines inside the switch, once the nodes are there. Webhooks and exec: the API server
+ * lives here and must reach pods of the overlay.
+ */
+export function fabricRouteCommands(plan: ClusterPlan): readonly string[] {
+  return podRoutes(plan.nodes);
 }
 
 /** `ip -batch` lines, run on the machine: its link to the switch. */
@@ -81,10 +85,14 @@ export function nodeNetworkCommands(plan: ClusterPlan, number: number): readonly
     ...plan.fabricAddresses.map((address) =>
       `route add ${address.includes(":") ? "::/0" : "0.0.0.0/0"} via ${address}`
     ),
-    ...plan.nodes.filter((node) => node.number !== number).flatMap((node) =>
-      node.podCidrs.map((cidr, position) => `route add ${cidr} via ${node.addresses[position]}`)
-    ),
+    ...podRoutes(plan.nodes.filter((node) => node.number !== number)),
   ];
+}
+
+function podRoutes(nodes: readonly NodePlan[]): readonly string[] {
+  return nodes.flatMap((node) =>
+    node.podCidrs.map((cidr, position) => `route add ${cidr} via ${node.addresses[position]}`)
+  );
 }
 
 function nodad(cidr: string): string {

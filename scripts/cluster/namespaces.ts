@@ -8,6 +8,7 @@ import {
   childrenOf,
   endProcess,
   identifyProcess,
+  ignoreMissing,
   type ProcessIdentity,
   runOrThrow,
   startDetached,
@@ -118,8 +119,4 @@ function tail(file: string): string {
   } catch {
     return "it ended without a word";
   }
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

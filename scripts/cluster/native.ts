@@ -3,13 +3,19 @@ import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { type Components, ensureComponents } from "./components.ts";
 import { type ControlPlane, openApi, startControlPlane } from "./control_plane.ts";
-import { fabricCommands, fabricSetup, hostCommands, hostPortCommands } from "./fabric.ts";
+import {
+  fabricCommands,
+  fabricRouteCommands,
+  fabricSetup,
+  hostCommands,
+  hostPortCommands,
+} from "./fabric.ts";
 import { ensureRigImages } from "./image.ts";
 import { NETWORK_ATTACHMENT_CRD } from "./network_attachment_crd.ts";
 import { endHolder, enterHolder, type Holder, runIp, startHolder } from "./namespaces.ts";
 import { startNode } from "./node.ts";
 import { API_PORT, type ClusterPlan, CLUSTERS_MAX, type ClusterWish, planCluster } from "./plan.ts";
-import { isAlive, run, waitFor } from "./process.ts";
+import { ignoreMissing, isAlive, run, waitFor } from "./process.ts";
 import {
   clusterFolder,
   type ClusterState,
@@ -101,7 +107,7 @@ async function bringUp(
   });
   state = { ...state, fabric };
   await writeState(folder, state);
-  await runIp(fabric, fabricCommandsWithoutRoutes(plan));
+  await runIp(fabric, fabricCommands(plan));
   await runIp(undefined, hostCommands(plan, fabric.init.pid));
   await runIp(fabric, hostPortCommands());
   await linkTools(folder, components);
@@ -128,16 +134,8 @@ async function bringUp(
   state = { ...state, nodes: nodes.map((result) => result.value), complete: failed === undefined };
   await writeState(folder, state);
   if (failed !== undefined) throw failed.reason;
-  await runIp(fabric, fabricCommands(plan).filter(isRoute));
+  await runIp(fabric, fabricRouteCommands(plan));
   return state;
-}
-
-function fabricCommandsWithoutRoutes(plan: ClusterPlan): readonly string[] {
-  return fabricCommands(plan).filter((command) => !isRoute(command));
-}
-
-function isRoute(command: string): boolean {
-  return command.startsWith("route ");
 }
 
 function startPlane(
@@ -259,8 +257,4 @@ function findCniPlugins(): string {
     `Cannot bring a cluster up: no CNI plugins in ${CNI_FOLDERS.join(", ")}; ` +
       "run scripts/setup.sh cluster",
   );
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

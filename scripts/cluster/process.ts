@@ -218,6 +218,11 @@ export async function waitFor<T>(ask: () => Promise<T | undefined>, wait: Wait):
   }
 }
 
+/** For `catch` behind a removal: what was to go is already gone. Anything else is thrown on. */
+export function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
 /** Waits; for rigs, which have no clock but the machine's. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
