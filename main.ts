@@ -12,7 +12,7 @@ interface Program {
 /** Every program. The import paths are literal, so that compiler and bundler see them. */
 const PROGRAMS: ReadonlyMap<string, () => Promise<Program>> = new Map([
   ["spiderpool-controller", () => import("./src/controller/program.ts")],
-  ["spiderpool-agent", () => import("./src/agent/program.ts")],
+  ["spiderpool-agent", () => import("./src/agent/main.ts")],
   ["spiderpool", () => import("./cni/spiderpool/main.ts")],
   ["coordinator", () => import("./cni/coordinator/main.ts")],
   ["ifacer", () => import("./cni/ifacer/main.ts")],

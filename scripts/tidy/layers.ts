@@ -79,9 +79,11 @@ const EXCEPTIONS: readonly { readonly file: RegExp; readonly part: Part }[] = [
   },
 ];
 
+const ENTRY = /^(?:cni\/[^/]+\/|src\/(?:agent|controller|init|cli)\/)?main\.ts$/;
+
 /** A program's own entry: L5. */
 export function isEntry(path: string): boolean {
-  return path === "main.ts" || /^cni\/[^/]+\/main\.ts$/.test(path);
+  return ENTRY.test(path);
 }
 
 /** Only `src/datapath/apply.ts` acts; the rest of that folder plans. */

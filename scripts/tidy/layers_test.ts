@@ -39,6 +39,14 @@ const FILES = [
   "mod.ts",
 ];
 
+const ENTRIES = [
+  "cni/spiderpool/main.ts",
+  "src/agent/main.ts",
+  "src/controller/main.ts",
+  "src/init/main.ts",
+  "src/cli/main.ts",
+];
+
 Deno.test("checkLayers() holds the table of the style page, pair by pair", () => {
   const L0 = ["src/base/x.ts", "src/ip/x.ts"];
   const TO_L3 = FILES.slice(0, 10);
@@ -71,14 +79,16 @@ Deno.test("checkLayers() holds the table of the style page, pair by pair", () =>
     assert.equal(mayImport(from, "tests/support/x.ts"), false, `${from} imports tests`);
     assert.equal(mayImport(from, "scripts/x.ts"), false, `${from} imports scripts`);
     assert.equal(mayImport(from, "src/base/x_test.ts"), false, `${from} imports a test`);
-    assert.equal(mayImport(from, "cni/spiderpool/main.ts"), false, `${from} imports an entry`);
+    for (const entry of ENTRIES) {
+      assert.equal(mayImport(from, entry), false, `${from} imports ${entry}`);
+    }
   }
 });
 
 Deno.test("checkLayers() lets entry points, tests, benchmarks and scripts import anything", () => {
   const free = [
     "main.ts",
-    "cni/vlan/main.ts",
+    ...ENTRIES,
     "scripts/bundle.ts",
     "tests/sim/x.ts",
     "src/base/x_test.ts",
@@ -87,7 +97,7 @@ Deno.test("checkLayers() lets entry points, tests, benchmarks and scripts import
   for (const from of free) {
     for (const to of FILES) assert.equal(mayImport(from, to), true, `${from} imports ${to}`);
   }
-  assert.equal(mayImport("main.ts", "cni/vlan/main.ts"), true);
+  for (const entry of ENTRIES) assert.equal(mayImport("main.ts", entry), true, entry);
   assert.equal(mayImport("main.ts", "scripts/x.ts"), false);
 });
 
@@ -165,4 +175,11 @@ Deno.test("checkLayers() refuses what it cannot place", () => {
 Deno.test("checkLayers() names siblings as such", () => {
   const found = refusals({ "src/agent/a.ts": `import "../cli/b.ts";`, "src/cli/b.ts": "" });
   assert.match(found.join(), /siblings never import each other/);
+});
+
+Deno.test("checkLayers() knows no entry but those of programs", () => {
+  for (const path of ["src/base/main.ts", "src/ipam/main.ts", "src/dashboard/main.ts"]) {
+    assert.equal(mayImportPackage(path, "prom-client"), false, path);
+  }
+  assert.equal(mayImportPackage("src/agent/server/main.ts", "@peculiar/x509"), false);
 });

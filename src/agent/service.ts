@@ -48,3 +48,13 @@ export interface AgentService {
     options: ServiceOptions,
   ): ServiceResult<CoordinatorConfig>;
 }
+
+/** A service with what it needs to be kept alive. */
+export interface AgentEngine extends AgentService {
+  /** Watches, settles and adopts until the signal aborts. @throws The signal's reason, or a bug. */
+  run(options: ServiceOptions): Promise<never>;
+  /** Resolves once requests can be served. `run` must have been called. */
+  ready(options: ServiceOptions): Promise<void>;
+  /** Whether `ready` would resolve at once. */
+  readonly isReady: boolean;
+}
