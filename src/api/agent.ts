@@ -7,6 +7,7 @@
  */
 import type { Result } from "../base/result.ts";
 import {
+  decode,
   type Decoded,
   type Decoder,
   decoderOf,
@@ -22,6 +23,7 @@ import {
   text,
 } from "./decode.ts";
 import { err, ok } from "../base/result.ts";
+import { problemSentence } from "./problem.ts";
 
 /** Where the agent listens unless its configuration says otherwise. */
 export const AGENT_SOCKET_PATH = "/var/run/spidernet/spiderpool.sock";
@@ -62,7 +64,10 @@ export const CONTROLLER_PATHS = {
   status: "/v1/ipam/status",
 } as const;
 
-/** Status codes. The body of an error is a JSON string; of 400 and 422 it is `InvalidRequest`. */
+/**
+ * Status codes. The body of an operation's own error is a JSON string; that of a request which
+ * reaches no operation (400, 405, 422, an unknown path) is `InvalidRequest`.
+ */
 export const AGENT_STATUS = {
   ok: 200,
   /** The body is no JSON. */
@@ -80,13 +85,22 @@ export const AGENT_STATUS = {
   statefulReleaseForbidden: 522,
 } as const;
 
+/** `code` of an `InvalidRequest` with a field of another type. */
+export const FIELD_TYPE_CODE = 601;
 /** `code` of an `InvalidRequest` whose required field is missing. */
 export const REQUIRED_FIELD_CODE = 602;
 
-/** Body of 400 and 422. */
+/** Body of a reply to a request that reaches no operation. */
 export interface InvalidRequest {
+  /** The status code, or one that says more. */
   readonly code: number;
   readonly message: string;
+}
+
+/** Why the body of a request is refused, as it is answered. */
+export interface RefusedBody {
+  readonly status: typeof AGENT_STATUS.badRequest | typeof AGENT_STATUS.invalid;
+  readonly body: InvalidRequest;
 }
 
 const noTexts: readonly string[] = [];
@@ -234,23 +248,39 @@ const REQUEST = { root: "the request" };
 const ANSWER = { root: "the agent's answer" };
 
 /** Reads the body of an ADD. */
-export function readIpamAddArgs(body: string): Result<IpamAddArgs, string> {
-  return readJson(addArgs, body, REQUEST);
+export function readIpamAddArgs(body: string): Result<IpamAddArgs, RefusedBody> {
+  return readBody(addArgs, body);
 }
 
 /** Reads the body of a DEL. */
-export function readIpamDelArgs(body: string): Result<IpamDelArgs, string> {
-  return readJson(delArgs, body, REQUEST);
+export function readIpamDelArgs(body: string): Result<IpamDelArgs, RefusedBody> {
+  return readBody(delArgs, body);
 }
 
 /** Reads the body of the release of all addresses of a pod. */
-export function readIpamBatchDelArgs(body: string): Result<IpamBatchDelArgs, string> {
-  return readJson(batchDelArgs, body, REQUEST);
+export function readIpamBatchDelArgs(body: string): Result<IpamBatchDelArgs, RefusedBody> {
+  return readBody(batchDelArgs, body);
 }
 
 /** Reads the body of a coordinator's question. */
-export function readCoordinatorArgs(body: string): Result<CoordinatorArgs, string> {
-  return readJson(coordinatorArgs, body, REQUEST);
+export function readCoordinatorArgs(body: string): Result<CoordinatorArgs, RefusedBody> {
+  return readBody(coordinatorArgs, body);
+}
+
+function readBody<T>(decoder: Decoder<T>, body: string): Result<T, RefusedBody> {
+  let value: unknown;
+  try {
+    value = body === "" ? undefined : JSON.parse(body);
+  } catch {
+    const { badRequest } = AGENT_STATUS;
+    const message = problemSentence({ path: [], value: body, allowed: "valid JSON" }, REQUEST);
+    return err({ status: badRequest, body: { code: badRequest, message } });
+  }
+  const decoded = decode(decoder, value);
+  if (decoded.ok) return decoded;
+  const code = decoded.error.value === undefined ? REQUIRED_FIELD_CODE : FIELD_TYPE_CODE;
+  const message = problemSentence(decoded.error, REQUEST);
+  return err({ status: AGENT_STATUS.invalid, body: { code, message } });
 }
 
 /** Reads the answer to an ADD. */

@@ -35,32 +35,34 @@ Deno.test("requests match member names without regard to case, as Go does", () =
 });
 
 Deno.test("requests are refused in one sentence", () => {
-  const cases: readonly [(body: string) => unknown, string, string][] = [
-    [readIpamAddArgs, "", 'Cannot use the request "": write valid JSON'],
-    [readIpamAddArgs, "[]", "Cannot use the request []: write an object"],
+  const cases: readonly [(body: string) => unknown, string, [400 | 422, number, string]][] = [
+    [readIpamAddArgs, "{", [400, 400, 'Cannot use the request "{": write valid JSON']],
+    [readIpamAddArgs, "", [422, 602, "Cannot use the request: it is missing; write an object"]],
+    [readIpamAddArgs, "[]", [422, 601, "Cannot use the request []: write an object"]],
+    [readCoordinatorArgs, "null", [422, 601, "Cannot use the request null: write an object"]],
     [
       readIpamAddArgs,
       "{}",
-      "Cannot use containerID of the request: it is missing; write a string",
+      [422, 602, "Cannot use containerID of the request: it is missing; write a string"],
     ],
     [
       readIpamDelArgs,
       JSON.stringify({ ...identity, podUID: null }),
-      "Cannot use podUID of the request: it is missing; write a string",
+      [422, 602, "Cannot use podUID of the request: it is missing; write a string"],
     ],
     [
       readIpamBatchDelArgs,
       JSON.stringify({ ...identity, isReleaseConflictIPs: "yes" }),
-      'Cannot use isReleaseConflictIPs of the request "yes": write true or false',
+      [422, 601, 'Cannot use isReleaseConflictIPs of the request "yes": write true or false'],
     ],
     [
       readIpamAddArgs,
       JSON.stringify({ ...identity, defaultIPv4IPPool: ["a", 1] }),
-      "Cannot use defaultIPv4IPPool[1] of the request 1: write a string",
+      [422, 601, "Cannot use defaultIPv4IPPool[1] of the request 1: write a string"],
     ],
   ];
-  for (const [reader, body, sentence] of cases) {
-    assert.deepEqual(reader(body), { ok: false, error: sentence });
+  for (const [reader, body, [status, code, message]] of cases) {
+    assert.deepEqual(reader(body), { ok: false, error: { status, body: { code, message } } });
   }
 });
 
