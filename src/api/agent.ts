@@ -151,10 +151,13 @@ const coordinatorArgs = members({
 /** Body of a coordinator's question. */
 export type CoordinatorArgs = Decoded<typeof coordinatorArgs>;
 
+/** Whether a text is a hardware address, `aa:bb:cc:dd:ee:ff` in either case. */
+export function isHardwareAddress(text: string): boolean {
+  return /^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/.test(text);
+}
+
 const hardwareAddress: Decoder<string> = decoderOf((value) => {
-  if (typeof value === "string" && /^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/.test(value)) {
-    return ok(value);
-  }
+  if (typeof value === "string" && isHardwareAddress(value)) return ok(value);
   return err({ allowed: 'a hardware address such as "aa:bb:cc:dd:ee:ff"' });
 });
 
