@@ -1,7 +1,11 @@
 /** Objects that tests of decisions about addresses start from: small, whole, and overridable. */
 import type { Pod } from "../../src/api/kubernetes/pod.ts";
 import type { ObjectMeta } from "../../src/base/object_store.ts";
+import { expectOk } from "../../src/base/result.ts";
+import { type Address, parseAddress, parseAnyCidr } from "../../src/ip/mod.ts";
 import type { Holder } from "../../src/ipam/claim.ts";
+import type { NicAllocation, PoolOfAddress } from "../../src/ipam/endpoint.ts";
+import type { TopController } from "../../src/ipam/top_controller.ts";
 
 /** A pod that lives: `default/web-0`, UID `uid-1`, on node `n1`. */
 export function podOf(
@@ -31,5 +35,40 @@ export function holderOf(changes: Partial<Holder> = {}): Holder {
     node: "n1",
     endpointName: "web-0",
     ...changes,
+  };
+}
+
+/** The controller of the pod of `podOf`. */
+export function controllerWith(changes: Partial<TopController> = {}): TopController {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    name: "web",
+    namespace: "default",
+    uid: "uid-app",
+    ...changes,
+  };
+}
+
+/** An address by its text. */
+export function addressAt(text: string): Address {
+  return expectOk(parseAddress(text), `${text} is an address`);
+}
+
+/** A family of a NIC: an address of a pool by texts. Without `gateway` the pool has none. */
+export function familyOf(
+  address: string,
+  { pool, subnet, gateway, routes = [] }: {
+    readonly pool: string;
+    readonly subnet: string;
+    readonly gateway?: string;
+    readonly routes?: PoolOfAddress["routes"];
+  },
+): NicAllocation["families"][number] {
+  const cidr = expectOk(parseAnyCidr(subnet), `${subnet} is a CIDR`);
+  const hop = gateway === undefined ? {} : { gateway: addressAt(gateway) };
+  return {
+    facts: { name: pool, subnet: cidr, routes, ...hop },
+    address: addressAt(address),
   };
 }
