@@ -10,7 +10,8 @@ export interface ImageWish {
   readonly reference: string;
   readonly entries: readonly TarEntry[];
   readonly command: readonly string[];
-  readonly environment?: readonly string[];
+  /** Folder that is searched for programs before the usual ones. */
+  readonly programs?: string;
 }
 
 /** Image whose one process waits; containerd's sandbox. */
@@ -24,15 +25,16 @@ const WAIT_FOR_EVER = "trap exit TERM INT; while :; do sleep 3600 & wait; done";
 export function buildImage(wish: ImageWish): Uint8Array<ArrayBuffer> {
   const layer = writeTar(wish.entries);
   const layerDigest = sha256(layer);
+  const programs = wish.programs === undefined ? "" : `${wish.programs}:`;
   const configuration = json({
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
     os: "linux",
     config: {
       Cmd: wish.command,
-      Env: ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", ...(wish.environment ?? [])],
+      Env: [`PATH=${programs}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`],
     },
     rootfs: { type: "layers", diff_ids: [`sha256:${layerDigest}`] },
-    history: [{ created_by: "deno task cluster" }],
+    history: [{ created_by: "spiderpool-deno" }],
   });
   const configurationName = `${sha256(configuration)}.json`;
   const manifest = json([{
@@ -50,26 +52,16 @@ export function buildImage(wish: ImageWish): Uint8Array<ArrayBuffer> {
 /** Makes the images that every cluster needs, once, into the cache. Paths of the archives. */
 export async function ensureRigImages(cache: string): Promise<readonly string[]> {
   const busybox = await ensureBusybox(cache);
-  const libraries = await librariesOf(busybox);
   const applets = (await runOrThrow([busybox, "--list"])).trim().split("\n");
   const entries: readonly TarEntry[] = [
-    ...["bin", "etc", "tmp", "lib64", "usr"].map((name): TarEntry => ({
-      kind: "folder",
-      path: `${name}/`,
-      mode: name === "tmp" ? 0o1777 : 0o755,
-    })),
-    { kind: "file", path: "bin/busybox", mode: 0o755, bytes: await Deno.readFile(busybox) },
-    ...applets.filter((name) => name !== "busybox").map((name): TarEntry => ({
+    ...BASE_FOLDERS,
+    ...await shellEntries(busybox),
+    ...applets.filter((name) => name !== "busybox" && name !== "sh").map((name): TarEntry => ({
       kind: "symlink",
       path: `bin/${name}`,
       target: "busybox",
     })),
-    ...await Promise.all(libraries.map(async (file): Promise<TarEntry> => ({
-      kind: "file",
-      path: file.slice(1),
-      mode: 0o755,
-      bytes: await Deno.readFile(file),
-    }))),
+    ...await libraryEntries([busybox]),
   ];
   const digest = sha256(writeTar(entries)).slice(0, 12);
   return await Promise.all([PAUSE_IMAGE, TOOLS_IMAGE].map(async (reference) => {
@@ -82,11 +74,37 @@ export async function ensureRigImages(cache: string): Promise<readonly string[]>
   }));
 }
 
+/** Folders that every image has. */
+export const BASE_FOLDERS: readonly TarEntry[] = ["bin", "etc", "tmp", "lib64", "usr"].map((
+  name,
+) => ({ kind: "folder", path: `${name}/`, mode: name === "tmp" ? 0o1777 : 0o755 }));
+
+/** Busybox and the shell it is. */
+export async function shellEntries(busybox: string): Promise<readonly TarEntry[]> {
+  return [
+    { kind: "file", path: "bin/busybox", mode: 0o755, bytes: await Deno.readFile(busybox) },
+    { kind: "symlink", path: "bin/sh", target: "busybox" },
+  ];
+}
+
+/** The loader and libraries of programs, where this machine has them. */
+export async function libraryEntries(programs: readonly string[]): Promise<readonly TarEntry[]> {
+  const files = new Set((await Promise.all(programs.map(librariesOf))).flat());
+  return await Promise.all(
+    [...files].toSorted().map(async (file): Promise<TarEntry> => ({
+      kind: "file",
+      path: file.slice(1),
+      mode: 0o755,
+      bytes: await Deno.readFile(file),
+    })),
+  );
+}
+
 /**
  * Debian's dynamic busybox, from its package but not installed: it excludes the static one. Where
  * there is no apt-get, the machine's own.
  */
-async function ensureBusybox(cache: string): Promise<string> {
+export async function ensureBusybox(cache: string): Promise<string> {
   if (!await hasProgram("apt-get")) {
     return (await runOrThrow(["sh", "-c", "command -v busybox"])).trim();
   }
