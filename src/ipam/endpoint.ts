@@ -285,9 +285,13 @@ function ownersOf(
   { pod, keeper }: EndpointPod,
   stored: readonly OwnerReference[],
 ): readonly OwnerReference[] {
-  const others = stored.filter(({ apiVersion, kind }) => apiVersion !== "v1" || kind !== "Pod");
-  if (keeper !== undefined) return others;
-  return [...others, { apiVersion: "v1", kind: "Pod", name: pod.metadata.name, uid: uidOf(pod) }];
+  const isPod = ({ apiVersion, kind }: OwnerReference) => apiVersion === "v1" && kind === "Pod";
+  const uid = uidOf(pod);
+  const kept = stored.filter((owner) => {
+    return !isPod(owner) || (keeper === undefined && owner.uid === uid);
+  });
+  if (keeper !== undefined || kept.some(isPod)) return kept;
+  return [...kept, { apiVersion: "v1", kind: "Pod", name: pod.metadata.name, uid }];
 }
 
 function ownerText(

@@ -3,7 +3,8 @@ import type { Pod } from "../../src/api/kubernetes/pod.ts";
 import type { ObjectMeta } from "../../src/base/object_store.ts";
 import { expectOk } from "../../src/base/result.ts";
 import { type Address, parseAddress, parseAnyCidr } from "../../src/ip/mod.ts";
-import type { Holder } from "../../src/ipam/claim.ts";
+import type { SpiderIp } from "../../src/api/spider_ip.ts";
+import { type Holder, newClaim } from "../../src/ipam/claim.ts";
 import type { NicAllocation, PoolOfAddress } from "../../src/ipam/endpoint.ts";
 import type { TopController } from "../../src/ipam/top_controller.ts";
 
@@ -35,6 +36,22 @@ export function holderOf(changes: Partial<Holder> = {}): Holder {
     node: "n1",
     endpointName: "web-0",
     ...changes,
+  };
+}
+
+/** A stored claim of 10.6.0.17 of the pool `p4`, of the NIC of `holderOf`. */
+export function claimOf(
+  { holder = {}, metadata = {}, spec = {} }: {
+    readonly holder?: Partial<Holder>;
+    readonly metadata?: Partial<ObjectMeta>;
+    readonly spec?: Partial<SpiderIp["spec"]>;
+  } = {},
+): SpiderIp {
+  const claim = newClaim({ pool: "p4", address: addressAt("10.6.0.17") }, holderOf(holder));
+  return {
+    ...claim,
+    metadata: { ...claim.metadata, uid: "uid-claim", resourceVersion: "1", ...metadata },
+    spec: { ...claim.spec, ...spec },
   };
 }
 
