@@ -21,5 +21,45 @@ export const WATCH_BOOKMARK_MS = 60_000;
 /** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */
 export const WATCH_BACKLOG_EVENTS_MAX = 10_000;
 
+/** Bytes of request line and headers of one HTTP request. */
+export const HTTP_HEAD_BYTES_MAX = 16_384;
+/** Bytes of one HTTP request's body: a thousand names of pools fit. */
+export const HTTP_BODY_BYTES_MAX = 262_144;
+/** Bytes that one read of an HTTP connection takes. */
+export const HTTP_READ_BYTES = 4_096;
+/** Bytes of further requests that a connection takes in while it answers one. */
+export const HTTP_AHEAD_BYTES_MAX = 65_536;
+/** Bytes of a refused request that are thrown away, so that its sender reads the refusal. */
+export const HTTP_LINGER_BYTES_MAX = 524_288;
+/** Milliseconds for that. */
+export const HTTP_LINGER_MS = 1_000;
+/** Milliseconds that a connection may be open without a request. */
+export const HTTP_IDLE_MS = 60_000;
+/** Milliseconds from the first byte of a request to its last. */
+export const HTTP_REQUEST_MS = 30_000;
+/** Milliseconds that the sender of a request may take to accept the reply. */
+export const HTTP_REPLY_MS = 10_000;
+/** Milliseconds between two tries to accept a connection when the machine is out of something. */
+export const HTTP_ACCEPT_RETRY_MS = 100;
+/** Milliseconds in which a server that stops still takes what was sent before. */
+export const HTTP_STOP_SETTLE_MS = 50;
+/** Connections of plugins that are open at a time; many times the pods a kubelet starts at once. */
+export const AGENT_CONNECTIONS_MAX = 512;
+/** Connections of probes that are open at a time. */
+export const PROBE_CONNECTIONS_MAX = 64;
+/** Milliseconds that an answer to a probe may take. */
+export const PROBE_MS = 5_000;
+/** Milliseconds that requests in flight have to end when a program is told to stop. */
+export const STOP_GRACE_MS = 25_000;
+/** Milliseconds that they have to give up after that. */
+export const STOP_ABORT_MS = 3_000;
+/** Milliseconds that a kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise. */
+export const TERMINATION_GRACE_MS = 30_000;
+/** Bytes of a program's configuration file: what a ConfigMap holds. */
+export const CONFIG_FILE_BYTES_MAX = 1_048_576;
+
 assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a watch's backlog");
 assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object");
+assert(HTTP_READ_BYTES <= HTTP_AHEAD_BYTES_MAX, "a read fits what a connection takes in ahead");
+assert(HTTP_HEAD_BYTES_MAX < HTTP_BODY_BYTES_MAX, "a head is the smaller part of a request");
+assert(STOP_GRACE_MS + STOP_ABORT_MS < TERMINATION_GRACE_MS, "a stop ends before it is killed");
