@@ -20,6 +20,12 @@ export const STORE_POLL_MS = 200;
 export const WATCH_BOOKMARK_MS = 60_000;
 /** Events a slow reader of a watch may lag behind before the watch is ended and listed again. */
 export const WATCH_BACKLOG_EVENTS_MAX = 10_000;
+/** Pools, by name or pattern, that one pod may ask for: each is read for it. */
+export const WISHED_POOLS_MAX = 1_000;
+/** Patterns among them: each is compared with the name of every pool. */
+export const WISHED_PATTERNS_MAX = 32;
+/** Bytes of the sentence that refuses an address: it has to be read in an Event. */
+export const REFUSAL_BYTES_MAX = 1_000;
 
 /** Bytes of request line and headers of one HTTP request. */
 export const HTTP_HEAD_BYTES_MAX = 16_384;

@@ -7,7 +7,7 @@ const MEMBERS_MAX = 3;
 
 /** Shows a value: as it is where that is one short word, else in quotes and cut. */
 export function brief(text: string): string {
-  return text.length <= CHARACTERS_MAX && /^[\w./-]+$/.test(text) ? text : quoted(text);
+  return text.length <= CHARACTERS_MAX && /^[\w./:-]+$/.test(text) ? text : quoted(text);
 }
 
 /** Shows a name in quotes, cut where it is long. */

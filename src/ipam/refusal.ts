@@ -30,6 +30,14 @@ export type WrongInput =
     readonly pool: string;
     readonly field: string;
   }
+  /** More than anybody means to: each costs work at every start of a pod. */
+  | {
+    readonly code: "too_many_pools";
+    readonly rule: PoolRule;
+    readonly what: "names" | "patterns";
+    readonly count: number;
+    readonly max: number;
+  }
   /** A wildcard that no name can be compared with. */
   | {
     readonly code: "bad_pattern";
@@ -43,7 +51,14 @@ export type WrongInput =
   /** As many NICs were added as the positional list of the pod has items. */
   | { readonly code: "nic_beyond_list"; readonly nic: string; readonly count: number }
   /** The pod asks for the address of a NIC that none of its networks has. */
-  | { readonly code: "nic_unknown"; readonly nic: string; readonly networks: readonly string[] }
+  | {
+    readonly code: "nic_unknown";
+    readonly nic: string;
+    /** Where the pod's list goes by position, from 0. */
+    readonly position?: number | undefined;
+    /** NICs that the pod's networks have, beside its first. */
+    readonly networks: readonly string[];
+  }
   /** The pod asks for a pool out of a SpiderSubnet. */
   | {
     readonly code: "subnet_disabled";
@@ -116,6 +131,7 @@ export function classOfRefusal(refusal: Refusal): RefusalClass {
   switch (refusal.code) {
     case "bad_annotation":
     case "duplicate_pool":
+    case "too_many_pools":
     case "bad_pattern":
     case "nic_not_listed":
     case "nic_beyond_list":

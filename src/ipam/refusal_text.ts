@@ -8,12 +8,11 @@ import {
   ANNOTATION_NOT_USABLE,
 } from "../api/annotations.ts";
 import { unreachable } from "../base/assert.ts";
+import { REFUSAL_BYTES_MAX } from "../base/limits.ts";
 import { counted, quoted, quotedNames } from "./brief.ts";
 import type { NoPod, NoPoolReason, NotNow, PoolRule, Refusal, WrongInput } from "./refusal.ts";
 import { type CandidateTrace, DROP_RULES, type DropRule, type NicTrace } from "./trace.ts";
 
-/** Bytes of a sentence: what `kubectl describe` still shows of an Event, less what others add. */
-export const REFUSAL_BYTES_MAX = 1_000;
 /** Bytes of the text for one pool. */
 const CANDIDATE_BYTES_MAX = 300;
 /** NICs and families of one refusal that are told in full. */
@@ -64,6 +63,9 @@ function wrongInputText(refusal: WrongInput): string {
     case "duplicate_pool":
       return `wrong input: duplicate IPPool ${quoted(refusal.pool)} specified for NIC ` +
         `${quoted(refusal.nic)} in ${refusal.field}; name it there once`;
+    case "too_many_pools":
+      return `wrong input: ${sourceText(refusal.rule)} has ${refusal.count} ${refusal.what} of ` +
+        `pools for one pod, and at most ${refusal.max} are allowed; name fewer`;
     case "bad_pattern":
       return `wrong input: Cannot use ${quoted(refusal.pattern)} as a pattern of pools for NIC ` +
         `${quoted(refusal.nic)}: it ${refusal.problem}`;
@@ -85,15 +87,14 @@ function wrongInputText(refusal: WrongInput): string {
 }
 
 function nicUnknownText(
-  { nic, networks }: { readonly nic: string; readonly networks: readonly string[] },
+  { nic, position, networks }: Extract<WrongInput, { readonly code: "nic_unknown" }>,
 ): string {
+  const wished = position === undefined ? `is for NIC ${quoted(nic)}` : `has an item [${position}]`;
   const has = networks.length === 0
     ? `has no annotation "${ANNOTATION_NETWORKS}", which would give it one`
     : `has only ${quotedNames(networks)} by annotation "${ANNOTATION_NETWORKS}"`;
-  return `wrong input: annotation "${ANNOTATION_IP_POOLS}" is for NIC ${
-    quoted(nic)
-  }, and the pod ` +
-    `${has}; correct one of the two annotations`;
+  return `wrong input: annotation "${ANNOTATION_IP_POOLS}" ${wished}, and the pod ${has}; ` +
+    `correct one of the two annotations`;
 }
 
 function subnetText(
@@ -249,7 +250,7 @@ function candidateText({ pool, detail }: CandidateTrace): string {
 }
 
 /** What helps the pool that came furthest: it is the one that was meant, most of the time. */
-function remedyOf({ candidates }: NicTrace): string {
+function remedyOf({ version, candidates }: NicTrace): string {
   let furthest: { readonly pool: string; readonly rule: DropRule } | undefined;
   for (const { pool, droppedBy: rule } of candidates) {
     if (rule === undefined) continue;
@@ -257,10 +258,14 @@ function remedyOf({ candidates }: NicTrace): string {
       DROP_RULES.indexOf(rule) > DROP_RULES.indexOf(furthest.rule);
     if (isFurther) furthest = { pool, rule };
   }
-  return furthest === undefined ? "" : remedyFor(furthest.rule, `pool ${quoted(furthest.pool)}`);
+  if (furthest === undefined) return "";
+  return remedyFor(furthest.rule, { pool: `pool ${quoted(furthest.pool)}`, version });
 }
 
-function remedyFor(rule: DropRule, pool: string): string {
+function remedyFor(
+  rule: DropRule,
+  { pool, version }: { readonly pool: string; readonly version: 4 | 6 },
+): string {
   switch (rule) {
     case "absent":
       return `create ${pool}, or name one that exists`;
@@ -275,7 +280,7 @@ function remedyFor(rule: DropRule, pool: string): string {
     case "notAdopted":
       return `the kubelet tries again; look at status.conditions of ${pool} if it stays so`;
     case "family":
-      return `name pools of this family`;
+      return `name an IPv${version} pool`;
     case "node":
       return `let spec.nodeName or spec.nodeAffinity of ${pool} include the node`;
     case "namespace":

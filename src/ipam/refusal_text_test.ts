@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { REFUSAL_BYTES_MAX } from "../base/limits.ts";
 import { classOfRefusal, type Refusal, type RefusalClass } from "./refusal.ts";
-import { REFUSAL_BYTES_MAX, sayRefusal } from "./refusal_text.ts";
+import { sayRefusal } from "./refusal_text.ts";
 import {
   cappedTrace,
   contendedTrace,
@@ -84,6 +85,11 @@ const EACH: readonly (readonly [Refusal, RefusalClass, RegExp])[] = [
     { code: "duplicate_pool", nic: "eth0", pool: "p", field: "default_ipv4_ippool" },
     "wrong_input",
     /^wrong input: duplicate IPPool "p" specified for NIC "eth0" in default_ipv4_ippool; name it/,
+  ],
+  [
+    { code: "too_many_pools", rule: "ippool", what: "patterns", count: 33, max: 32 },
+    "wrong_input",
+    /ippool" has 33 patterns of pools for one pod, and at most 32 are allowed; name fewer$/,
   ],
   [
     { code: "bad_pattern", nic: "eth0", pattern: "p[", problem: "has no end; write one" },
