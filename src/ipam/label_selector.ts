@@ -10,7 +10,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** Why labels are not selected: the first requirement that fails, and what they have instead. */
 export interface Mismatch {
-  /** As `kubectl -l` writes it: `zone=a`, `zone in (a,b)`, `!zone`. */
+  /** `zone=a`, `zone in (a,b)`, `zone notin (a,b)`, `with zone`, `without zone`. */
   readonly wanted: string;
   /** `zone=b`, or `no label zone`. */
   readonly found: string;
@@ -95,9 +95,9 @@ function wantedText({ key, operator, values = [] }: Requirement): string {
     case "NotIn":
       return `${name} notin (${briefValues(values)})`;
     case "DoesNotExist":
-      return `!${name}`;
+      return `without ${name}`;
     default:
-      return name;
+      return `with ${name}`;
   }
 }
 

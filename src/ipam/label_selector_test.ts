@@ -36,10 +36,10 @@ Deno.test("selectorMismatch() knows the operators of Kubernetes", () => {
     [need("NotIn", "a"), {}, undefined],
     [need("NotIn", "a", "b"), { zone: "a" }, "zone notin (a,b) / zone=a"],
     [need("Exists"), { zone: "" }, undefined],
-    [need("Exists"), {}, "zone / no label zone"],
+    [need("Exists"), {}, "with zone / no label zone"],
     [need("DoesNotExist"), {}, undefined],
-    [need("DoesNotExist"), { zone: "a" }, "!zone / zone=a"],
-    [need("Unheard"), { zone: "a" }, "zone / zone=a"],
+    [need("DoesNotExist"), { zone: "a" }, "without zone / zone=a"],
+    [need("Unheard"), { zone: "a" }, "with zone / zone=a"],
   ];
   for (const [selector, labels, expected] of cases) {
     assert.equal(mismatch(selector, labels), expected, JSON.stringify([selector, labels]));
@@ -49,7 +49,7 @@ Deno.test("selectorMismatch() knows the operators of Kubernetes", () => {
 Deno.test("selectorMismatch() takes no inherited member for a label", () => {
   assert.equal(mismatch(need("In", "x"), {}), "zone in (x) / no label zone");
   const selector = { matchExpressions: [{ key: "constructor", operator: "Exists" }] };
-  assert.equal(mismatch(selector, {}), "constructor / no label constructor");
+  assert.equal(mismatch(selector, {}), "with constructor / no label constructor");
 });
 
 Deno.test("selectorMismatch() cuts what is long", () => {

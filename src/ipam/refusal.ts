@@ -11,7 +11,13 @@ export type NoPoolReason =
   /** It names pools only of families that the installation has switched off. */
   | { readonly kind: "family_off"; readonly versions: readonly (4 | 6)[] }
   /** Its patterns match no pool of their family. */
-  | { readonly kind: "no_match"; readonly patterns: readonly string[] };
+  | {
+    readonly kind: "no_match";
+    readonly lists: readonly {
+      readonly version: 4 | 6;
+      readonly patterns: readonly string[];
+    }[];
+  };
 
 /** What the user wrote is wrong. */
 export type WrongInput =

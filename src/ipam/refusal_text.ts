@@ -133,18 +133,26 @@ function noCandidatesText(
       return `${head}: no pool selection rules of any type are specified, and no pool has ` +
         `spec.default true; name a pool in annotation "${ANNOTATION_IP_POOL}" of the pod or ` +
         `"${ANNOTATION_DEFAULT_IPV4_IP_POOL}" of its namespace, or set spec.default of a pool`;
-    case "family_off": {
-      const families = reason.versions.map((version) => `IPv${version}`).join(" and ");
-      const keys = reason.versions.map((version) => `enableIPv${version}`).join(" and ");
-      return `${head}: ${source} names only ${families} pools, and ${families} is disabled; ` +
-        `set ${keys} to true, or name pools of the other family`;
+    case "family_off":
+      return `${head}: ${familyOffText(reason.versions, source)}`;
+    case "no_match": {
+      const misses = reason.lists.map(({ version, patterns }) =>
+        `no IPv${version} pool has a name that matches ${quotedNames(patterns)}`
+      );
+      return `${head}: ${misses.join(" and ")} of ${source}; create one, or correct the pattern`;
     }
-    case "no_match":
-      return `${head}: no pool has a name that matches ${quotedNames(reason.patterns)} of ` +
-        `${source}; create one, or correct the pattern`;
     default:
       return unreachable(reason);
   }
+}
+
+function familyOffText(versions: readonly (4 | 6)[], source: string): string {
+  const [version] = versions;
+  if (versions.length > 1 || version === undefined) {
+    return "IPv4 and IPv6 are both disabled; set enableIPv4 or enableIPv6 to true";
+  }
+  return `${source} names only IPv${version} pools, and IPv${version} is disabled; set ` +
+    `enableIPv${version} to true, or name IPv${version === 4 ? 6 : 4} pools`;
 }
 
 function sourceText(rule: PoolRule): string {
@@ -159,7 +167,7 @@ function sourceText(rule: PoolRule): string {
     case "cni":
       return "the CNI configuration";
     case "default":
-      return "spec.default of pools";
+      return "the cluster default (spec.default)";
     default:
       return unreachable(rule);
   }
@@ -270,29 +278,29 @@ function remedyFor(
     case "absent":
       return `create ${pool}, or name one that exists`;
     case "broken":
-      return `correct ${pool}`;
+      return ""; // Its problem says what to write.
     case "terminating":
       return `name another pool, or create ${pool} again once it is gone`;
     case "disabled":
       return `set spec.disable of ${pool} to false`;
     case "notUsable":
-      return `remove the reason; annotation "${ANNOTATION_NOT_USABLE}" then goes away`;
+      return `resolve that, and annotation "${ANNOTATION_NOT_USABLE}" is taken away`;
     case "notAdopted":
-      return `the kubelet tries again; look at status.conditions of ${pool} if it stays so`;
+      return "the kubelet tries again until the controller or an agent has recorded them";
     case "family":
       return `name an IPv${version} pool`;
     case "node":
-      return `let spec.nodeName or spec.nodeAffinity of ${pool} include the node`;
+      return `widen spec.nodeName or spec.nodeAffinity of ${pool}, or keep the pod off the node`;
     case "namespace":
-      return `let spec.namespaceName or spec.namespaceAffinity of ${pool} include the namespace`;
+      return `widen spec.namespaceName or spec.namespaceAffinity of ${pool}, or name another`;
     case "pod":
-      return `let spec.podAffinity of ${pool} include the pod`;
+      return `widen spec.podAffinity of ${pool}, or name another`;
     case "multus":
-      return `let spec.multusName of ${pool} include the network of the NIC`;
+      return `widen spec.multusName of ${pool}, or name another`;
     case "masterSubnet":
       return `name a pool of the master's subnet, or set match_master_subnet to false`;
     case "nothingLeft":
-      return `add addresses to spec.ips of ${pool}`;
+      return `widen spec.ips of ${pool}, or exclude and reserve less`;
     case "contended":
       return "the kubelet tries again";
     case "exhausted":

@@ -117,9 +117,11 @@ function noPoolReason(nic: NicWish, { wish, facts }: Selecting): NoPoolReason {
   if (wished.length === 0) return { kind: "none_named" };
   const enabled = wished.filter((version) => version === 4 ? settings.ipv4 : settings.ipv6);
   if (enabled.length === 0) return { kind: "family_off", versions: wished };
-  const patterns = lists.filter(({ version }) => enabled.includes(version))
-    .flatMap(({ list = [] }) => list.filter(isPattern));
-  return { kind: "no_match", patterns };
+  const missed = lists.flatMap(({ version, list = [] }) => {
+    const patterns = enabled.includes(version) ? list.filter(isPattern) : [];
+    return patterns.length === 0 ? [] : [{ version, patterns }];
+  });
+  return { kind: "no_match", lists: missed };
 }
 
 /** NICs that are still to come must be among the pod's networks, or their addresses are lost. */

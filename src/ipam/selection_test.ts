@@ -143,7 +143,7 @@ Deno.test("selectPools() says why nothing at all is left", () => {
     reason({ request: requestOf({ defaultIpv4Pools: ["x*"], defaultIpv6Pools: ["y*"] }) }, {
       settings,
     }),
-    { rule: "cni", kind: "no_match", patterns: ["x*"] },
+    { rule: "cni", kind: "no_match", lists: [{ version: 4, patterns: ["x*"] }] },
   );
 });
 
