@@ -34,7 +34,8 @@ export function uidMatches(pod: Pod, uid: string): boolean {
   return uid === pod.metadata.annotations?.[ANNOTATION_CONFIG_HASH];
 }
 
-function finishText(pod: Pod): string {
+/** How a finished pod ended: `has ended (Failed: Evicted)`. */
+export function finishText(pod: Pod): string {
   const { phase, reason } = pod.status ?? {};
   return `has ended (${reason === undefined || reason === "" ? phase : `${phase}: ${reason}`})`;
 }

@@ -10,6 +10,7 @@ import { uidMatches } from "./pod_life.ts";
 import type { PodReading } from "./release.ts";
 import type { IpamSettings } from "./settings.ts";
 import type { TopController } from "./top_controller.ts";
+import type { AllowedPools } from "./wish.ts";
 
 /** Which owners keep addresses in this installation. */
 export type KeeperSettings = Pick<IpamSettings, "statefulSet" | "kubevirt">;
@@ -18,14 +19,6 @@ export type KeeperSettings = Pick<IpamSettings, "statefulSet" | "kubevirt">;
 export interface KeeperWord {
   readonly keeps: boolean;
   readonly reason: string;
-}
-
-/** Pools that a NIC may have an address of, before any filter. */
-export interface AllowedPools {
-  readonly nic: string;
-  /** Present where the user named no NICs. */
-  readonly position?: number | undefined;
-  readonly names: ReadonlySet<string>;
 }
 
 /** Whether a pod may take over a claim. */

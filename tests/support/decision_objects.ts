@@ -6,6 +6,7 @@ import { type Address, parseAddress, parseAnyCidr } from "../../src/ip/mod.ts";
 import type { SpiderIp } from "../../src/api/spider_ip.ts";
 import { type Holder, newClaim } from "../../src/ipam/claim.ts";
 import type { NicAllocation, PoolOfAddress } from "../../src/ipam/endpoint.ts";
+import type { NodeReading } from "../../src/ipam/reclaim.ts";
 import type { TopController } from "../../src/ipam/top_controller.ts";
 
 /** A pod that lives: `default/web-0`, UID `uid-1`, on node `n1`. */
@@ -87,5 +88,19 @@ export function familyOf(
   return {
     facts: { name: pool, subnet: cidr, routes, ...hop },
     address: addressAt(address),
+  };
+}
+
+/** A live read of a node: ready, with UID `uid-node` and boot `boot-1`. */
+export function nodeThat(
+  changes: Partial<Extract<NodeReading, { readonly kind: "present" }>> = {},
+): Extract<NodeReading, { readonly kind: "present" }> {
+  return {
+    kind: "present",
+    isReady: true,
+    uid: "uid-node",
+    bootID: "boot-1",
+    isOutOfService: false,
+    ...changes,
   };
 }
