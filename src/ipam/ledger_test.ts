@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { seededRandom } from "../base/random.ts";
+import { formatAddress, IPV4, type Ipv4, parseIpv4, parseRangeSet, RangeSet } from "../ip/mod.ts";
+import { expectOk } from "../base/result.ts";
+import { PoolLedger, RELEASED_AVOIDED_MS } from "./ledger.ts";
+
+function set(...texts: readonly string[]): RangeSet<Ipv4> {
+  return expectOk(parseRangeSet(IPV4, texts), "ranges of a test");
+}
+
+function ip(text: string): Ipv4 {
+  return expectOk(parseIpv4(text), "an address of a test");
+}
+
+const NOTHING = RangeSet.empty(IPV4);
+
+function ledgerOf(
+  ranges: string,
+  { reserved = NOTHING, node = "n1" }: {
+    readonly reserved?: RangeSet<Ipv4>;
+    readonly node?: string;
+  } = {},
+): PoolLedger<Ipv4> {
+  return new PoolLedger(IPV4, { space: { addresses: set(ranges), reserved }, node });
+}
+
+/** Every address that the ledger gives until it gives none. */
+function drain(ledger: PoolLedger<Ipv4>, nowMs = 0): readonly string[] {
+  const random = seededRandom(1);
+  const given: string[] = [];
+  for (let next = ledger.choose(random, nowMs); next !== undefined;) {
+    given.push(formatAddress(next));
+    next = ledger.choose(random, nowMs);
+  }
+  return given.sort();
+}
+
+Deno.test("choose() gives each address once, and none that is reserved", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.5", { reserved: set("10.0.0.2", "10.0.0.9") });
+  assert.deepEqual(drain(ledger), ["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5"]);
+  assert.equal(ledger.isEmpty, true);
+  assert.deepEqual(ledger.counts(), { total: "5", reserved: "1", free: "0" });
+});
+
+Deno.test("settle() frees what was dropped and keeps what was claimed or refused", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.3");
+  drain(ledger);
+  ledger.settle(ip("10.0.0.1"), { kind: "dropped" });
+  ledger.settle(ip("10.0.0.2"), { kind: "claimed" });
+  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0, costMs: 1 });
+  assert.deepEqual(drain(ledger), ["10.0.0.1"]);
+});
+
+Deno.test("listed() replaces what older lists said, and keeps what is known since it began", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.4");
+  ledger.listed({ begunMs: 5, costMs: 1, addresses: [ip("10.0.0.1")], nodes: [] });
+  drain(ledger);
+  ledger.settle(ip("10.0.0.2"), { kind: "refused", nowMs: 20, costMs: 1 });
+  ledger.settle(ip("10.0.0.3"), { kind: "claimed" });
+  ledger.settle(ip("10.0.0.4"), { kind: "refused", nowMs: 5, costMs: 1 });
+  ledger.listed({ begunMs: 10, costMs: 1, addresses: [], nodes: [] });
+  assert.deepEqual(drain(ledger), ["10.0.0.1", "10.0.0.4"], "2 was refused since, 3 is our own");
+});
+
+Deno.test("listed() of an older list than the last changes nothing", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.2");
+  ledger.listed({ begunMs: 10, costMs: 1, addresses: [ip("10.0.0.1")], nodes: [] });
+  ledger.listed({ begunMs: 5, costMs: 1, addresses: [], nodes: [] });
+  assert.deepEqual(drain(ledger), ["10.0.0.2"]);
+});
+
+Deno.test("a list that began before a release does not take the address again", () => {
+  const ledger = ledgerOf("10.0.0.1");
+  ledger.claimed(ip("10.0.0.1"));
+  ledger.released(ip("10.0.0.1"), 20);
+  ledger.listed({ begunMs: 10, costMs: 1, addresses: [ip("10.0.0.1")], nodes: [] });
+  assert.deepEqual(drain(ledger), ["10.0.0.1"]);
+  const other = ledgerOf("10.0.0.1");
+  other.claimed(ip("10.0.0.1"));
+  other.released(ip("10.0.0.1"), 5);
+  other.listed({ begunMs: 10, costMs: 1, addresses: [ip("10.0.0.1")], nodes: [] });
+  assert.deepEqual(drain(other), [], "somebody else took it since");
+});
+
+Deno.test("an address that was just released is given last for a while", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.2");
+  ledger.claimed(ip("10.0.0.1"));
+  ledger.released(ip("10.0.0.1"), 0);
+  const random = seededRandom(1);
+  assert.equal(ledger.choose(random, 1), ip("10.0.0.2"));
+  assert.equal(ledger.choose(random, 1), ip("10.0.0.1"), "better than none");
+  const later = ledgerOf("10.0.0.1-10.0.0.2");
+  later.claimed(ip("10.0.0.1"));
+  later.released(ip("10.0.0.1"), 0);
+  later.attempt(ip("10.0.0.2"));
+  later.settle(ip("10.0.0.2"), { kind: "dropped" });
+  const first = new Set(
+    Array.from({ length: 40 }, (_, seed) => {
+      const chosen = later.choose(seededRandom(seed), RELEASED_AVOIDED_MS);
+      if (chosen !== undefined) later.settle(chosen, { kind: "dropped" });
+      return chosen;
+    }),
+  );
+  assert.equal(first.size, 2, "both are chosen at random");
+});
+
+Deno.test("wantsList() is true once refusals cost more than a list, first after two", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.9");
+  const refuse = (text: string, costMs: number): void => {
+    ledger.attempt(ip(text));
+    ledger.settle(ip(text), { kind: "refused", nowMs: 1_000, costMs });
+  };
+  assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
+  refuse("10.0.0.1", 5);
+  assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
+  refuse("10.0.0.2", 5);
+  assert.equal(ledger.wantsList(1_000, { spread: 0 }), true);
+  ledger.listed({ begunMs: 1_000, costMs: 8, addresses: [], nodes: [] });
+  refuse("10.0.0.3", 5);
+  refuse("10.0.0.4", 5);
+  assert.equal(ledger.wantsList(1_199, { spread: 0 }), false, "lists keep a distance");
+  assert.equal(ledger.wantsList(1_200, { spread: 0 }), true);
+  assert.equal(ledger.wantsList(1_200, { spread: 0.5 }), false, "and do not all come at once");
+});
+
+Deno.test("a claim in a row resets the refusals", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.9");
+  ledger.attempt(ip("10.0.0.1"));
+  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.attempt(ip("10.0.0.2"));
+  ledger.settle(ip("10.0.0.2"), { kind: "claimed" });
+  ledger.attempt(ip("10.0.0.3"));
+  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0, costMs: 1 });
+  assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
+});
+
+Deno.test("a refusal that no list of the pool explains calls for a list of all", () => {
+  const ledger = ledgerOf("10.0.0.1");
+  ledger.attempt(ip("10.0.0.1"));
+  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.listed({ begunMs: 10, costMs: 1, addresses: [], nodes: [] });
+  assert.equal(ledger.needsFullList, true);
+  assert.equal(ledger.isEmpty, false, "it may have been freed since");
+  const foreign = [ip("10.0.0.1"), ip("10.9.9.9")];
+  ledger.listed({ begunMs: 20, costMs: 1, addresses: [], foreign, nodes: [] });
+  assert.equal(ledger.isEmpty, true);
+  assert.equal(ledger.needsFullList, true, "the ranges overlap");
+  ledger.listed({ begunMs: 30, costMs: 1, addresses: [], foreign: [ip("10.9.9.9")], nodes: [] });
+  assert.equal(ledger.needsFullList, false);
+});
+
+Deno.test("setSpace() takes what was added and drops what was taken away", () => {
+  const ledger = ledgerOf("10.0.0.1-10.0.0.2");
+  ledger.claimed(ip("10.0.0.1"));
+  ledger.setSpace({ addresses: set("10.0.0.1-10.0.0.4"), reserved: set("10.0.0.4") });
+  assert.deepEqual(drain(ledger), ["10.0.0.2", "10.0.0.3"]);
+});
+
+Deno.test("agents with the same view first choose different addresses", () => {
+  const nodes = ["n1", "n2", "n3", "n4"];
+  const owners = new Map<string, number>();
+  for (const node of nodes) {
+    const ledger = ledgerOf("10.0.0.0-10.0.0.255", { node });
+    ledger.listed({ begunMs: 0, costMs: 1, addresses: [], nodes });
+    for (let pick = 0; pick < 30; pick++) {
+      const chosen = ledger.choose(seededRandom(pick), 1);
+      assert.ok(chosen !== undefined);
+      const text = formatAddress(chosen);
+      owners.set(text, (owners.get(text) ?? 0) + 1);
+    }
+  }
+  assert.equal(owners.size, 120, "no address was chosen twice");
+});
