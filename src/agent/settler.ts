@@ -1,0 +1,227 @@
+/**
+ * Calls of the store that are carried through: reads are repeated until they are answered, writes
+ * until it is known what became of them (design.md 2.1, rule 8).
+ */
+import { unreachable } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import {
+  keyOf,
+  type ObjectKey,
+  type ObjectStore,
+  type Resource,
+  type StoredObject,
+  type StoreError,
+  StoreFailure,
+  type StoreResult,
+} from "../base/object_store.ts";
+import type { Random } from "../base/random.ts";
+import { backoffMs } from "../kube/backoff.ts";
+import { Gate } from "./turns.ts";
+
+/** Milliseconds that one call may take before it is repeated. */
+export const CALL_MS_MAX = 10_000;
+/** Calls of one agent that are under way at once; more would only wait in the server. */
+const CALLS_AT_ONCE = 64;
+/** Milliseconds before the first repetition, and before any: they double in between. */
+const RETRY_MS = { leastMs: 50, mostMs: 2_000 };
+
+/** What became of a creation. `exists`: somebody else's object has the name. */
+export type Created<T> =
+  | { readonly kind: "created"; readonly object: T }
+  | { readonly kind: "exists" };
+
+/** What became of a replacement. `lost`: the object was changed or deleted by somebody else. */
+export type Replaced<T> =
+  | { readonly kind: "replaced"; readonly object: T }
+  | { readonly kind: "lost" };
+
+/** How a write tells its own traces from those of others. */
+export interface WriteOptions<T> {
+  readonly signal: AbortSignal;
+  /** Whether a stored object is the one this write would have made. */
+  readonly isOurs: (stored: T) => boolean;
+  /** What of the object a replacement writes; absent: all but a status of its own. */
+  readonly part?: "status" | undefined;
+}
+
+/** What a settler needs. */
+export interface SettlerPorts {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Every method waits out what passes by itself (no answer, too many requests) until its signal
+ * aborts; then it rejects with the signal's reason, and a write may still happen.
+ *
+ * Each throws `StoreFailure` for a refusal that a repetition would not change.
+ */
+export class Settler {
+  readonly #ports: SettlerPorts;
+  readonly #gate = new Gate(CALLS_AT_ONCE);
+  readonly #problems = new WeakMap<AbortSignal, StoreError>();
+
+  constructor(ports: SettlerPorts) {
+    this.#ports = ports;
+  }
+
+  /** What the calls with this signal last had to be repeated for; for messages. */
+  problemOf(signal: AbortSignal): string | undefined {
+    return this.#problems.get(signal)?.message;
+  }
+
+  /** Repeats a read until it is answered; `undefined` if there is no such object. */
+  async get<T extends StoredObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<T | undefined> {
+    const { store } = this.#ports;
+    const found = await this.read((options) => store.get(resource, key, options), { signal });
+    if (found.ok) return found.value;
+    if (found.error.code === "not_found") return undefined;
+    throw new StoreFailure(found.error);
+  }
+
+  /** Repeats a read until it is answered, be it with a refusal. */
+  async read<T>(
+    call: (options: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs: number;
+    }) => Promise<StoreResult<T>>,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<StoreResult<T>> {
+    for (let attempt = 0;; attempt++) {
+      const result = await this.#gate.pass(() => call({ signal, timeoutMs: CALL_MS_MAX }), {
+        signal,
+      });
+      if (result.ok || !passesByItself(result.error)) return result;
+      await this.#pause(attempt, { error: result.error, signal });
+    }
+  }
+
+  /** Creates an object. One that was created although the answer was lost is `created`. */
+  async create<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    { signal, isOurs }: WriteOptions<T>,
+  ): Promise<Created<T>> {
+    const { store } = this.#ports;
+    const call = { signal, timeoutMs: CALL_MS_MAX };
+    let mayBeDone = false;
+    for (let attempt = 0;; attempt++) {
+      const result = await this.#gate.pass(() => store.create(resource, object, call), call);
+      if (result.ok) return { kind: "created", object: result.value };
+      if (result.error.code === "already_exists") {
+        if (!mayBeDone) return { kind: "exists" };
+        const stored = await this.get(resource, keyOf(object), { signal });
+        if (stored !== undefined) {
+          return isOurs(stored) ? { kind: "created", object: stored } : { kind: "exists" };
+        }
+        continue; // It was deleted in between: the name is free again.
+      }
+      mayBeDone ||= isUnknown(result.error);
+      await this.#pauseOrThrow(attempt, { error: result.error, signal });
+    }
+  }
+
+  /** Replaces an object as it was read; what was lost on the way is read back and compared. */
+  async replace<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    { signal, isOurs, part }: WriteOptions<T>,
+  ): Promise<Replaced<T>> {
+    const { store } = this.#ports;
+    const call = { signal, timeoutMs: CALL_MS_MAX };
+    let mayBeDone = false;
+    for (let attempt = 0;; attempt++) {
+      const result = await this.#gate.pass(() => {
+        return part === "status"
+          ? store.replaceStatus(resource, object, call)
+          : store.replace(resource, object, call);
+      }, call);
+      if (result.ok) return { kind: "replaced", object: result.value };
+      const { code } = result.error;
+      if (code === "not_found") return { kind: "lost" };
+      if (code === "conflict") {
+        const stored = mayBeDone ? await this.get(resource, keyOf(object), { signal }) : undefined;
+        if (stored === undefined || !isOurs(stored)) return { kind: "lost" };
+        return { kind: "replaced", object: stored };
+      }
+      mayBeDone ||= isUnknown(result.error);
+      await this.#pauseOrThrow(attempt, { error: result.error, signal });
+    }
+  }
+
+  /**
+   * Deletes exactly this state of this object.
+   *
+   * @returns `gone`: it is not there any more, by whomever. `changed`: it is there, and not as it
+   *   was read, so nothing was done.
+   */
+  async remove<T extends StoredObject>(
+    resource: Resource<T>,
+    object: T,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<"gone" | "changed"> {
+    const { uid, resourceVersion } = object.metadata;
+    const preconditions = { uid, resourceVersion };
+    const call = { signal, timeoutMs: CALL_MS_MAX, preconditions };
+    const { store } = this.#ports;
+    for (let attempt = 0;; attempt++) {
+      const result = await this.#gate.pass(() => {
+        return store.remove(resource, keyOf(object), call);
+      }, call);
+      if (result.ok || result.error.code === "not_found") return "gone";
+      if (result.error.code === "conflict") {
+        const stored = await this.get(resource, keyOf(object), { signal });
+        return stored === undefined || stored.metadata.uid !== uid ? "gone" : "changed";
+      }
+      await this.#pauseOrThrow(attempt, { error: result.error, signal });
+    }
+  }
+
+  async #pauseOrThrow(
+    attempt: number,
+    options: { readonly error: StoreError; readonly signal: AbortSignal },
+  ): Promise<void> {
+    if (!passesByItself(options.error)) throw new StoreFailure(options.error);
+    await this.#pause(attempt, options);
+  }
+
+  #pause(
+    attempt: number,
+    { error, signal }: { readonly error: StoreError; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, random } = this.#ports;
+    this.#problems.set(signal, error);
+    const ownMs = backoffMs(attempt, { ...RETRY_MS, random });
+    const askedMs = error.code === "throttled" ? error.retryAfterMs : 0;
+    return clock.sleep(Math.max(ownMs, askedMs), { signal });
+  }
+}
+
+/** Whether the same call may be answered otherwise a moment later. */
+function passesByItself(error: StoreError): boolean {
+  switch (error.code) {
+    case "throttled":
+    case "unavailable":
+    case "timeout":
+      return true;
+    case "not_found":
+    case "already_exists":
+    case "conflict":
+    case "gone":
+    case "invalid":
+    case "forbidden":
+    case "broken":
+      return false;
+    default:
+      return unreachable(error);
+  }
+}
+
+function isUnknown(error: StoreError): boolean {
+  return (error.code === "unavailable" || error.code === "timeout") && error.outcomeUnknown;
+}

@@ -1,0 +1,59 @@
+/** Waiting for what others do, for no longer than a signal allows. */
+
+/**
+ * The outcome of work that somebody else owns.
+ *
+ * @throws The signal's reason, if it aborts first: the work goes on without this waiter.
+ */
+export function orAborted<T>(
+  work: Promise<T>,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/** Work by key that several may ask for at a time and that is then done once for all of them. */
+export class SingleFlight<T> {
+  readonly #flights = new Map<string, Promise<T>>();
+
+  /** Joins the work under this key, or starts it. */
+  run(key: string, work: () => Promise<T>): Promise<T> {
+    const flying = this.#flights.get(key);
+    if (flying !== undefined) return flying;
+    const flight = work();
+    this.#flights.set(key, flight);
+    const land = (): void => {
+      this.#flights.delete(key);
+    };
+    flight.then(land, land);
+    return flight;
+  }
+}
+
+/** Wakes whoever waits for something to happen under a key. */
+export class Bell {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** Wakes those who wait for this key now. */
+  ring(key: string): void {
+    for (const wake of this.#waiting.get(key) ?? []) wake();
+  }
+
+  /** Calls back at each ring of a key until it is disposed. */
+  listen(key: string, wake: () => void): Disposable {
+    const wakers = this.#waiting.get(key) ?? new Set();
+    wakers.add(wake);
+    this.#waiting.set(key, wakers);
+    return {
+      [Symbol.dispose]: () => {
+        wakers.delete(wake);
+        if (wakers.size === 0 && this.#waiting.get(key) === wakers) this.#waiting.delete(key);
+      },
+    };
+  }
+}
