@@ -1,0 +1,273 @@
+/** New addresses for NICs: which pools may be had, and one address of each family from them. */
+import { assert } from "../base/assert.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { AnyAddressInCidr } from "../ip/mod.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { addressOfClaim, isHeldBy, reboundClaim } from "../ipam/claim.ts";
+import type { NicAllocation } from "../ipam/endpoint.ts";
+import type { PoolFacts, PoolReading } from "../ipam/pool_facts.ts";
+import type { Refusal } from "../ipam/refusal.ts";
+import { type NicSelection, selectPools } from "../ipam/selection.ts";
+import { poolsOf, readWish, type Wish } from "../ipam/wish.ts";
+import { type Adding, holderOf } from "./adding.ts";
+import type { Claimed, ClaimWish } from "./claimer.ts";
+import type { AgentParts } from "./parts.ts";
+import type { Reserved } from "./pool_reader.ts";
+
+/** Milliseconds between two looks whether a pool's records were taken over by now. */
+const ADOPTION_LOOK_MS = 200;
+/** Milliseconds that an ADD waits for that. */
+const ADOPTION_WAIT_MS = 20_000;
+
+/** What the pod's user asked for, and the pools that it may mean. */
+export interface ReadWish {
+  readonly wish: Wish;
+  readonly pools: ReadonlyMap<string, PoolReading>;
+}
+
+/** Reads which pools the pod's NICs may have, and those pools. */
+export async function readPools(
+  parts: AgentParts,
+  { args, pod, signal }: Adding,
+): Promise<Result<ReadWish, Refusal>> {
+  const namespace = await parts.view.namespace(args.podNamespace, { signal });
+  if (namespace === undefined) {
+    return err({ code: "namespace_unknown", namespace: args.podNamespace });
+  }
+  const wish = readWish({
+    pod,
+    namespaceAnnotations: namespace.annotations ?? {},
+    request: {
+      nic: args.ifName,
+      defaultIpv4Pools: args.defaultIPv4IPPool,
+      defaultIpv6Pools: args.defaultIPv6IPPool,
+      cleanGateway: args.cleanGateway,
+      matchMasterSubnet: args.matchMasterSubnet,
+    },
+    settings: parts.settings.ipam,
+  });
+  if (!wish.ok) return wish;
+  const all = parts.reader.names();
+  const names = poolsOf(wish.value, all);
+  const wanted = names.kind === "all" ? all : names.names;
+  return ok({ wish: wish.value, pools: await parts.reader.read(wanted, { signal }) });
+}
+
+/** Some NICs of a wish, each with the families that are to be given. */
+export interface NicsToGive {
+  readonly read: ReadWish;
+  /** Names as in the wish, with the families that are wanted; absent: all. */
+  readonly nics: ReadonlyMap<string, ReadonlySet<4 | 6> | undefined>;
+  /** The name that the claims of a NIC carry, where it is another than the wish's. */
+  readonly renamed: ReadonlyMap<string, string>;
+}
+
+/** Takes addresses for NICs. What was taken is in `adding.created`, also after a refusal. */
+export async function allocate(
+  parts: AgentParts,
+  { adding, give }: { readonly adding: Adding; readonly give: NicsToGive },
+): Promise<Result<readonly NicAllocation[], Refusal>> {
+  const reserved = await parts.reader.reserved({ signal: adding.signal });
+  const selected = await select(parts, { adding, give, reserved });
+  if (!selected.ok) return selected;
+  const wishes = selected.value.flatMap((nic) => wishesOf(parts, { adding, give, nic, reserved }));
+  const claimed = await claimAll(parts, { adding, wishes });
+  if (!claimed.ok) return claimed;
+  return ok(selected.value.map(({ nic, position, cleanGateway }) => ({
+    nic,
+    position,
+    cleanGateway,
+    families: claimed.value.filter((one) => one.wishedNic === nic),
+  })));
+}
+
+async function select(
+  parts: AgentParts,
+  { adding, give: { read, nics }, reserved }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly reserved: Reserved;
+  },
+): Promise<Result<readonly NicSelection[], Refusal>> {
+  const { args, pod, controller, signal } = adding;
+  const namespace = await parts.view.namespace(args.podNamespace, { signal });
+  const wish = { ...read.wish, nics: read.wish.nics.filter(({ nic }) => nics.has(nic)) };
+  const pools = await adoptedPools(parts, { adding, read });
+  const selected = selectPools(wish, {
+    pod,
+    nodeName: parts.settings.nodeName,
+    nodeLabels: await parts.view.nodeLabels({ signal }),
+    namespaceLabels: namespace?.labels ?? {},
+    controller,
+    masterSubnets: await masterSubnets(parts, adding),
+    matchMasterSubnet: args.matchMasterSubnet,
+    pools,
+    reserved,
+    settings: parts.settings.ipam,
+  });
+  if (!selected.ok) return selected;
+  return ok(selected.value.map((nic) => {
+    const wanted = nics.get(nic.nic);
+    if (wanted === undefined) return nic;
+    return { ...nic, families: nic.families.filter(({ version }) => wanted.has(version)) };
+  }));
+}
+
+async function masterSubnets(
+  parts: AgentParts,
+  { args }: Adding,
+): Promise<Result<readonly AnyAddressInCidr[], string>> {
+  if (!args.matchMasterSubnet) return ok([]);
+  return await parts.ports.masterSubnets({ netns: args.netNamespace, nic: args.ifName });
+}
+
+/** Waits a while for pools whose records are still being taken over (design.md 2.3). */
+async function adoptedPools(
+  { reader, ports }: AgentParts,
+  { adding: { signal }, read }: { readonly adding: Adding; readonly read: ReadWish },
+): Promise<ReadonlyMap<string, PoolReading>> {
+  const { clock } = ports;
+  const untilMs = clock.monotonicMs() + ADOPTION_WAIT_MS;
+  const found = new Map(read.pools);
+  const isDefault = read.wish.rule === "default";
+  for (;;) {
+    const waiting = [...found].filter(([, reading]) => isUnadopted(reading, { isDefault }))
+      .map(([name]) => name);
+    if (waiting.length === 0 || clock.monotonicMs() >= untilMs) return found;
+    await clock.sleep(ADOPTION_LOOK_MS, { signal });
+    for (const name of waiting) found.set(name, await reader.readLive(name, { signal }));
+  }
+}
+
+/** @param options.isDefault Whether only pools count that are the cluster's default. */
+function isUnadopted(
+  reading: PoolReading,
+  { isDefault }: { readonly isDefault: boolean },
+): boolean {
+  if (reading.kind !== "facts") return false;
+  const { facts } = reading;
+  if (facts.isAdopted || facts.isTerminating || facts.isDisabled) return false;
+  return facts.isDefault || !isDefault;
+}
+
+interface NicClaim extends ClaimWish {
+  /** Name of the NIC in the wish. */
+  readonly wishedNic: string;
+}
+
+function wishesOf(
+  parts: AgentParts,
+  { adding, give, nic, reserved }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly nic: NicSelection;
+    readonly reserved: Reserved;
+  },
+): readonly NicClaim[] {
+  const name = give.renamed.get(nic.nic) ?? nic.nic;
+  const { begunMs, signal } = adding;
+  const holder = holderOf(adding, { nic: name, parts });
+  return nic.families.map((selection) => {
+    return { wishedNic: nic.nic, nic: nic.nic, holder, selection, reserved, begunMs, signal };
+  });
+}
+
+type GivenAddress = Claimed & { readonly wishedNic: string };
+
+/**
+ * Claims every family of every NIC. A family that is known to have nothing is asked first, so that
+ * nothing is created that would have to be given back.
+ */
+async function claimAll(
+  parts: AgentParts,
+  { adding, wishes }: { readonly adding: Adding; readonly wishes: readonly NicClaim[] },
+): Promise<Result<readonly GivenAddress[], Refusal>> {
+  const given: GivenAddress[] = [];
+  const rest: NicClaim[] = [];
+  for (const wish of wishes) {
+    const left = await leftover(parts, { adding, wish });
+    if (left !== undefined) given.push({ ...left, wishedNic: wish.wishedNic });
+    else rest.push(wish);
+  }
+  const others: NicClaim[] = [];
+  for (const wish of rest) {
+    const isFull = rest.length > 1 && await parts.claimer.isFull(wish);
+    if (!isFull) {
+      others.push(wish);
+      continue;
+    }
+    const claimed = await claimOne(parts, { adding, wish });
+    if (!claimed.ok) return claimed;
+    given.push(claimed.value);
+  }
+  const outcomes = await Promise.allSettled(others.map((wish) => {
+    return claimOne(parts, { adding, wish });
+  }));
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") throw outcome.reason;
+    if (!outcome.value.ok) return outcome.value;
+    given.push(outcome.value.value);
+  }
+  return ok(given);
+}
+
+async function claimOne(
+  { claimer }: AgentParts,
+  { adding, wish }: { readonly adding: Adding; readonly wish: NicClaim },
+): Promise<Result<GivenAddress, Refusal>> {
+  const claimed = await claimer.claim(wish);
+  if (!claimed.ok) return claimed;
+  const { claim } = claimed.value;
+  adding.created.set(claim.metadata.name, claim);
+  return ok({ ...claimed.value, wishedNic: wish.wishedNic });
+}
+
+/** An address that this NIC of this very pod was given before, by a call that came to no end. */
+async function leftover(
+  parts: AgentParts,
+  { adding, wish }: { readonly adding: Adding; readonly wish: NicClaim },
+): Promise<Claimed | undefined> {
+  const { claims, settler } = parts;
+  const { selection, holder, signal } = wish;
+  for (const known of claims.ofPod(holder)) {
+    const facts = selection.candidates.find(({ name }) => name === known.spec.pool);
+    if (facts === undefined || !isHeldBy(known, holder)) continue;
+    const { name } = known.metadata;
+    const claim = await settler.get(SPIDER_IPS, { name }, { signal });
+    if (claim === undefined || !isHeldBy(claim, holder)) {
+      claims.forget(known);
+      continue;
+    }
+    const taken = await takeLeftover(parts, { claim, wish });
+    const address = taken === undefined ? undefined : addressOfClaim(taken);
+    if (taken === undefined || address === undefined) continue;
+    adding.created.set(name, taken);
+    return { facts, address, claim: taken };
+  }
+  return undefined;
+}
+
+/** Makes a leftover the sandbox's own. */
+async function takeLeftover(
+  { settler, claims }: AgentParts,
+  { claim, wish: { holder, signal } }: { readonly claim: SpiderIp; readonly wish: NicClaim },
+): Promise<SpiderIp | undefined> {
+  if (claim.spec.containerID === holder.containerID) return claim;
+  const isOurs = (stored: SpiderIp): boolean =>
+    isHeldBy(stored, holder) && stored.spec.containerID === holder.containerID;
+  const next = reboundClaim(claim, holder);
+  const written = await settler.replace(SPIDER_IPS, next, { signal, isOurs });
+  if (written.kind === "lost") return undefined;
+  claims.note(written.object);
+  return written.object;
+}
+
+/** Facts of a pool that an endpoint names; `undefined` if there is no such pool any more. */
+export async function factsOf(
+  { reader }: AgentParts,
+  { pool, signal }: { readonly pool: string; readonly signal: AbortSignal },
+): Promise<PoolFacts | undefined> {
+  const reading = (await reader.read([pool], { signal })).get(pool);
+  assert(reading !== undefined, "a pool that is read has a reading");
+  return reading.kind === "facts" ? reading.facts : undefined;
+}

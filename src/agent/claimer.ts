@@ -1,0 +1,218 @@
+/** Makes SpiderIPs: picks addresses out of pools in order, and carries each creation through. */
+import { StoreFailure } from "../base/object_store.ts";
+import type { Clock } from "../base/clock.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { Random } from "../base/random.ts";
+import { type Address, versionOf } from "../ip/mod.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { type Holder, isHeldBy, newClaim } from "../ipam/claim.ts";
+import type { PoolFacts } from "../ipam/pool_facts.ts";
+import type { NoAddress } from "../ipam/refusal.ts";
+import type { FamilySelection } from "../ipam/selection.ts";
+import { type CandidateTrace, cappedTrace, exhaustedTrace, laterTrace } from "../ipam/trace.ts";
+import type { OwnClaims } from "./own_claims.ts";
+import type { PoolBook } from "./pool_book.ts";
+import type { Reserved } from "./pool_reader.ts";
+import type { Settler } from "./settler.ts";
+
+/** Milliseconds that an ADD waits for an address to come free before it says that none is. */
+export const FULL_WAIT_MS = 5_000;
+
+/** What a claimer needs. */
+export interface ClaimerOptions {
+  readonly settler: Settler;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly claims: OwnClaims;
+  readonly book: PoolBook;
+  /** Most addresses of one pool in use, as far as is known; absent: no bound. */
+  readonly poolAddressesMax?: number | undefined;
+}
+
+/** Who wants addresses, and since when. */
+export interface ClaimWish {
+  readonly holder: Holder;
+  readonly nic: string;
+  readonly selection: FamilySelection;
+  readonly reserved: Reserved;
+  /** Monotonic milliseconds at which the ADD began: older lists prove no exhaustion. */
+  readonly begunMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** An address that was taken. */
+export interface Claimed {
+  readonly facts: PoolFacts;
+  readonly address: Address;
+  readonly claim: SpiderIp;
+}
+
+/** A creation whose end is not known: it may be stored, now or later. */
+interface Pending {
+  readonly facts: PoolFacts;
+  readonly address: Address;
+}
+
+/**
+ * Claims one address at a time. While the end of a creation is unknown, the same NIC and family of
+ * the same pod tries no other address, in this call or a later one (design.md 2.1, rule 8).
+ */
+export class Claimer {
+  readonly #options: ClaimerOptions;
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whether nothing can be had of any of these pools at the moment: known without asking for one.
+   * Lists each pool that looks full once.
+   */
+  async isFull(wish: ClaimWish): Promise<boolean> {
+    for (const facts of wish.selection.candidates) {
+      if (!await this.#poolIsFull(facts, wish)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Takes an address of the first pool that has one, waiting a little where none has.
+   *
+   * @outcome `exhausted` Lists that began after the ADD did leave nothing of any pool.
+   */
+  async claim(wish: ClaimWish): Promise<Result<Claimed, NoAddress>> {
+    const settled = await this.#settlePending(wish);
+    if (settled !== undefined) return ok(settled);
+    const { clock, book } = this.#options;
+    const { candidates, trace, version } = wish.selection;
+    const startedMs = clock.monotonicMs();
+    for (;;) {
+      const full: CandidateTrace[] = [];
+      for (const facts of candidates) {
+        const claimed = await this.#claimFrom(facts, wish);
+        if (claimed !== undefined) return ok(claimed);
+        full.push(this.#fullTrace(facts));
+      }
+      const leftMs = startedMs + FULL_WAIT_MS - clock.monotonicMs();
+      if (leftMs <= 0) {
+        const later = laterTrace(trace, { later: full });
+        const nicTrace = { nic: wish.nic, version, candidates: later };
+        return err({ code: "exhausted", trace: nicTrace });
+      }
+      await book.waitForFree(candidates, { atMostMs: leftMs, signal: wish.signal });
+    }
+  }
+
+  /**
+   * Claims one certain address, which its holder had before.
+   *
+   * @returns `undefined` if somebody else has it by now.
+   */
+  async reclaim(
+    place: { readonly facts: PoolFacts; readonly address: Address },
+    wish: Pick<ClaimWish, "holder" | "reserved" | "signal">,
+  ): Promise<SpiderIp | undefined> {
+    this.#options.book.open(place.facts, wish.reserved).attempt(place.address);
+    return await this.#create(place, wish);
+  }
+
+  /** Forgets creations of pods that are no more: claims of dead pods are found by a list. */
+  keepOnly(podUIDs: ReadonlySet<string>): void {
+    for (const key of this.#pending.keys()) {
+      if (!podUIDs.has(key.slice(0, key.indexOf(" ")))) this.#pending.delete(key);
+    }
+  }
+
+  async #poolIsFull(facts: PoolFacts, wish: ClaimWish): Promise<boolean> {
+    const { book } = this.#options;
+    const ledger = book.open(facts, wish.reserved);
+    if (!ledger.isEmpty && !this.#isCapped(facts)) return false;
+    if (book.isFull(facts)) return true;
+    await book.refresh(facts, { sinceMs: wish.begunMs, signal: wish.signal });
+    if (!ledger.isEmpty && !this.#isCapped(facts)) return false;
+    book.noteFull(facts);
+    return true;
+  }
+
+  async #claimFrom(facts: PoolFacts, wish: ClaimWish): Promise<Claimed | undefined> {
+    const { clock, random, book } = this.#options;
+    const ledger = book.open(facts, wish.reserved);
+    for (;;) {
+      if (await this.#poolIsFull(facts, wish)) return undefined;
+      const nowMs = clock.monotonicMs();
+      if (ledger.wantsList(nowMs, { spread: random.fraction() })) {
+        await book.refresh(facts, { sinceMs: nowMs, signal: wish.signal });
+      }
+      const address = ledger.choose(random, clock.monotonicMs());
+      if (address === undefined) continue;
+      const claim = await this.#create({ facts, address }, wish);
+      if (claim !== undefined) return { facts, address, claim };
+    }
+  }
+
+  /** Creates the SpiderIP of an address that the ledger has in flight. */
+  async #create(
+    { facts, address }: Pending,
+    wish: Pick<ClaimWish, "holder" | "reserved" | "signal">,
+  ): Promise<SpiderIp | undefined> {
+    const { settler, clock, claims, book } = this.#options;
+    const { holder, signal } = wish;
+    const ledger = book.open(facts, wish.reserved);
+    const key = pendingKey(holder, versionOf(address));
+    const startedMs = clock.monotonicMs();
+    this.#pending.set(key, { facts, address });
+    try {
+      const object = newClaim({ pool: facts.name, address }, holder);
+      const isOurs = (stored: SpiderIp): boolean =>
+        isHeldBy(stored, holder) && stored.spec.pool === facts.name;
+      const created = await settler.create(SPIDER_IPS, object, { signal, isOurs });
+      this.#pending.delete(key);
+      const nowMs = clock.monotonicMs();
+      if (created.kind === "exists") {
+        ledger.settle(address, { kind: "refused", nowMs, costMs: nowMs - startedMs });
+        return undefined;
+      }
+      ledger.settle(address, { kind: "claimed" });
+      claims.note(created.object);
+      return created.object;
+    } catch (error) {
+      const nowMs = clock.monotonicMs();
+      // Aborted: the address may be ours, so it stays pending. Refused for good: it is not.
+      if (error instanceof StoreFailure) this.#pending.delete(key);
+      ledger.settle(address, { kind: "refused", nowMs, costMs: 0 });
+      throw error;
+    }
+  }
+
+  /** Carries through what an earlier call of the same NIC and family left open. */
+  async #settlePending(wish: ClaimWish): Promise<Claimed | undefined> {
+    const { candidates, version } = wish.selection;
+    const pending = this.#pending.get(pendingKey(wish.holder, version));
+    if (pending === undefined) return undefined;
+    const claim = await this.reclaim(pending, wish);
+    if (claim === undefined) return undefined;
+    const facts = candidates.find(({ name }) => name === pending.facts.name);
+    // Of a pool that is none of its own any more: the settling of extra claims frees it.
+    return facts === undefined ? undefined : { facts, address: pending.address, claim };
+  }
+
+  #isCapped(facts: PoolFacts): boolean {
+    const max = this.#options.poolAddressesMax;
+    const counts = max === undefined ? undefined : this.#options.book.counts(facts);
+    if (max === undefined || counts === undefined) return false;
+    return BigInt(counts.total) - BigInt(counts.reserved) - BigInt(counts.free) >= BigInt(max);
+  }
+
+  #fullTrace(facts: PoolFacts): CandidateTrace {
+    const max = this.#options.poolAddressesMax;
+    if (max !== undefined && this.#isCapped(facts)) return cappedTrace(facts.name, { max });
+    const counts = this.#options.book.counts(facts);
+    const size = counts === undefined ? 0n : BigInt(counts.total) - BigInt(counts.reserved);
+    return exhaustedTrace(facts.name, { size });
+  }
+}
+
+function pendingKey({ podUID, nic }: Holder, version: 4 | 6): string {
+  return `${podUID} ${version} ${nic}`;
+}

@@ -1,0 +1,94 @@
+/** What other plugins and checks ask of an agent: reads only. */
+import { err, type Result } from "../base/result.ts";
+import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
+import { StoreFailure } from "../base/object_store.ts";
+import { formatObjectName } from "../ip/mod.ts";
+import type { CoordinatorArgs, CoordinatorConfig, WorkloadEndpointStatus } from "../api/agent.ts";
+import { SPIDER_COORDINATORS } from "../api/coordinator.ts";
+import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
+import { SPIDER_IPS } from "../api/spider_ip.ts";
+import { coordinatorAnswer, workloadStatus } from "../ipam/answer.ts";
+import { addressesOf } from "../ipam/endpoint.ts";
+import { endpointNameOf } from "../ipam/sticky.ts";
+import type { AgentParts } from "./parts.ts";
+
+/** Name of the SpiderCoordinator that counts; any other only where there is none of this name. */
+const COORDINATOR_NAME = "default";
+
+interface PodName {
+  readonly podNamespace: string;
+  readonly podName: string;
+}
+
+/**
+ * What a pod has: NICs all of whose addresses are its SpiderIPs. A virtual machine's pod is found
+ * under its own name and under the machine's.
+ *
+ * @returns `undefined` if the pod has no endpoint.
+ */
+export async function podStatus(
+  parts: AgentParts,
+  { pod, signal }: { readonly pod: PodName; readonly signal: AbortSignal },
+): Promise<WorkloadEndpointStatus | undefined> {
+  const namespace = pod.podNamespace;
+  const own = await parts.endpoints.read({ namespace, name: pod.podName }, { signal });
+  const endpoint = own ?? await machineEndpoint(parts, { pod, signal });
+  if (endpoint === undefined) return undefined;
+  return workloadStatus(await proven(parts, { endpoint, signal }));
+}
+
+async function machineEndpoint(
+  parts: AgentParts,
+  { pod: { podNamespace: namespace, podName }, signal }: {
+    readonly pod: PodName;
+    readonly signal: AbortSignal;
+  },
+): Promise<SpiderEndpoint | undefined> {
+  const pod = await parts.view.livePod({ namespace, name: podName }, { signal });
+  if (pod === undefined) return undefined;
+  const controller = await parts.owners.of(pod, { signal });
+  const name = endpointNameOf(pod, { controller, settings: parts.settings.ipam });
+  return name === podName ? undefined : await parts.endpoints.read({ namespace, name }, { signal });
+}
+
+/** The endpoint without NICs that have an address no SpiderIP gives this pod. */
+async function proven(
+  { settler }: AgentParts,
+  { endpoint, signal }: { readonly endpoint: SpiderEndpoint; readonly signal: AbortSignal },
+): Promise<SpiderEndpoint> {
+  const { status } = endpoint;
+  if (status === undefined) return endpoint;
+  const ips: EndpointNic[] = [];
+  for (const nic of status.current.ips) {
+    const claims = await Promise.all(
+      addressesOf(nic).map(({ address }) => {
+        return settler.get(SPIDER_IPS, { name: formatObjectName(address) }, { signal });
+      }),
+    );
+    if (claims.every((claim) => claim?.spec.podUID === status.current.uid)) ips.push(nic);
+  }
+  return { ...endpoint, status: { ...status, current: { ...status.current, ips } } };
+}
+
+/** What coordinators do for a pod, or why that is not known. */
+export async function coordinatorConfig(
+  { settler, view, ports: { store } }: AgentParts,
+  { args, signal }: { readonly args: CoordinatorArgs; readonly signal: AbortSignal },
+): Promise<Result<CoordinatorConfig, string>> {
+  const listed = await settler.read(
+    (options) => store.list(SPIDER_COORDINATORS, { ...options, limit: LIST_PAGE_OBJECTS }),
+    { signal },
+  );
+  if (!listed.ok) throw new StoreFailure(listed.error);
+  const { items } = listed.value;
+  const coordinator = items.find(({ metadata }) => metadata.name === COORDINATOR_NAME) ?? items[0];
+  if (coordinator === undefined) {
+    return err(
+      `coordinator config not found: create a SpiderCoordinator named "${COORDINATOR_NAME}"`,
+    );
+  }
+  const key = { namespace: args.podNamespace, name: args.podName };
+  const isNamed = args.podNamespace !== "" && args.podName !== "";
+  const pod = isNamed ? view.pods.get(key) ?? await view.livePod(key, { signal }) : undefined;
+  return coordinatorAnswer(coordinator, pod);
+}

@@ -1,0 +1,56 @@
+/** Tells people of refusals where they look: Events on the pod, and on pools that are full. */
+import type { IpamAddArgs } from "../api/agent.ts";
+import { SPIDERPOOL_API_VERSION } from "../api/group.ts";
+import type { Refusal } from "../ipam/refusal.ts";
+import { sayRefusal } from "../ipam/refusal_text.ts";
+import { EventRecorder } from "../kube/events.ts";
+import type { EnginePorts, EngineSettings } from "./parts.ts";
+
+/** Reporting controller of the agent's Events. */
+export const AGENT_CONTROLLER = "spiderpool.spidernet.io/agent";
+/** What was tried. */
+const ACTION = "AllocateAddress";
+
+/** Records Events. They may be lost; nothing depends on them. */
+export class Reporter {
+  readonly #recorder: EventRecorder;
+
+  constructor({ store, clock, random }: EnginePorts, { nodeName }: EngineSettings) {
+    this.#recorder = new EventRecorder({
+      store,
+      clock,
+      random,
+      controller: AGENT_CONTROLLER,
+      instance: nodeName,
+    });
+  }
+
+  /** Writes Events until the signal aborts. */
+  async run(options: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#recorder.run(options);
+  }
+
+  /** An ADD was refused. */
+  refused({ podNamespace, podName, podUID }: IpamAddArgs, refusal: Refusal): void {
+    if (refusal.code === "pod_gone" || refusal.code === "uid_mismatch") return;
+    const pod = { apiVersion: "v1", kind: "Pod", namespace: podNamespace, name: podName };
+    this.#recorder.record({
+      type: "Warning",
+      reason: "AddressRefused",
+      action: ACTION,
+      note: sayRefusal(refusal),
+      regarding: podUID === "" ? pod : { ...pod, uid: podUID },
+    });
+    if (refusal.code !== "exhausted") return;
+    for (const { pool, droppedBy, detail } of refusal.trace.candidates) {
+      if (droppedBy !== "exhausted") continue;
+      this.#recorder.record({
+        type: "Warning",
+        reason: "PoolExhausted",
+        action: ACTION,
+        note: `IPPool "${pool}" ${detail}: add addresses to its spec.ips or free some`,
+        regarding: { apiVersion: SPIDERPOOL_API_VERSION, kind: "SpiderIPPool", name: pool },
+      });
+    }
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Frees addresses of this node that nobody can use any more, with proof: for what no DEL came, or
+ * came while this agent was down (design.md 2.1, rules 2 and 5).
+ */
+import { errorText } from "../base/log.ts";
+import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { NODES } from "../api/kubernetes/node.ts";
+import { isDead, isFinished } from "../ipam/pod_life.ts";
+import {
+  decideReclaim,
+  isExtra,
+  nodeReading,
+  type ReclaimDecision,
+  type ReclaimFacts,
+} from "../ipam/reclaim.ts";
+import type { PodReading } from "../ipam/release.ts";
+import { ADD_MS_MAX } from "./limits.ts";
+import type { AgentParts } from "./parts.ts";
+import { removeKeptEndpoint } from "./release_flow.ts";
+import { keeperKeeps } from "./sticky_claims.ts";
+import type { Turns } from "./turns.ts";
+import { podText } from "./adding.ts";
+
+/** Milliseconds between two looks at all claims of the node. */
+export const SETTLE_GAP_MS = 30_000;
+/** Milliseconds after which a claim that no endpoint lists is of no ADD that could still end. */
+const EXTRA_AGE_MS = ADD_MS_MAX + 15_000;
+
+/** Milliseconds for which a claim must look dead where nothing proves that its sandbox is down. */
+const SUSPECT_MS = 20_000;
+
+/** Facts that one decision asks for, at most. */
+const QUESTIONS_MAX = 4;
+
+/** What one look did. */
+export interface Settled {
+  readonly freed: number;
+  readonly failed: number;
+}
+
+/** Looks at the claims of the node, again and again. */
+export class Settling {
+  readonly #parts: AgentParts;
+  readonly #turns: Turns;
+  /** Since when (monotonic milliseconds) claims look dead without proof. */
+  readonly #suspectMs = new Map<string, number>();
+  /** Claims that an endpoint was seen to list: they are not looked at again while the pod lives. */
+  readonly #listed = new Set<string>();
+
+  /** @param turns Those of ADD and DEL: a pod is not settled while it is worked on. */
+  constructor(parts: AgentParts, turns: Turns) {
+    this.#parts = parts;
+    this.#turns = turns;
+  }
+
+  /** Looks once at every claim of the node. */
+  async settle({ signal }: { readonly signal: AbortSignal }): Promise<Settled> {
+    const { claims, view, claimer, reader, book } = this.#parts;
+    await claims.reload({ signal });
+    const byPod = Map.groupBy(claims.all(), ({ spec }) => podText(ofPod(spec)));
+    let freed = 0;
+    let failed = 0;
+    for (const [key, ofOne] of byPod) {
+      try {
+        using turn = await this.#turnOf(key, { signal });
+        if (turn === undefined) continue;
+        for (const claim of ofOne) {
+          if (await this.#settleClaim(claim, { signal })) freed++;
+        }
+      } catch (error) {
+        if (!(error instanceof StoreFailure)) throw error;
+        failed++;
+        this.#parts.ports.log.warn("pod not settled", { pod: key, problem: errorText(error) });
+      }
+    }
+    const marks = new Set(claims.all().map(markOf));
+    for (const mark of this.#listed) if (!marks.has(mark)) this.#listed.delete(mark);
+    for (const mark of this.#suspectMs.keys()) if (!marks.has(mark)) this.#suspectMs.delete(mark);
+    claimer.keepOnly(new Set(Array.from(view.pods.objects(), (pod) => pod.metadata.uid ?? "")));
+    if (view.pools.hasSynced) book.keepOnly(new Set(reader.names()));
+    return { freed, failed };
+  }
+
+  async #turnOf(
+    key: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<Disposable | undefined> {
+    // Whoever works on the pod now leaves it in order; the next look comes soon.
+    if (this.#turns.isHeld(key)) return undefined;
+    const turn = await this.#turns.take(key, { signal });
+    return turn.ok ? turn.value : undefined;
+  }
+
+  /** @returns Whether the claim was freed. */
+  async #settleClaim(
+    claim: SpiderIp,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { view, claims } = this.#parts;
+    const { podUID } = claim.spec;
+    if (podUID === undefined || claim.spec.hold !== undefined) return false;
+    if (claims.get(claim.metadata.name) !== claim) return false; // It changed: the next look.
+    const key = { namespace: ofPod(claim.spec).podNamespace, name: ofPod(claim.spec).podName };
+    const copy = view.pods.isStale ? undefined : view.pods.get(key);
+    if (copy?.metadata.uid === podUID && !isFinished(copy)) {
+      return await this.#settleExtra(claim, { key, signal });
+    }
+    const pod = await view.livePod(key, { signal });
+    const reading: PodReading = pod === undefined ? { kind: "absent" } : { kind: "present", pod };
+    const decision = await this.#decide(claim, { pod: reading, signal });
+    if (decision.verdict === "free") {
+      // Its sandbox goes down after a pod ended, and nothing on the node tells when.
+      const hasEnded = pod !== undefined && pod.metadata.uid === podUID;
+      if (hasEnded && !this.#isLongSuspect(claim)) return false;
+      return await this.#free(claim, { reason: decision.reason, signal });
+    }
+    if (pod === undefined || pod.metadata.uid !== podUID || isDead(pod) !== undefined) return false;
+    return await this.#settleExtra(claim, { key, signal });
+  }
+
+  /** The core's decision, with each fact that it asks for. */
+  async #decide(
+    claim: SpiderIp,
+    { pod, signal }: { readonly pod: PodReading; readonly signal: AbortSignal },
+  ): Promise<ReclaimDecision> {
+    const { settler, ports, settings } = this.#parts;
+    let facts: ReclaimFacts = {
+      claim,
+      pod,
+      node: { kind: "unknown" },
+      sandbox: "unknown",
+      // Pods that exist past their grace are the controller's: it sees every node.
+      switches: { readyNode: false, notReadyNode: false },
+      nowMs: ports.store.serverTimeMs() ?? ports.clock.nowMs(),
+    };
+    for (let asked = 0; asked < QUESTIONS_MAX; asked++) {
+      const decision = decideReclaim(facts);
+      if (decision.verdict !== "ask") return decision;
+      switch (decision.need) {
+        case "keeper":
+          facts = { ...facts, keeper: await keeperKeeps(this.#parts, { claim, signal }) };
+          break;
+        case "node": {
+          const key = { name: claim.spec.node ?? settings.nodeName };
+          facts = { ...facts, node: nodeReading(await settler.get(NODES, key, { signal })) };
+          break;
+        }
+        case "sandbox":
+          facts = { ...facts, sandbox: await this.#sandboxOf(claim) };
+      }
+    }
+    return { verdict: "keep", reason: "not everything is known of its pod" };
+  }
+
+  /** What is left of the pod on this node; where the node does not tell, time does. */
+  async #sandboxOf(claim: SpiderIp): Promise<"present" | "absent" | "unknown"> {
+    const rest = await this.#parts.ports.sandboxOf(claim.spec.podUID ?? "");
+    if (rest !== "unknown") return rest;
+    return this.#isLongSuspect(claim) ? "absent" : "unknown";
+  }
+
+  /** Whether the claim has looked dead for long enough that its sandbox is down. */
+  #isLongSuspect(claim: SpiderIp): boolean {
+    const mark = markOf(claim);
+    const nowMs = this.#parts.ports.clock.monotonicMs();
+    const sinceMs = this.#suspectMs.get(mark) ?? nowMs;
+    this.#suspectMs.set(mark, sinceMs);
+    return nowMs - sinceMs >= SUSPECT_MS;
+  }
+
+  /** Frees a claim of a live pod that its endpoint does not list. */
+  async #settleExtra(
+    claim: SpiderIp,
+    { key, signal }: { readonly key: ObjectKey; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { ports, endpoints, view } = this.#parts;
+    const mark = markOf(claim);
+    if (this.#listed.has(mark)) return false;
+    const nowMs = ports.store.serverTimeMs();
+    const madeMs = Date.parse(claim.metadata.creationTimestamp ?? "");
+    if (nowMs === undefined || !(nowMs - madeMs > EXTRA_AGE_MS)) return false;
+    const { owner } = claim.spec;
+    const name = owner?.kind === "VirtualMachineInstance" ? owner.name : key.name;
+    const endpoint = await endpoints.read({ namespace: key.namespace ?? "", name }, { signal });
+    const pod = await view.livePod(key, { signal });
+    if (pod === undefined) return false; // It went just now: the next look.
+    if (!isExtra({ claim, endpoint, pod, nowMs, olderThanMs: EXTRA_AGE_MS })) {
+      if (endpoint !== undefined) this.#listed.add(mark);
+      return false;
+    }
+    const freed = await this.#remove(claim, { signal });
+    if (freed) ports.log.info("extra address freed", { address: claim.spec.ip, pod: key.name });
+    return freed;
+  }
+
+  async #free(
+    claim: SpiderIp,
+    { reason, signal }: { readonly reason: string; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { ports } = this.#parts;
+    const { ip: address, pool, podNamespace, podName, podUID, owner } = claim.spec;
+    if (!await this.#remove(claim, { signal })) return false;
+    if (owner !== undefined) await removeKeptEndpoint(this.#parts, { claim, signal });
+    const fields = { address, pool, podNamespace, podName, podUID, reason };
+    ports.log.info("address of a dead pod freed", fields);
+    return true;
+  }
+
+  async #remove(
+    claim: SpiderIp,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    if (await this.#parts.settler.remove(SPIDER_IPS, claim, { signal }) !== "gone") return false;
+    this.#parts.claims.forget(claim);
+    return true;
+  }
+}
+
+function ofPod(
+  { podNamespace = "", podName = "" }: SpiderIp["spec"],
+): { readonly podNamespace: string; readonly podName: string } {
+  return { podNamespace, podName };
+}
+
+/** One state of who has an address. */
+function markOf({ metadata, spec }: SpiderIp): string {
+  return `${metadata.name} ${metadata.uid} ${spec.podUID}`;
+}

@@ -1,0 +1,126 @@
+/** Claims that somebody keeps for a pod's name: found without an endpoint, and given up. */
+import { StoreFailure } from "../base/object_store.ts";
+import { formatObjectName } from "../ip/mod.ts";
+import type { SpiderEndpoint } from "../api/endpoint.ts";
+import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
+import { VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES } from "../api/kubernetes/kube_virt.ts";
+import { LABEL_POD, podLabelValue } from "../api/labels.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { addressOfClaim } from "../ipam/claim.ts";
+import {
+  type EndpointAddress,
+  endpointNics,
+  newEndpoint,
+  type NicAllocation,
+} from "../ipam/endpoint.ts";
+import { machineKeeps, statefulSetKeeps } from "../ipam/sticky.ts";
+import type { Adding } from "./adding.ts";
+import { factsOf } from "./allocation.ts";
+import { isKeptFor } from "./keeping.ts";
+import type { AgentParts } from "./parts.ts";
+
+/**
+ * What the endpoint of a kept pod said, from the claims alone: for one whose endpoint was lost.
+ *
+ * @returns `undefined` if nothing is kept for the pod.
+ */
+export async function rebuiltEndpoint(
+  parts: AgentParts,
+  adding: Adding,
+): Promise<SpiderEndpoint | undefined> {
+  const { keeper, endpointKey, pod, controller, signal } = adding;
+  if (keeper === undefined) return undefined;
+  const listed = await parts.settler.read((options) =>
+    parts.ports.store.list(SPIDER_IPS, {
+      ...options,
+      labelSelector: `${LABEL_POD}=${podLabelValue(endpointKey)}`,
+      notOlderThan: parts.versions.newest,
+    }), { signal });
+  if (!listed.ok) throw new StoreFailure(listed.error);
+  const claims = listed.value.items.filter((claim) => isKeptFor(adding, claim));
+  const allocations: NicAllocation[] = [];
+  for (const nic of new Set(claims.map(({ spec }) => spec.nic ?? ""))) {
+    const own = claims.filter(({ spec }) => (spec.nic ?? "") === nic);
+    const allocation = await allocationOf(parts, { nic, claims: own, signal });
+    if (allocation.families.length > 0) allocations.push(allocation);
+  }
+  if (allocations.length === 0) return undefined;
+  const { nics } = endpointNics(allocations, []);
+  return newEndpoint({ pod, controller, keeper, endpointName: endpointKey.name, nics });
+}
+
+async function allocationOf(
+  parts: AgentParts,
+  { nic, claims, signal }: {
+    readonly nic: string;
+    readonly claims: readonly SpiderIp[];
+    readonly signal: AbortSignal;
+  },
+): Promise<NicAllocation> {
+  const families: NicAllocation["families"][number][] = [];
+  for (const claim of claims) {
+    const address = addressOfClaim(claim);
+    const facts = await factsOf(parts, { pool: claim.spec.pool, signal });
+    const isFirst = !families.some((one) => typeof one.address === typeof address);
+    if (address !== undefined && facts !== undefined && isFirst) families.push({ facts, address });
+  }
+  const position = /^#(\d+)$/.exec(nic)?.[1];
+  const cleanGateway = false;
+  if (position === undefined) return { nic, cleanGateway, families };
+  return { nic, position: Number(position), cleanGateway, families };
+}
+
+/**
+ * Deletes claims that were kept for the pod, once its endpoint lists others instead. What cannot be
+ * deleted now is an extra claim, which is settled later.
+ */
+export async function surrender(
+  parts: AgentParts,
+  { adding, addresses }: {
+    readonly adding: Adding;
+    readonly addresses: readonly EndpointAddress[];
+  },
+): Promise<void> {
+  for (const { address } of addresses) {
+    try {
+      await surrenderOne(parts, { adding, name: formatObjectName(address) });
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      parts.ports.log.warn("address of a former pool not given back yet", { error });
+    }
+  }
+}
+
+async function surrenderOne(
+  { settler, view, claims }: AgentParts,
+  { adding, name }: { readonly adding: Adding; readonly name: string },
+): Promise<void> {
+  const { signal, podUID: ownUID } = adding;
+  const claim = await settler.get(SPIDER_IPS, { name }, { signal });
+  if (claim === undefined || !isKeptFor(adding, claim)) return;
+  const { podNamespace: namespace, podName = "", podUID } = claim.spec;
+  if (podUID !== ownUID) {
+    const recorded = await view.livePod({ namespace, name: podName }, { signal });
+    if (recorded !== undefined && recorded.metadata.uid === podUID) return; // It still runs.
+  }
+  if (await settler.remove(SPIDER_IPS, claim, { signal }) === "gone") claims.forget(claim);
+}
+
+/** Whether whoever keeps a claim still wants it, by a live read. */
+export async function keeperKeeps(
+  { settler }: AgentParts,
+  { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
+): Promise<{ readonly keeps: boolean; readonly reason: string }> {
+  const { owner, podNamespace: namespace, podName = "" } = claim.spec;
+  if (owner === undefined) return { keeps: false, reason: "nobody keeps it" };
+  const key = { namespace, name: owner.name };
+  if (owner.kind === "StatefulSet") {
+    const statefulSet = await settler.get(STATEFUL_SETS, key, { signal });
+    return statefulSetKeeps({ podName, statefulSet });
+  }
+  const [machineInstance, machine] = await Promise.all([
+    settler.get(VIRTUAL_MACHINE_INSTANCES, key, { signal }),
+    settler.get(VIRTUAL_MACHINES, key, { signal }),
+  ]);
+  return machineKeeps({ machineInstance, machine });
+}
