@@ -45,7 +45,8 @@ const VERSIONS = [4, 6] as const;
  * Chooses pools for all NICs of a wish. A family that was wished and has no pool left refuses the
  * whole; a family whose patterns match nothing, or that is switched off, is left out.
  *
- * @outcome `no_candidates` Nothing is left for the NIC being added, or for one found by position.
+ * @outcome `no_candidates` Nothing is left for the NIC being added, or for one found by position;
+ *   one that keeps its other family (`NicWish.versions`) is left out instead.
  * @outcome `all_filtered` With the traces of every family that has nothing left.
  * @outcome `nic_unknown`, `bad_annotation` The pod has no such network as a NIC is wished on.
  */
@@ -63,7 +64,7 @@ export function selectPools(
     if (families.length > 0) {
       const place = position === undefined ? { nic: nic.nic } : { nic: nic.nic, position };
       selected.push({ ...place, cleanGateway: nic.cleanGateway, families });
-    } else if (position !== undefined || nic.nic === wish.nic) {
+    } else if (nic.versions === undefined && (position !== undefined || nic.nic === wish.nic)) {
       const reason = noPoolReason(nic, { wish, facts });
       return err({ code: "no_candidates", nic: nic.nic, rule: wish.rule, reason });
     }
@@ -82,12 +83,13 @@ interface Selecting {
 
 function familiesOf(nic: NicWish, { wish, facts }: Selecting): readonly FamilySelection[] {
   const { pools, settings } = facts;
-  const mustMatchMaster = facts.matchMasterSubnet && isBeingAdded(nic, wish);
+  const mustMatchMaster = facts.matchMasterSubnet && isBeingAdded(nic, { wish, pod: facts.pod });
   const masterSubnets = mustMatchMaster ? facts.masterSubnets : undefined;
   const place = { nic: shownNic(nic, facts.pod), position: nic.position };
   const families: FamilySelection[] = [];
   for (const version of VERSIONS) {
     if (!(version === 4 ? settings.ipv4 : settings.ipv6)) continue;
+    if (nic.versions?.has(version) === false) continue;
     const names = candidatesOf(nic, { rule: wish.rule, version, pools });
     if (names.length === 0) continue;
     const seeker = { ...facts, place, version, masterSubnets };
@@ -102,8 +104,11 @@ function familiesOf(nic: NicWish, { wish, facts }: Selecting): readonly FamilySe
 }
 
 /** Only its master is there to be asked: those of NICs that come later are not. */
-function isBeingAdded(nic: NicWish, wish: Wish): boolean {
-  return nic.nic === wish.nic;
+function isBeingAdded(
+  nic: NicWish,
+  { wish, pod }: { readonly wish: Wish; readonly pod: Pod },
+): boolean {
+  return shownNic(nic, pod) === wish.nic;
 }
 
 function noPoolReason(nic: NicWish, { wish, facts }: Selecting): NoPoolReason {
@@ -129,7 +134,8 @@ function unknownNicRefusal(
   nic: NicWish,
   { wish, pod }: { readonly wish: Wish; readonly pod: Pod },
 ): Refusal | undefined {
-  if (wish.rule !== "ippools" || isFirstNic(nic) || isBeingAdded(nic, wish)) return undefined;
+  if (wish.rule !== "ippools" || isFirstNic(nic)) return undefined;
+  if (isBeingAdded(nic, { wish, pod })) return undefined;
   const read = furtherNetworks(pod);
   if (!read.ok) {
     const { namespace = "", name } = pod.metadata;

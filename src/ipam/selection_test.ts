@@ -235,3 +235,27 @@ Deno.test("selectPools() asks only for the master of the NIC being added", () =>
   assert.ok("code" in selected && selected.code === "all_filtered");
   assert.deepEqual("traces" in selected && selected.traces.map(({ nic }) => nic), ["eth0"]);
 });
+
+Deno.test("selectPools() finds the NIC being added in a list without names", () => {
+  const pod = podWith({ [NETWORKS]: "a@eth1", [POOLS]: '[{"ipv4":["p"]},{"ipv4":["p"]}]' });
+  const wish = wishOf({ pod, request: requestOf({ nic: "eth1" }) });
+  const pools = readingsOf({ name: "p" });
+  const selected = selectPools(wish, selectionFactsOf({ pod, pools, matchMasterSubnet: true }));
+  assert.ok(!selected.ok && selected.error.code === "all_filtered");
+  assert.deepEqual(selected.error.traces.map(({ nic }) => nic), ["eth1"]);
+});
+
+Deno.test("selectPools() asks nothing about a family that the NIC keeps", () => {
+  const lists = { defaultIpv4Pools: ["a"], defaultIpv6Pools: ["b"] };
+  const wish = wishOf({ request: requestOf(lists) });
+  const only = (version: 4 | 6): Wish => {
+    return { ...wish, nics: wish.nics.map((nic) => ({ ...nic, versions: new Set([version]) })) };
+  };
+  const facts = selectionFactsOf({
+    pools: readingsOf({ name: "a", disable: true }, { name: "b", ipVersion: 6 }),
+  });
+  assert.deepEqual(namesIn(selectPools(only(6), facts)), ["eth0: 6 b"]);
+  assert.ok(!selectPools(only(4), facts).ok);
+  const noIpv6 = { ...facts, settings: { ...SETTINGS, ipv6: false } };
+  assert.deepEqual(namesIn(selectPools(only(6), noIpv6)), []);
+});

@@ -56,6 +56,8 @@ export interface NicWish {
    */
   readonly ipv4?: readonly string[] | undefined;
   readonly ipv6?: readonly string[] | undefined;
+  /** Families to select for, where the NIC keeps its address of the other; absent: both. */
+  readonly versions?: ReadonlySet<4 | 6> | undefined;
 }
 
 /** What a pod asks for. */
