@@ -9,6 +9,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { formatObjectName } from "../ip/mod.ts";
 import type { IpamAddArgs, IpamAddResponse } from "../api/agent.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
+import type { Route } from "../api/parts.ts";
 import { DEFAULT_NIC } from "../api/pod_annotations.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
 import { answerOf } from "../ipam/answer.ts";
@@ -78,7 +79,7 @@ export async function addNic(
     return err({ code: "unavailable", message });
   } finally {
     if (!isDone && adding.created.size > 0) {
-      parts.endpoints.forget(adding.podUID);
+      parts.endpoints.forget(adding.apiUID);
       await dropClaims(parts, adding.created.values());
     }
   }
@@ -103,9 +104,9 @@ async function currentEndpoint(
   { adding, isFirst }: { readonly adding: Adding; readonly isFirst: boolean },
 ): Promise<Result<SpiderEndpoint | undefined, Refusal> | "again"> {
   const { endpoints, claims } = parts;
-  const { args, podUID, keeper, endpointKey, signal } = adding;
+  const { args, apiUID, podUID, keeper, endpointKey, signal } = adding;
   if (isFirst && keeper === undefined) {
-    const known = endpoints.get(podUID);
+    const known = endpoints.get(apiUID);
     if (known !== undefined && findNic(known, args.ifName) === undefined) return ok(known);
     const isNew = known === undefined &&
       !claims.ofPod(args).some(({ spec }) => spec.podUID === podUID);
@@ -114,7 +115,7 @@ async function currentEndpoint(
   const endpoint = await endpoints.read(endpointKey, { signal });
   if (endpoint === undefined) return ok(await rebuiltEndpoint(parts, adding));
   const isEnding = endpoint.metadata.deletionTimestamp !== undefined;
-  if (podOf(endpoint) === podUID && !isEnding) return ok(endpoint);
+  if (podOf(endpoint) === apiUID && !isEnding) return ok(endpoint);
   if (keeper !== undefined && !isEnding) return ok(endpoint);
   const current = await confirmPod(parts, adding);
   if (!current.ok) return current;
@@ -202,15 +203,26 @@ async function withNewNics(
   const nics = new Map(missing.map((nic) => [nic.nic, undefined]));
   const allocated = await allocate(parts, { adding, give: { read: wished.value, nics, renamed } });
   if (!allocated.ok) return allocated;
-  const made = endpointNics(allocated.value, wished.value.wish.routes);
+  const made = endpointNics(allocated.value, unplacedRoutes(endpoint, wished.value.wish.routes));
   for (const { dst, gw } of made.unplaced) {
-    parts.ports.log.warn("route left out: its gateway is in no subnet of the pod", { dst, gw });
+    parts.ports.log.info("route left out: its gateway is in no subnet of the NIC", { dst, gw });
   }
   const named = made.nics.map((nic, at) => {
     const name = renamed.get(allocated.value[at]?.nic ?? "");
     return name === undefined ? nic : { ...nic, interface: name };
   });
   return ok(withNics(endpoint, { pod, controller, keeper, nics: named }));
+}
+
+/** The pod's own routes that no NIC of it has yet: each is for one. */
+function unplacedRoutes(
+  endpoint: SpiderEndpoint,
+  routes: readonly Route[],
+): readonly Route[] {
+  const placed = (endpoint.status?.current.ips ?? []).flatMap((entry) => entry.routes ?? []);
+  return routes.filter(({ dst, gw }) => {
+    return !placed.some((other) => other.dst === dst && other.gw === gw);
+  });
 }
 
 /** Where a positional list is first asked for another NIC than `eth0`, that is its second item. */

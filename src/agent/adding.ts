@@ -19,6 +19,9 @@ const ROLLBACK_MS = 10_000;
 export interface Adding {
   readonly args: IpamAddArgs;
   readonly pod: Pod;
+  /** UID that the API knows the pod by: what its endpoint says. */
+  readonly apiUID: string;
+  /** UID that its node knows it by, which differs for static pods only: what its claims say. */
   readonly podUID: string;
   readonly controller: TopController;
   readonly keeper: Keeper | undefined;
@@ -53,9 +56,9 @@ export async function beginAdding(
   const isCurrent = copy !== undefined && args.podUID !== "" && uidMatches(copy, args.podUID);
   const pod = isCurrent ? copy : await parts.view.livePod(key, { signal });
   if (pod === undefined) return err({ code: "pod_gone", pod: podText(args) });
-  const podUID = pod.metadata.uid ?? "";
+  const apiUID = pod.metadata.uid ?? "";
   if (!uidMatches(pod, args.podUID)) {
-    const found = podUID;
+    const found = apiUID;
     return err({ code: "uid_mismatch", pod: podText(args), asked: args.podUID, found });
   }
   const reason = isDead(pod);
@@ -65,8 +68,11 @@ export async function beginAdding(
   const keeper = keeperOf(controller, ipam);
   const name = endpointNameOf(pod, { controller, settings: ipam });
   const endpointKey = { namespace: args.podNamespace, name };
-  const created = new Map<string, SpiderIp>();
-  return ok({ args, pod, podUID, controller, keeper, endpointKey, begunMs, signal, created });
+  return ok({
+    ...{ args, pod, apiUID, controller, keeper, endpointKey, begunMs, signal },
+    podUID: args.podUID === "" ? apiUID : args.podUID,
+    created: new Map(),
+  });
 }
 
 /** Who holds an address of one NIC, once this ADD has given it. */
@@ -94,14 +100,14 @@ export function holderOf(
  */
 export async function confirmPod(
   parts: AgentParts,
-  { args, podUID, signal }: Adding,
+  { args, apiUID, signal }: Adding,
 ): Promise<Result<Pod, NoPod>> {
   const key = { namespace: args.podNamespace, name: args.podName };
   const pod = await parts.view.livePod(key, { signal });
   if (pod === undefined) return err({ code: "pod_gone", pod: podText(args) });
   const found = pod.metadata.uid ?? "";
-  if (found === podUID) return ok(pod);
-  return err({ code: "uid_mismatch", pod: podText(args), asked: podUID, found });
+  if (found === apiUID) return ok(pod);
+  return err({ code: "uid_mismatch", pod: podText(args), asked: apiUID, found });
 }
 
 /** Deletes claims that nobody was told of. What cannot be deleted now is settled later. */

@@ -231,6 +231,31 @@ Deno.test("an address whose SpiderIP vanished is made again, or given anew if ta
   assert.deepEqual(await rig.addresses(pod), anew);
 });
 
+Deno.test("a static pod keeps its address when its mirror is made anew", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", FAMILIES.v4);
+  const annotations = { ...pools("p4"), "kubernetes.io/config.hash": "hash-of-the-file" };
+  const asked = { podUID: "hash-of-the-file", containerID: "c" };
+  const given = await rig.addresses(await rig.pod("static-n1", { annotations }), asked);
+  await rig.removePod("static-n1");
+  const mirror = await rig.pod("static-n1", { annotations });
+  await rig.pass(200_000);
+  assert.deepEqual(await rig.addresses(mirror, asked), given);
+  assert.equal((await rig.claims()).length, 1);
+});
+
+Deno.test("a route of the pod goes to one NIC, also where NICs are added one by one", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", FAMILIES.v4);
+  const routes = JSON.stringify([{ dst: "10.9.0.0/16", gw: "10.6.0.2" }]);
+  const annotations = { ...pools("p4"), "ipam.spidernet.io/routes": routes };
+  const pod = await rig.pod("web", { annotations });
+  await rig.addresses(pod);
+  const both = expectOk(await rig.add(pod, { ifName: "net1" }), "given");
+  const own = both.routes.filter(({ dst }) => dst === "10.9.0.0/16");
+  assert.deepEqual(own.map(({ ifName }) => ifName), ["eth0"]);
+});
+
 Deno.test("settling frees the claim of a pod that is gone, once its sandbox is", async () => {
   await using rig = await AgentRig.start();
   await rig.pool("p4", FAMILIES.v4);

@@ -6,7 +6,7 @@ import { formatObjectName } from "../ip/mod.ts";
 import type { CoordinatorArgs, CoordinatorConfig, WorkloadEndpointStatus } from "../api/agent.ts";
 import { SPIDER_COORDINATORS } from "../api/coordinator.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
-import { SPIDER_IPS } from "../api/spider_ip.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { coordinatorAnswer, workloadStatus } from "../ipam/answer.ts";
 import { addressesOf } from "../ipam/endpoint.ts";
 import { endpointNameOf } from "../ipam/sticky.ts";
@@ -65,9 +65,17 @@ async function proven(
         return settler.get(SPIDER_IPS, { name: formatObjectName(address) }, { signal });
       }),
     );
-    if (claims.every((claim) => claim?.spec.podUID === status.current.uid)) ips.push(nic);
+    const isOwn = claims.every((claim) => claim !== undefined && isOf(claim, endpoint));
+    if (isOwn) ips.push(nic);
   }
   return { ...endpoint, status: { ...status, current: { ...status.current, ips } } };
+}
+
+/** Of a static pod the claim has the UID that its node knows, and the endpoint the API's. */
+function isOf({ spec }: SpiderIp, { metadata, status }: SpiderEndpoint): boolean {
+  if (spec.podUID === status?.current.uid) return true;
+  const isNamedSo = spec.podNamespace === metadata.namespace && spec.podName === metadata.name;
+  return isNamedSo && spec.owner === undefined && spec.node === status?.current.node;
 }
 
 /** What coordinators do for a pod, or why that is not known. */

@@ -5,8 +5,10 @@
 import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { ANNOTATION_CONFIG_HASH } from "../api/annotations.ts";
 import { NODES } from "../api/kubernetes/node.ts";
-import { isDead, isFinished } from "../ipam/pod_life.ts";
+import type { Pod } from "../api/kubernetes/pod.ts";
+import { isDead, isFinished, uidMatches } from "../ipam/pod_life.ts";
 import {
   decideReclaim,
   isExtra,
@@ -77,7 +79,7 @@ export class Settling {
     const marks = new Set(claims.all().map(markOf));
     for (const mark of this.#listed) if (!marks.has(mark)) this.#listed.delete(mark);
     for (const mark of this.#suspectMs.keys()) if (!marks.has(mark)) this.#suspectMs.delete(mark);
-    claimer.keepOnly(new Set(Array.from(view.pods.objects(), (pod) => pod.metadata.uid ?? "")));
+    claimer.keepOnly(new Set(Array.from(view.pods.objects()).flatMap(uidsOf)));
     if (view.pools.hasSynced) book.keepOnly(new Set(reader.names()));
     return { freed, failed };
   }
@@ -103,7 +105,7 @@ export class Settling {
     if (claims.get(claim.metadata.name) !== claim) return false; // It changed: the next look.
     const key = { namespace: ofPod(claim.spec).podNamespace, name: ofPod(claim.spec).podName };
     const copy = view.pods.isStale ? undefined : view.pods.get(key);
-    if (copy?.metadata.uid === podUID && !isFinished(copy)) {
+    if (copy !== undefined && uidMatches(copy, podUID) && !isFinished(copy)) {
       return await this.#settleExtra(claim, { key, signal });
     }
     const pod = await view.livePod(key, { signal });
@@ -111,11 +113,11 @@ export class Settling {
     const decision = await this.#decide(claim, { pod: reading, signal });
     if (decision.verdict === "free") {
       // Its sandbox goes down after a pod ended, and nothing on the node tells when.
-      const hasEnded = pod !== undefined && pod.metadata.uid === podUID;
+      const hasEnded = pod !== undefined && uidMatches(pod, podUID);
       if (hasEnded && !this.#isLongSuspect(claim)) return false;
       return await this.#free(claim, { reason: decision.reason, signal });
     }
-    if (pod === undefined || pod.metadata.uid !== podUID || isDead(pod) !== undefined) return false;
+    if (pod === undefined || !uidMatches(pod, podUID) || isDead(pod) !== undefined) return false;
     return await this.#settleExtra(claim, { key, signal });
   }
 
@@ -215,6 +217,12 @@ export class Settling {
     this.#parts.claims.forget(claim);
     return true;
   }
+}
+
+/** The UIDs that a pod is known by. */
+function uidsOf({ metadata: { uid = "", annotations } }: Pod): readonly string[] {
+  const hash = annotations?.[ANNOTATION_CONFIG_HASH];
+  return hash === undefined ? [uid] : [uid, hash];
 }
 
 function ofPod(
