@@ -5,11 +5,9 @@ import {
   type CallOptions,
   type GetOptions,
   keyOf,
-  keyText,
   type ListOptions,
   type ObjectKey,
   type ObjectList,
-  type ObjectRow,
   type ObjectRows,
   type ObjectStore,
   type RemoveOptions,
@@ -20,13 +18,12 @@ import {
   type WatchEvent,
   type WatchOptions,
 } from "../base/object_store.ts";
-import { err, ok } from "../base/result.ts";
+import { ok } from "../base/result.ts";
 import type { WriteRequest } from "./decide.ts";
 import type { Engine } from "./engine.ts";
-import { cellText, type RawObject, valueAt } from "./json_value.ts";
 import { waitForLock } from "./lock_wait.ts";
-import { shown } from "./names.ts";
-import { type RawWatchEvent, watchKind } from "./watch.ts";
+import { eventAs, readAs, rowOf, viewOf } from "./view.ts";
+import { watchKind } from "./watch.ts";
 
 /**
  * The asynchronous face of an engine: the port as everything above knows it. It adds parsing at the
@@ -176,57 +173,6 @@ export class EngineStore implements ObjectStore, Disposable {
     this.#serverTimeMs = this.#clock.nowMs();
     return answer;
   }
-}
-
-function readAs<T extends StoredObject>(
-  resource: Resource<T>,
-  object: RawObject,
-): StoreResult<T> {
-  const parsed = resource.parse(viewOf(resource, object));
-  if (parsed.ok) return parsed;
-  const message =
-    `${resource.kind} ${shown(keyText(keyOf(object)))} is stored but cannot be read: ` +
-    parsed.error;
-  return err({ code: "broken", message });
-}
-
-/** What a reader of this resource sees: everything, or identity and metadata alone. */
-function viewOf<T extends StoredObject>(
-  { view }: Resource<T>,
-  object: RawObject,
-): StoredObject {
-  if (view === "full") return object;
-  const { managedFields: _managed, ...metadata } = object.metadata;
-  return { apiVersion: object.apiVersion, kind: object.kind, metadata };
-}
-
-function eventAs<T extends StoredObject>(
-  resource: Resource<T>,
-  event: RawWatchEvent,
-): WatchEvent<T> {
-  switch (event.type) {
-    case "synced":
-    case "bookmark":
-    case "failed":
-      return event;
-    case "added":
-    case "modified":
-    case "deleted": {
-      const parsed = resource.parse(viewOf(resource, event.object));
-      if (parsed.ok) return { type: event.type, object: parsed.value };
-      return {
-        type: "broken",
-        change: event.type,
-        object: { key: keyOf(event.object), problem: parsed.error },
-        resourceVersion: event.object.metadata.resourceVersion ?? "",
-      };
-    }
-  }
-}
-
-function rowOf<T extends StoredObject>(resource: Resource<T>, object: RawObject): ObjectRow {
-  const cells = resource.columns.map(({ name, path }) => [name, cellText(valueAt(object, path))]);
-  return { key: keyOf(object), cells: Object.fromEntries(cells) };
 }
 
 function placeOf(
