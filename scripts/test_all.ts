@@ -8,6 +8,7 @@ import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
 /** Tasks of deno.json, cheapest first. */
 const STAGES = [
   "ok",
+  "sim",
   "test:contract",
   "test:build",
   "test:kernel",

@@ -1,0 +1,65 @@
+/** What `deno task sim` is asked for. */
+import { err, ok, type Result } from "../../src/base/result.ts";
+import { type Profile, PROFILES } from "./scenario.ts";
+
+/** A request, every gap filled but the seed. */
+export interface SimRequest {
+  /** First seed; absent: a fresh one. */
+  readonly seed: number | undefined;
+  /** How many seeds, at most. */
+  readonly seeds: number;
+  /** Seconds after which no further seed is begun. */
+  readonly seconds: number;
+  /** Whether every operation is printed. */
+  readonly isTraced: boolean;
+  /** Whether the mutants are run too. */
+  readonly withMutants: boolean;
+  readonly profile: Profile;
+}
+
+/** The stage of `test:all`: a fixed budget. */
+const STAGE = { seeds: 2_000, seconds: 60 };
+const SEED_MAX = 2 ** 32 - 1;
+
+const USAGE = "give --seed N, --seeds COUNT, --seconds S, --trace, --mutants or --profile " +
+  PROFILES.join("|");
+
+/**
+ * Reads the command line. Without any argument it is the stage of `test:all`: fresh seeds for a
+ * minute, then the mutants; one seed alone is one run.
+ */
+export function parseArguments(argv: readonly string[]): Result<SimRequest, string> {
+  const numbers = new Map<string, number>();
+  let isTraced = false;
+  let withMutants = argv.length === 0;
+  let profile: Profile = "any";
+  const rest = [...argv];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [name = "", inline] = word.split("=");
+    if (name === "--trace") isTraced = true;
+    else if (name === "--mutants") withMutants = true;
+    else if (name === "--profile") {
+      const value = inline ?? rest.shift();
+      const found = PROFILES.find((one) => one === value);
+      if (found === undefined) return err(`Unknown profile "${value}": ${USAGE}`);
+      profile = found;
+    } else if (name === "--seed" || name === "--seeds" || name === "--seconds") {
+      const text = inline ?? rest.shift() ?? "";
+      if (!/^\d{1,10}$/.test(text) || Number(text) > SEED_MAX) {
+        return err(`Cannot use ${name} "${text}": write a whole number from 0 to ${SEED_MAX}`);
+      }
+      numbers.set(name, Number(text));
+    } else return err(`Unknown argument "${word}": ${USAGE}`);
+  }
+  const seed = numbers.get("--seed");
+  const isStage = argv.length === 0;
+  const hasTime = numbers.has("--seconds");
+  return ok({
+    seed,
+    seeds: numbers.get("--seeds") ?? (isStage ? STAGE.seeds : hasTime ? Infinity : 1),
+    seconds: numbers.get("--seconds") ?? (isStage ? STAGE.seconds : Infinity),
+    isTraced,
+    withMutants,
+    profile,
+  });
+}

@@ -1,0 +1,118 @@
+/** Every change of a SpiderIP. */
+import { SPIDER_IPS, type SpiderIp } from "../../../src/api/spider_ip.ts";
+import { formatAddress, formatObjectName, parseObjectName } from "../../../src/ip/mod.ts";
+import { kindId } from "../../../src/store/backend.ts";
+import type { Commit } from "../api_server.ts";
+import type { Referee } from "../referee.ts";
+import type { Truth } from "../truth.ts";
+import { DECISION_MS_MAX, type Facts, KNOWLEDGE_MS_MAX, placeOfClaim } from "./facts.ts";
+
+/** What the checker of claims is made of. */
+export interface ClaimCheckerOptions {
+  readonly facts: Facts;
+  readonly truth: Truth;
+  readonly referee: Referee;
+  /** Whether an address was recorded for a pod before its pool was marked. */
+  readonly wasRecorded: (claim: SpiderIp) => boolean;
+}
+
+/** Looks at SpiderIPs as they come, change and go. */
+export class ClaimChecker {
+  readonly #options: ClaimCheckerOptions;
+
+  constructor(options: ClaimCheckerOptions) {
+    this.#options = options;
+    options.facts.control.server.onCommit((commit) => this.#look(commit));
+  }
+
+  #look({ change, actor }: Commit): void {
+    if (change.kind !== kindId(SPIDER_IPS)) return;
+    const before = change.previous as SpiderIp | undefined;
+    const after = change.object as SpiderIp | undefined;
+    if (after !== undefined) this.#checkName(after);
+    if (before === undefined && after !== undefined) this.#checkCreation(after, actor);
+    if (before !== undefined && after === undefined) this.#checkRelease(before, actor);
+    if (before !== undefined && after !== undefined) this.#checkChange(before, after, actor);
+  }
+
+  #checkName({ metadata: { name }, spec }: SpiderIp): void {
+    const address = parseObjectName(name);
+    const isCanonical = address !== undefined && formatObjectName(address) === name &&
+      formatAddress(address) === spec.ip;
+    if (!isCanonical) this.#report("name", `SpiderIP ${name} is not the name of ${spec.ip}`);
+  }
+
+  #checkCreation(claim: SpiderIp, actor: string): void {
+    const { facts, wasRecorded } = this.#options;
+    const { pool, ip } = claim.spec;
+    const sinceMs = facts.nowMs - KNOWLEDGE_MS_MAX;
+    if (facts.pools.couldGive(pool, { address: ip, sinceMs }) || wasRecorded(claim)) return;
+    this.#report(
+      "outside",
+      `${actor} took ${ip}, which pool ${pool} does not give: ${said(claim)}`,
+    );
+  }
+
+  #checkRelease(claim: SpiderIp, actor: string): void {
+    const { truth, facts } = this.#options;
+    const { ip, podNamespace = "", podName = "", podUID = "" } = claim.spec;
+    for (const sandbox of truth.using(ip)) {
+      if (sandbox.isForsaken) continue;
+      const who = `${sandbox.namespace}/${sandbox.podName}, sandbox ${sandbox.id}`;
+      this.#report("freed_in_use", `${actor} freed ${ip} of ${who}, which is up: ${said(claim)}`);
+    }
+    if (facts.releasedAll.has(podUID)) return;
+    const endpoint = facts.endpoint(podNamespace, podName);
+    const isListed = endpoint?.status?.current.uid === podUID &&
+      endpoint.status.current.ips.some(({ ipv4, ipv6 }) =>
+        ipv4?.split("/")[0] === ip || ipv6?.split("/")[0] === ip
+      );
+    if (!isListed) return; // Taken and given back before it was anyone's.
+    const pod = { namespace: podNamespace, name: podName, uid: podUID };
+    if (facts.livesAs(pod)) {
+      this.#report("freed_alive", `${actor} freed ${ip} of a pod that lives: ${said(claim)}`);
+    }
+    const place = placeOfClaim(claim);
+    // The owner may have been read when it did not want the address, and changed its mind since.
+    if (place !== undefined && facts.wantedForMs(place) > DECISION_MS_MAX) {
+      this.#report("freed_sticky", `${actor} freed ${ip}, which its owner wants: ${said(claim)}`);
+    }
+  }
+
+  #checkChange(before: SpiderIp, after: SpiderIp, actor: string): void {
+    const { truth, facts } = this.#options;
+    const { ip, podUID = "" } = before.spec;
+    if (podUID !== after.spec.podUID) {
+      const pod = facts.pod(before.spec.podNamespace ?? "", before.spec.podName ?? "");
+      if (before.spec.owner === undefined) {
+        this.#report("stolen", `${actor} handed ${ip} on, which nobody keeps: ${said(before)}`);
+      } else if (pod?.metadata.uid === podUID) {
+        this.#report(
+          "rebound_alive",
+          `${actor} handed ${ip} on, and its pod exists: ${said(before)}`,
+        );
+      }
+    }
+    for (const sandbox of truth.using(ip)) {
+      if (sandbox.isForsaken || sandbox.isReference || sandbox.podUid !== podUID) continue;
+      const isKept = after.spec.containerID === sandbox.id && after.spec.podUID === podUID;
+      if (isKept || before.spec.containerID !== sandbox.id) continue;
+      this.#report(
+        "overwritten",
+        `${actor} wrote ${said(after)} over ${said(before)}, whose sandbox is up`,
+      );
+    }
+  }
+
+  #report(rule: string, message: string): void {
+    this.#options.referee.report(rule, message);
+  }
+}
+
+/** A claim in a message. */
+export function said({ metadata, spec }: SpiderIp): string {
+  const { podNamespace, podName, podUID = "", containerID, nic, node, owner } = spec;
+  const sticky = owner === undefined ? "" : ` kept by ${owner.name}`;
+  return `${metadata.name} (${podNamespace}/${podName} ${podUID.slice(0, 8)} ${nic} ` +
+    `sandbox ${containerID} on ${node}${sticky})`;
+}

@@ -1,0 +1,121 @@
+/** What several checkers ask about the stored objects and the past. */
+import { type Pod, PODS } from "../../../src/api/kubernetes/pod.ts";
+import { STATEFUL_SETS, type StatefulSet } from "../../../src/api/kubernetes/workload.ts";
+import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../../../src/api/endpoint.ts";
+import { SPIDER_IPS, type SpiderIp } from "../../../src/api/spider_ip.ts";
+import { kindId } from "../../../src/store/backend.ts";
+import type { Commit } from "../api_server.ts";
+import type { Control } from "../control.ts";
+import { PoolHistory } from "../pools.ts";
+
+/**
+ * Milliseconds that an agent's knowledge of a pool, with a request sent late in a call and carried
+ * out later still, may be behind: 90 s of a silent watch, 60 s of a call, 60 s of a late commit.
+ */
+export const KNOWLEDGE_MS_MAX = 240_000;
+/** Milliseconds from a live read to the commit of what it decided. */
+export const DECISION_MS_MAX = 130_000;
+
+/** Reads and remembers; follows every commit. */
+export class Facts {
+  readonly control: Control;
+  readonly pools = new PoolHistory();
+  /** By namespace, StatefulSet and ordinal: when it last was not wanted. */
+  readonly #unwantedMs = new Map<string, number>();
+  /** By name of a SpiderIP: when it last existed. */
+  readonly #busyMs = new Map<string, number>();
+  /** Pods whose addresses were all to be released, by UID. */
+  readonly releasedAll = new Set<string>();
+
+  constructor(control: Control) {
+    this.control = control;
+    control.server.onCommit((commit) => this.#note(commit));
+  }
+
+  get nowMs(): number {
+    return this.control.server.scheduler.nowMs;
+  }
+
+  claim(name: string): SpiderIp | undefined {
+    return this.control.get(SPIDER_IPS, { name });
+  }
+
+  claims(): readonly SpiderIp[] {
+    return this.control.list(SPIDER_IPS);
+  }
+
+  pod(namespace: string, name: string): Pod | undefined {
+    return this.control.get(PODS, { namespace, name });
+  }
+
+  endpoint(namespace: string, name: string): SpiderEndpoint | undefined {
+    return this.control.get(SPIDER_ENDPOINTS, { namespace, name });
+  }
+
+  /** Whether a pod of this UID is stored, not being deleted, and not finished. */
+  livesAs(
+    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+  ): boolean {
+    const stored = this.pod(pod.namespace, pod.name);
+    return stored?.metadata.uid === pod.uid && !isDead(stored);
+  }
+
+  /** Milliseconds for which an owner has wanted a pod without a break; 0 if it does not. */
+  wantedForMs({ namespace, set, ordinal }: SetPlace): number {
+    const stored = this.control.get(STATEFUL_SETS, { namespace, name: set });
+    if (!wants(stored, ordinal)) return 0;
+    return this.nowMs - (this.#unwantedMs.get(`${namespace}/${set}/${ordinal}`) ?? 0);
+  }
+
+  /** When a SpiderIP of this name last existed; infinite if it does. */
+  busyMs(name: string): number {
+    return this.claim(name) === undefined ? this.#busyMs.get(name) ?? -Infinity : Infinity;
+  }
+
+  #note(commit: Commit): void {
+    const { change, timeMs } = commit;
+    this.pools.note(commit);
+    if (change.kind === kindId(SPIDER_IPS) && change.object === undefined) {
+      this.#busyMs.set(change.key, timeMs);
+    }
+    if (change.kind === kindId(STATEFUL_SETS)) this.#noteSet(commit);
+  }
+
+  /** Remembers for each ordinal when it was last not wanted. */
+  #noteSet({ change, timeMs }: Commit): void {
+    const before = change.previous as StatefulSet | undefined;
+    const after = change.object as StatefulSet | undefined;
+    const count = Math.max(before?.spec.replicas ?? 0, after?.spec.replicas ?? 0);
+    for (let ordinal = 0; ordinal < count; ordinal++) {
+      if (!wants(before, ordinal) || !wants(after, ordinal)) {
+        this.#unwantedMs.set(`${change.key}/${ordinal}`, timeMs);
+      }
+    }
+  }
+}
+
+/** A pod of a StatefulSet. */
+export interface SetPlace {
+  readonly namespace: string;
+  readonly set: string;
+  readonly ordinal: number;
+}
+
+/** The place of a sticky claim; `undefined` for others. */
+export function placeOfClaim({ spec }: SpiderIp): SetPlace | undefined {
+  const { owner, podNamespace, podName } = spec;
+  if (owner?.kind !== "StatefulSet" || podNamespace === undefined) return undefined;
+  const ordinal = Number(/-(\d+)$/.exec(podName ?? "")?.[1] ?? NaN);
+  return Number.isNaN(ordinal) ? undefined : { namespace: podNamespace, set: owner.name, ordinal };
+}
+
+/** Whether a pod will not run again. */
+export function isDead(pod: Pod): boolean {
+  const phase = pod.status?.phase;
+  return pod.metadata.deletionTimestamp !== undefined || phase === "Succeeded" ||
+    phase === "Failed";
+}
+
+function wants(set: StatefulSet | undefined, ordinal: number): boolean {
+  return set !== undefined && ordinal < (set.spec.replicas ?? 1);
+}

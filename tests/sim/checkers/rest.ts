@@ -1,0 +1,127 @@
+/** When nothing goes wrong any more and time has passed: nothing leaked, and nobody starves. */
+import type { Pod } from "../../../src/api/kubernetes/pod.ts";
+import type { SpiderIp } from "../../../src/api/spider_ip.ts";
+import { expectOk } from "../../../src/base/result.ts";
+import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
+import { type NicWant, wantsOfPod } from "../pods.ts";
+import type { Sandbox, Truth } from "../truth.ts";
+import { said } from "./claims.ts";
+import { type Facts, isDead, placeOfClaim } from "./facts.ts";
+
+/** What the check of the rest needs to know. */
+export interface RestOptions {
+  readonly facts: Facts;
+  readonly truth: Truth;
+  readonly defaultPools: () => {
+    readonly ipv4: readonly string[];
+    readonly ipv6: readonly string[];
+  };
+  readonly isForNode: (pool: string, node: string) => boolean;
+}
+
+/** What is still wrong; empty at rest. */
+export interface Unrest {
+  readonly rule: "leak" | "starved" | "unclaimed";
+  readonly message: string;
+}
+
+/** Compares what is stored with what is up. */
+export function findUnrest(options: RestOptions): readonly Unrest[] {
+  return [...findLeaks(options), ...findUnclaimed(options), ...findStarved(options)];
+}
+
+/** SpiderIPs that nobody uses and nobody keeps. */
+function findLeaks({ facts, truth }: RestOptions): readonly Unrest[] {
+  return facts.claims().filter((claim) => !isNeeded(claim, { facts, truth }))
+    .map((claim) => ({ rule: "leak", message: `nobody needs ${said(claim)}` }));
+}
+
+function isNeeded(
+  claim: SpiderIp,
+  { facts, truth }: { readonly facts: Facts; readonly truth: Truth },
+): boolean {
+  const { ip, podUID, podNamespace = "", podName = "", node = "" } = claim.spec;
+  if (truth.using(ip).some((sandbox) => sandbox.podUid === podUID)) return true;
+  const place = placeOfClaim(claim);
+  if (place !== undefined && facts.wantedForMs(place) > 0) return true;
+  // Adopted from a record that names no node: no agent of a node is asked to free it.
+  if (node === "") return true;
+  const pod = facts.pod(podNamespace, podName);
+  const isPending = pod !== undefined && pod.metadata.uid === podUID && !isDead(pod) &&
+    ![...truth.onNode(pod.spec.nodeName ?? "")].some((one) => {
+      return one.podUid === podUID && one.state === "up";
+    });
+  return isPending; // Its next ADD answers it, or gives it back.
+}
+
+/** Addresses in use that no SpiderIP protects. */
+function findUnclaimed({ facts, truth }: RestOptions): readonly Unrest[] {
+  const unrest: Unrest[] = [];
+  for (const sandbox of truth.all()) {
+    for (const address of [...sandbox.addresses.values()].flat()) {
+      const name = formatObjectName(expectOk(parseAddress(address), "sandboxes have addresses"));
+      if (facts.claim(name)?.spec.podUID === sandbox.podUid || sandbox.isForsaken) continue;
+      const message = `${address} of ${sandbox.namespace}/${sandbox.podName} has no SpiderIP of it`;
+      unrest.push({ rule: "unclaimed", message });
+    }
+  }
+  return unrest;
+}
+
+/** Live pods without their addresses, although pools have room for them. */
+function findStarved(options: RestOptions): readonly Unrest[] {
+  const { facts, truth } = options;
+  const up = new Map<string, Sandbox>();
+  for (const sandbox of truth.all()) if (sandbox.state === "up") up.set(sandbox.podUid, sandbox);
+  return facts.control.pods().filter((pod) => {
+    return (pod.spec.nodeName ?? "") !== "" && !isDead(pod) && !up.has(pod.metadata.uid ?? "");
+  }).filter((pod) => canBeServed(pod, options)).map((pod) => ({
+    rule: "starved",
+    message: `${pod.metadata.namespace}/${pod.metadata.name} on ${pod.spec.nodeName} has no ` +
+      `addresses, and its pools have room`,
+  }));
+}
+
+/** Whether each NIC and family has a free address, counting an address once. */
+function canBeServed(pod: Pod, options: RestOptions): boolean {
+  const taken = new Set<string>();
+  return wantsOfPod(pod).every((want) => {
+    const { ipv4, ipv6 } = wantedPools(want, options);
+    return [ipv4, ipv6].every((pools) => {
+      if (pools.length === 0) return true;
+      const free = freeAddress(pools, { pod, taken, options });
+      if (free === undefined) return false;
+      taken.add(free);
+      return true;
+    });
+  });
+}
+
+function wantedPools(
+  want: NicWant,
+  { defaultPools }: RestOptions,
+): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } {
+  return want.ipv4.length + want.ipv6.length > 0 ? want : defaultPools();
+}
+
+function freeAddress(
+  pools: readonly string[],
+  { pod, taken, options }: {
+    readonly pod: Pod;
+    readonly taken: ReadonlySet<string>;
+    readonly options: RestOptions;
+  },
+): string | undefined {
+  const { facts, isForNode } = options;
+  for (const pool of pools) {
+    if (!isForNode(pool, pod.spec.nodeName ?? "")) continue;
+    for (const address of facts.pools.alwaysGave(pool, { sinceMs: facts.nowMs })) {
+      const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
+      const holder = facts.claim(name)?.spec.podUID;
+      if ((holder === undefined || holder === pod.metadata.uid) && !taken.has(address)) {
+        return address;
+      }
+    }
+  }
+  return undefined;
+}

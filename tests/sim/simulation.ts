@@ -1,0 +1,308 @@
+/** A whole run: a world from a seed, its agents, what happens to them, and what must hold. */
+import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
+import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
+import { SPIDER_RESERVED_IPS } from "../../src/api/reserved_ip.ts";
+import { unreachable } from "../../src/base/assert.ts";
+import { errorText } from "../../src/base/log.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { kindId } from "../../src/store/backend.ts";
+import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
+import { AgentHost } from "./agent_host.ts";
+import type { AgentFactory } from "./agent_ports.ts";
+import { ApiServer, type Commit } from "./api_server.ts";
+import { AdoptionChecker } from "./checkers/adoption.ts";
+import { AnswerChecker } from "./checkers/answers.ts";
+import { ClaimChecker } from "./checkers/claims.ts";
+import { Facts } from "./checkers/facts.ts";
+import { findUnrest } from "./checkers/rest.ts";
+import { Control } from "./control.ts";
+import { ControlPlane } from "./control_plane.ts";
+import { Dice } from "./dice.ts";
+import { CALM } from "./faults.ts";
+import { Happenings } from "./happenings.ts";
+import { SimNode } from "./node.ts";
+import { Plugin } from "./plugin.ts";
+import { poolObject } from "./pools.ts";
+import { Referee, type Violation } from "./referee.ts";
+import { ReferenceAgent } from "./reference_agent.ts";
+import {
+  CLEAR_HAPPENINGS,
+  drawScenario,
+  type Profile,
+  type Scenario,
+  type WorkloadPlan,
+} from "./scenario.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Trace } from "./trace.ts";
+import { Truth } from "./truth.ts";
+import {
+  BarePodsWorkload,
+  DeploymentWorkload,
+  JobWorkload,
+  StatefulSetWorkload,
+  type Workload,
+} from "./workloads.ts";
+
+/** Milliseconds in which everything must come to rest once nothing goes wrong. */
+const REST_MS_MAX = 600_000;
+/** Milliseconds of calm before the first look: leaks are freed within two minutes. */
+const REST_MS_MIN = 150_000;
+const REST_LOOK_MS = 10_000;
+
+/** What a run is given. */
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly makeAgent: AgentFactory;
+  /** Gets every operation as it happens. */
+  readonly sink?: ((line: string) => void) | undefined;
+  /** From which worlds the seed draws. */
+  readonly profile?: Profile | undefined;
+  /** Changes the world that the seed draws. */
+  readonly adjust?: ((scenario: Scenario) => Scenario) | undefined;
+}
+
+/** How a run went. */
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violation: Violation | undefined;
+  readonly stepCount: number;
+  readonly timeMs: number;
+  readonly answerCount: number;
+  /** The same for the same run. */
+  readonly digest: string;
+  /** The last operations. */
+  readonly lastLines: readonly string[];
+}
+
+/** Runs one world from its seed to its rest, or to the first broken rule. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const simulation = new Simulation(options);
+  const fail = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    simulation.referee.report("unhandled", errorText(event.reason));
+  };
+  globalThis.addEventListener("unhandledrejection", fail);
+  try {
+    return await simulation.run();
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", fail);
+  }
+}
+
+/** One world. */
+export class Simulation {
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly scheduler = new Scheduler();
+  readonly trace: Trace;
+  readonly referee: Referee;
+  readonly server: ApiServer;
+  readonly control: Control;
+  readonly truth: Truth;
+  readonly nodes: readonly SimNode[];
+  readonly workloads: readonly Workload[];
+  readonly happenings: Happenings;
+  readonly #controlPlane: ControlPlane;
+  readonly #facts: Facts;
+  readonly #answers: AnswerChecker;
+  readonly #dice: Dice;
+  /** Whether agents may be in the dark about what is stored. */
+  readonly #isCloudy: boolean;
+
+  constructor(options: SimulationOptions) {
+    const { seed, makeAgent, sink, profile, adjust = (scenario) => scenario } = options;
+    this.seed = seed;
+    const dice = this.#dice = new Dice(seededRandom(seed));
+    const scenario = this.scenario = adjust(drawScenario(dice.fork(), profile));
+    this.trace = new Trace(this.scheduler, sink);
+    this.referee = new Referee(this.scheduler, this.trace);
+    const { scheduler, trace, referee } = this;
+    this.server = new ApiServer({ scheduler, trace, dice: dice.fork() });
+    this.control = new Control(this.server, "world");
+    this.truth = new Truth(({ address, first, second }) => {
+      const name = (one: typeof first): string => `${one.namespace}/${one.podName} on ${one.node}`;
+      referee.report("duplicate", `${address} is in use twice: ${name(first)}, ${name(second)}`);
+    });
+    this.server.onCommit((commit) => this.#follow(commit));
+    const facts = this.#facts = new Facts(this.control);
+    const adoption = new AdoptionChecker({ facts, referee });
+    const wasRecorded = adoption.wasRecorded.bind(adoption);
+    new ClaimChecker({ facts, truth: this.truth, referee, wasRecorded });
+    this.#isCloudy = isCloudy(scenario);
+    this.#answers = new AnswerChecker({
+      facts,
+      referee,
+      defaultPools: () => this.#defaultPools(),
+      isForNode: (pool, node) => this.#isForNode(pool, node),
+      isClear: () => !this.#isCloudy,
+    });
+    this.nodes = scenario.nodes.map((plan) => this.#makeNode(plan, makeAgent));
+    this.workloads = scenario.workloads.map((plan) => this.#makeWorkload(plan));
+    const { nodes, workloads } = this;
+    this.#controlPlane = new ControlPlane(this.control, { dice: dice.fork(), nodes, workloads });
+    this.happenings = new Happenings({
+      control: this.control,
+      controlPlane: this.#controlPlane,
+      dice: dice.fork(),
+      nodes,
+      workloads,
+      scenario,
+    });
+  }
+
+  /** Runs until rest, or until a rule is broken. */
+  async run(): Promise<SimulationResult> {
+    this.#begin();
+    const goesOn = (): boolean => this.referee.violation === undefined;
+    await this.scheduler.runUntil(this.scenario.activeMs, goesOn);
+    this.trace.note("world", "nothing goes wrong from here on");
+    this.server.faults = CALM;
+    this.happenings.end();
+    const calmMs = this.scheduler.nowMs;
+    let unrest = [{ rule: "leak", message: "" }] as ReturnType<typeof findUnrest>;
+    let lookMs = calmMs + REST_MS_MIN;
+    while (goesOn() && unrest.length > 0 && lookMs <= calmMs + REST_MS_MAX) {
+      await this.scheduler.runUntil(lookMs, goesOn);
+      unrest = goesOn() ? this.#findUnrest() : [];
+      lookMs += REST_LOOK_MS;
+    }
+    for (const { rule, message } of unrest) this.referee.report(rule, message);
+    for (const node of this.nodes) node.host?.crash(); // What still waits is never woken.
+    return {
+      seed: this.seed,
+      violation: this.referee.violation,
+      stepCount: this.scheduler.stepCount,
+      timeMs: this.scheduler.nowMs,
+      answerCount: this.#answers.answerCount,
+      digest: this.trace.digest,
+      lastLines: this.trace.last(),
+    };
+  }
+
+  #findUnrest(): ReturnType<typeof findUnrest> {
+    return findUnrest({
+      facts: this.#facts,
+      truth: this.truth,
+      defaultPools: () => this.#defaultPools(),
+      isForNode: (pool, node) => this.#isForNode(pool, node),
+    });
+  }
+
+  #begin(): void {
+    const { control, scenario } = this;
+    for (const name of [...scenario.namespaces, "spiderpool", "default"]) {
+      this.#controlPlane.createNamespace(name);
+    }
+    for (const plan of scenario.pools) {
+      control.create(SPIDER_IP_POOLS, poolObject(plan));
+      if (!scenario.isMarked) continue;
+      control.changeStatus(SPIDER_IP_POOLS, { name: plan.name }, (pool) => {
+        return { ...pool, status: { ...pool.status, truth: "SpiderIP" as const } };
+      });
+    }
+    if (scenario.reserved.length > 0) {
+      control.create(SPIDER_RESERVED_IPS, {
+        apiVersion: SPIDERPOOL_API_VERSION,
+        kind: "SpiderReservedIP",
+        metadata: { name: "reserved" },
+        spec: { ips: [...scenario.reserved] },
+      });
+    }
+    for (const node of this.nodes) {
+      node.register();
+      node.host?.start();
+      node.startKubelet();
+    }
+    this.server.faults = scenario.faults;
+    this.#controlPlane.start();
+    this.happenings.start();
+  }
+
+  #makeNode(plan: Scenario["nodes"][number], makeAgent: AgentFactory): SimNode {
+    const { server, scheduler, referee, control, truth, scenario } = this;
+    const link = { isCut: false };
+    const node = new SimNode({
+      name: plan.name,
+      labels: plan.labels,
+      control,
+      dice: this.#dice.fork(),
+      truth,
+      link,
+      habits: scenario.kubelet,
+    });
+    node.host = new AgentHost({
+      server,
+      dice: this.#dice.fork(),
+      referee,
+      observer: this.#answers,
+      makeAgent,
+      makeReference: (ports, settings) => new ReferenceAgent(ports, settings),
+      node: plan.name,
+      link,
+      skewMs: plan.skewMs,
+      sandboxOf: (podUid) => node.sandboxOf(podUid),
+    });
+    node.host.isReference = plan.isReference;
+    const { plugin: habits } = scenario;
+    node.plugin = new Plugin(node.host, { scheduler, dice: this.#dice.fork(), habits });
+    return node;
+  }
+
+  #makeWorkload({ kind, namespace, name, replicas, template }: WorkloadPlan): Workload {
+    const options = {
+      control: this.control,
+      dice: this.#dice.fork(),
+      namespace,
+      name,
+      replicas,
+      plan: template,
+    };
+    switch (kind) {
+      case "deployment":
+        return new DeploymentWorkload(options);
+      case "stateful_set":
+        return new StatefulSetWorkload(options);
+      case "job":
+        return new JobWorkload(options);
+      case "bare":
+        return new BarePodsWorkload(options);
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  /** Tells kubelets of their pods, and marks what an owner declared dead. */
+  #follow({ change }: Commit): void {
+    if (change.kind !== kindId(PODS)) return;
+    const pod = (change.object ?? change.previous) as unknown as Pod;
+    const { namespace = "", name, uid } = pod.metadata;
+    if (change.object === undefined) {
+      for (const sandbox of this.truth.all()) {
+        if (sandbox.podUid === uid && sandbox.keeper !== undefined) sandbox.isForsaken = true;
+      }
+    }
+    const node = this.nodes.find((one) => one.name === pod.spec.nodeName);
+    node?.podChanged({ namespace, name });
+  }
+
+  #defaultPools(): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } {
+    const names = this.scenario.pools.filter(({ isDefault }) => isDefault === true)
+      .map(({ name }) => name).sort();
+    const of = (version: 4 | 6): readonly string[] => {
+      return names.filter((name) => name.startsWith(`v${version}`));
+    };
+    return { ipv4: of(4), ipv6: of(6) };
+  }
+
+  #isForNode(pool: string, node: string): boolean {
+    const wanted = this.scenario.pools.find(({ name }) => name === pool)?.nodeLabels ?? {};
+    const labels = this.scenario.nodes.find(({ name }) => name === node)?.labels ?? {};
+    return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+  }
+}
+
+/** Whether agents of this world may not know what is stored: then less can be said about them. */
+function isCloudy({ faults, happenings, nodes }: Scenario): boolean {
+  return faults !== CALM || nodes.some(({ isReference }) => isReference) ||
+    happenings.some(([weight, happening]) => weight > 0 && !CLEAR_HAPPENINGS.has(happening));
+}
