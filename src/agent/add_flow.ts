@@ -198,7 +198,13 @@ async function withNewNics(
   if (!wished.ok) return wished;
   const { args, pod, controller, keeper } = adding;
   const present = new Set((endpoint.status?.current.ips ?? []).map((entry) => entry.interface));
-  const missing = wished.value.wish.nics.filter((nic) => !present.has(nic.nic));
+  const { nics: wishedNics } = wished.value.wish;
+  const isLayout = wishedNics.some(({ position }) => position !== undefined);
+  if (isLayout && present.size > 0) {
+    // Every item of the list is somebody's by now.
+    return err({ code: "nic_beyond_list", nic: args.ifName, count: wishedNics.length });
+  }
+  const missing = wishedNics.filter((nic) => !present.has(nic.nic));
   const renamed = renamedNics(missing, args.ifName);
   const nics = new Map(missing.map((nic) => [nic.nic, undefined]));
   const allocated = await allocate(parts, { adding, give: { read: wished.value, nics, renamed } });
@@ -254,7 +260,9 @@ async function withMendedNic(
     wish.nics[position < 0 ? 0 : mine.index];
   if (own === undefined) return ok(withoutNics(endpoint, [mine.index]));
   const keptVersions = new Set(mine.kept.map(({ version }) => version));
-  const wanted = new Set(([4, 6] as const).filter((version) => !keptVersions.has(version)));
+  const wanted = mine.kept.length === 0
+    ? undefined
+    : new Set(([4, 6] as const).filter((version) => !keptVersions.has(version)));
   const allocated = await allocate(parts, {
     adding,
     give: {
@@ -264,8 +272,8 @@ async function withMendedNic(
     },
   });
   if (!allocated.ok) return allocated;
-  const [fresh] = allocated.value;
-  assert(fresh !== undefined, "a NIC that is given addresses has an allocation");
+  // None where the family that was lost is no longer wished.
+  const fresh = allocated.value[0] ?? { ...own, families: [] };
   const whole = await wholeAllocation(parts, { adding, fresh, kept: mine.kept });
   const { nics: [nic] } = endpointNics(
     [{ ...whole, nic: ifName, position: undefined }],

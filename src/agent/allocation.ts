@@ -91,9 +91,13 @@ async function select(
 ): Promise<Result<readonly NicSelection[], Refusal>> {
   const { args, pod, controller, signal } = adding;
   const namespace = await parts.view.namespace(args.podNamespace, { signal });
-  const wish = { ...read.wish, nics: read.wish.nics.filter(({ nic }) => nics.has(nic)) };
+  const wanted = read.wish.nics.filter(({ nic }) => nics.has(nic));
+  const wish = {
+    ...read.wish,
+    nics: wanted.map((nic) => ({ ...nic, versions: nics.get(nic.nic) ?? nic.versions })),
+  };
   const pools = await adoptedPools(parts, { adding, read });
-  const selected = selectPools(wish, {
+  return selectPools(wish, {
     pod,
     nodeName: parts.settings.nodeName,
     nodeLabels: await parts.view.nodeLabels({ signal }),
@@ -105,12 +109,6 @@ async function select(
     reserved,
     settings: parts.settings.ipam,
   });
-  if (!selected.ok) return selected;
-  return ok(selected.value.map((nic) => {
-    const wanted = nics.get(nic.nic);
-    if (wanted === undefined) return nic;
-    return { ...nic, families: nic.families.filter(({ version }) => wanted.has(version)) };
-  }));
 }
 
 async function masterSubnets(

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { SPIDER_ENDPOINTS } from "../api/endpoint.ts";
+import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
+import { PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
 import { expectOk } from "../base/result.ts";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
@@ -93,6 +95,70 @@ Deno.test("NICs without names are taken in the order in which they are added", a
   assert.deepEqual(await rig.addresses(pod, { ifName: "net1" }), ["10.7.0.10/16"]);
   assert.match((await rig.claims()).join(), /10\.7\.0\.10 web net1/);
   assert.deepEqual(await rig.addresses(pod, { ifName: "net1" }), ["10.7.0.10/16"]);
+});
+
+Deno.test("a NIC beyond a list without names is refused, and takes nobody's address", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", FAMILIES.v4);
+  const pod = await rig.pod("web", {
+    annotations: {
+      "ipam.spidernet.io/ippools": JSON.stringify([{ ipv4: ["p4"] }]),
+      "k8s.v1.cni.cncf.io/networks": "spiderpool/other",
+    },
+  });
+  const given = await rig.addresses(pod);
+  assert.match(await rig.refusal(pod, { ifName: "net1" }), /wrong input.*net1/s);
+  assert.deepEqual(await rig.addresses(pod), given);
+  assert.equal((await rig.claims()).length, 1);
+});
+
+Deno.test("a lost address is given anew, and that of the other family stays", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", FAMILIES.v4);
+  await rig.pool("p6", FAMILIES.v6);
+  const value = JSON.stringify({ ipv4: ["p4"], ipv6: ["p6"] });
+  const pod = await rig.pod("web", { annotations: { "ipam.spidernet.io/ippool": value } });
+  const [v4, v6] = await rig.addresses(pod);
+  const claim = (await rig.claimObjects()).find(({ spec }) => spec.pool === "p4");
+  assert.ok(claim !== undefined);
+  const key = { name: claim.metadata.name };
+  expectOk(await rig.store.remove(SPIDER_IPS, key, { signal: rig.signal }), "there");
+  const { uid: _uid, resourceVersion: _version, ...metadata } = claim.metadata;
+  const spec = { ...claim.spec, podName: "thief", podUID: "thief" };
+  await rig.make(SPIDER_IPS, { ...claim, metadata, spec });
+  const pool = expectOk(
+    await rig.store.get(SPIDER_IP_POOLS, { name: "p6" }, { signal: rig.signal }),
+    "there",
+  );
+  const disabled = { ...pool, spec: { ...pool.spec, disable: true } };
+  expectOk(await rig.store.replace(SPIDER_IP_POOLS, disabled, { signal: rig.signal }), "written");
+  await rig.pass(10);
+  const [other, same] = await rig.addresses(pod);
+  assert.equal(same, v6);
+  assert.notEqual(other, v4);
+  assert.match(other ?? "", /^10\.6\./);
+});
+
+Deno.test("a lost address that is no longer wished is left out", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", FAMILIES.v4);
+  await rig.pool("p6", { ...FAMILIES.v6, ips: ["fd00:6::10"] });
+  const value = JSON.stringify({ ipv4: ["p4"], ipv6: ["p6"] });
+  const pod = await rig.pod("web", { annotations: { "ipam.spidernet.io/ippool": value } });
+  const [v4] = await rig.addresses(pod);
+  const [claim] = (await rig.claimObjects()).filter(({ spec }) => spec.pool === "p6");
+  assert.ok(claim !== undefined);
+  const key = { name: claim.metadata.name };
+  expectOk(await rig.store.remove(SPIDER_IPS, key, { signal: rig.signal }), "there");
+  const { uid: _uid, resourceVersion: _version, ...metadata } = claim.metadata;
+  const spec = { ...claim.spec, podName: "thief", podUID: "thief" };
+  await rig.make(SPIDER_IPS, { ...claim, metadata, spec });
+  const changed = { ...pod, metadata: { ...pod.metadata, annotations: pools("p4") } };
+  expectOk(await rig.store.replace(PODS, changed, { signal: rig.signal }), "written");
+  await rig.pass(10);
+  assert.deepEqual(await rig.addresses(pod), [v4]);
+  const entry = (await rig.endpoint("web"))?.status?.current.ips[0];
+  assert.deepEqual([entry?.ipv4, entry?.ipv6], [v4, undefined]);
 });
 
 Deno.test("add() uses pools in the order written, and the next when one is full", async () => {
