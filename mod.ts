@@ -1,3 +1,4 @@
-/** The public library: address arithmetic and the Kubernetes client. */
+/** The public library: address arithmetic, decisions about addresses, and the Kubernetes client. */
 export * from "./src/ip/mod.ts";
+export * from "./src/ipam/mod.ts";
 export * from "./src/kube/mod.ts";
