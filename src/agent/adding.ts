@@ -44,7 +44,7 @@ export function podText(
  * Finds the pod of an ADD and who stands behind it. The copy of the node's pods is believed where
  * it has this very UID; anything else is read live.
  *
- * @outcome `pod_gone` `uid_mismatch` `pod_dead` The pod may have no address any more.
+ * @outcome `pod_gone` `uid_mismatch` `other_node` `pod_dead` The pod may have no address any more.
  */
 export async function beginAdding(
   parts: AgentParts,
@@ -58,8 +58,13 @@ export async function beginAdding(
   if (pod === undefined) return err({ code: "pod_gone", pod: podText(args) });
   const apiUID = pod.metadata.uid ?? "";
   if (!uidMatches(pod, args.podUID)) {
-    const found = apiUID;
-    return err({ code: "uid_mismatch", pod: podText(args), asked: args.podUID, found });
+    return err({ code: "uid_mismatch", pod: podText(args), asked: args.podUID, found: apiUID });
+  }
+  const { nodeName } = parts.settings;
+  const found = pod.spec.nodeName ?? "";
+  // A runtime that knows no UID may speak of a former pod: the pod of that name is elsewhere.
+  if (found !== nodeName) {
+    return err({ code: "other_node", pod: podText(args), asked: nodeName, found });
   }
   const reason = isDead(pod);
   if (reason !== undefined) return err({ code: "pod_dead", pod: podText(args), reason });

@@ -253,6 +253,19 @@ Deno.test("a StatefulSet's pod gets its address again, on another node too", asy
   assert.match(await rig.refusal(first, {}), /web-0/, "the former pod gets nothing");
 });
 
+Deno.test("a sandbox of a former pod on this node gets nothing of the pod elsewhere", async () => {
+  await using rig = await AgentRig.start({ nodes: ["n1", "n2"] });
+  await rig.pool("p4", FAMILIES.v4);
+  const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "web" };
+  const pod = await rig.pod("web-0", { annotations: pools("p4"), owner, node: "n2" });
+  const given = await rig.addresses(pod);
+  const late = await rig.add(pod, { agent: "n1", podUID: "", containerID: "old" });
+  assert.match(late.ok ? "" : late.error.message, /"n1".*on "n2"/);
+  assert.deepEqual(await rig.addresses(pod), given);
+  const [claim] = await rig.claimObjects();
+  assert.equal(claim?.spec.node, "n2");
+});
+
 Deno.test("a StatefulSet's pod whose pool changed gets an address of the new one", async () => {
   await using rig = await AgentRig.start();
   await rig.pool("p4", FAMILIES.v4);

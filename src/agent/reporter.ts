@@ -11,6 +11,9 @@ export const AGENT_CONTROLLER = "spiderpool.spidernet.io/agent";
 /** What was tried. */
 const ACTION = "AllocateAddress";
 
+/** Refusals of sandboxes of former pods: there is no pod to tell. */
+const FORMER: ReadonlySet<Refusal["code"]> = new Set(["pod_gone", "uid_mismatch", "other_node"]);
+
 /** Records Events. They may be lost; nothing depends on them. */
 export class Reporter {
   readonly #recorder: EventRecorder;
@@ -32,7 +35,7 @@ export class Reporter {
 
   /** An ADD was refused. */
   refused({ podNamespace, podName, podUID }: IpamAddArgs, refusal: Refusal): void {
-    if (refusal.code === "pod_gone" || refusal.code === "uid_mismatch") return;
+    if (FORMER.has(refusal.code)) return;
     const pod = { apiVersion: "v1", kind: "Pod", namespace: podNamespace, name: podName };
     this.#recorder.record({
       type: "Warning",

@@ -104,6 +104,13 @@ export type NoPod =
     readonly asked: string;
     /** UID of the pod of that name now. */
     readonly found: string;
+  }
+  /** The pod of that name is on another node. `found` is empty for a pod that is on none yet. */
+  | {
+    readonly code: "other_node";
+    readonly pod: string;
+    readonly asked: string;
+    readonly found: string;
   };
 
 /** It could not be done now, whatever the user wrote. */

@@ -42,6 +42,7 @@ function textOf(refusal: Refusal): string {
     case "pod_dead":
     case "pod_gone":
     case "uid_mismatch":
+    case "other_node":
       return podText(refusal);
     case "deadline":
     case "queue_full":
@@ -184,6 +185,10 @@ function podText(refusal: NoPod): string {
       return `Cannot give an address to ${pod}: the runtime asks for UID ` +
         `${quoted(refusal.asked)} and the pod of this name now has ${quoted(refusal.found)}; the ` +
         `old sandbox is of no use, the new pod gets one of its own`;
+    case "other_node":
+      return `Cannot give an address to ${pod} on node ${quoted(refusal.asked)}: the pod of this ` +
+        `name is ${refusal.found === "" ? "on no node yet" : `on ${quoted(refusal.found)}`}; the ` +
+        `sandbox here is of a former pod and of no use`;
     default:
       return unreachable(refusal);
   }

@@ -181,6 +181,11 @@ const EACH: readonly (readonly [Refusal, RefusalClass, RegExp])[] = [
     /the runtime asks for UID "u1" and the pod of this name now has "u2"/,
   ],
   [
+    { code: "other_node", pod: "a/b", asked: "n1", found: "n2" },
+    "internal",
+    /^Cannot give an address to pod "a\/b" on node "n1": the pod of this name is on "n2"; the/,
+  ],
+  [
     { code: "deadline", what: "creating SpiderIP 10.6.0.1", cause: "no answer in 60 s" },
     "retries_exhausted",
     /^Cannot give an address in time: no answer in 60 s while creating SpiderIP 10.6.0.1; the/,
