@@ -9,7 +9,14 @@ import { run } from "../cluster/process.ts";
 import { fetchDeno } from "../vm/deno_binary.ts";
 import type { Architecture } from "./arguments.ts";
 import { ownArchitecture, targetOf } from "./deno_binary.ts";
-import { launcherText, RUNTIME_FOLDER } from "./launcher.ts";
+import {
+  launcherText,
+  PLUGIN_NAMES,
+  pluginEntryText,
+  pluginScript,
+  pluginStarterText,
+  RUNTIME_FOLDER,
+} from "./launcher.ts";
 
 const REACH_TIMEOUT_MS = 3_000;
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../..");
@@ -90,7 +97,10 @@ async function compile(file: string, { architecture, ports }: Target): Promise<v
   const env: Record<string, string> = {};
   const given = ports.readEnvironment("DENORT_BIN") ?? "";
   if (given !== "" && architecture !== ownArchitecture()) env.DENORT_BIN = "";
-  await deno(["compile", "--allow-all", "--target", targetOf(architecture), "-o", file], env);
+  await deno(
+    ["compile", "--allow-all", "--target", targetOf(architecture), "-o", file, "main.ts"],
+    env,
+  );
 }
 
 async function layOut(file: string, { architecture, ports }: Target): Promise<void> {
@@ -100,19 +110,28 @@ async function layOut(file: string, { architecture, ports }: Target): Promise<vo
   const binary = await fetchDeno(folder, { architecture, say: ports.say });
   await Deno.copyFile(binary.path, path.join(runtime, "deno"));
   await Deno.chmod(path.join(runtime, "deno"), 0o755);
-  await deno(["bundle", "--platform=deno", "--code-splitting", "--outdir", runtime], {});
+  const bundle = ["bundle", "--platform=deno"];
+  await deno([...bundle, "--code-splitting", "--outdir", runtime, "main.ts"], {});
+  const entry = path.join(runtime, "entry.ts");
+  for (const plugin of PLUGIN_NAMES) {
+    const script = path.join(runtime, pluginScript(plugin));
+    await Deno.writeTextFile(entry, pluginEntryText(plugin, new URL("../../", import.meta.url)));
+    await deno([...bundle, "--format=cjs", "--config=deno.json", "-o", script, entry], {});
+    await Deno.writeTextFile(path.join(runtime, `${plugin}.js`), pluginStarterText(plugin));
+  }
+  await Deno.remove(entry);
   await Deno.writeTextFile(file, launcherText());
   await Deno.chmod(file, 0o755);
 }
 
-/** Runs a command of this Deno on `main.ts`. */
+/** Runs a command of this Deno. */
 async function deno(args: readonly string[], env: Readonly<Record<string, string>>): Promise<void> {
-  const output = await run([Deno.execPath(), ...args, "main.ts"], {
+  const output = await run([Deno.execPath(), ...args], {
     cwd: ROOT,
     env: { ...env, NO_COLOR: "1" },
   });
   if (output.code === 0) return;
   const lines = output.stderr.trim().split("\n");
   const said = lines.find((line) => line.startsWith("error")) ?? lines.at(-1);
-  throw new Error(`Cannot build main.ts with "deno ${args[0]}": ${said}`);
+  throw new Error(`Cannot build ${args.at(-1)} with "deno ${args[0]}": ${said}`);
 }
