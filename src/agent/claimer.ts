@@ -10,6 +10,7 @@ import type { PoolFacts } from "../ipam/pool_facts.ts";
 import type { NoAddress } from "../ipam/refusal.ts";
 import type { FamilySelection } from "../ipam/selection.ts";
 import { type CandidateTrace, cappedTrace, exhaustedTrace, laterTrace } from "../ipam/trace.ts";
+import type { RequestMetrics } from "./agent_metrics.ts";
 import type { OwnClaims } from "./own_claims.ts";
 import type { PoolBook } from "./pool_book.ts";
 import type { Reserved } from "./pool_reader.ts";
@@ -25,6 +26,8 @@ export interface ClaimerOptions {
   readonly random: Random;
   readonly claims: OwnClaims;
   readonly book: PoolBook;
+  /** Told of refused creations. */
+  readonly metrics: Pick<RequestMetrics, "conflicted">;
   /** Most addresses of one pool in use, as far as is known; absent: no bound. */
   readonly poolAddressesMax?: number | undefined;
 }
@@ -156,7 +159,7 @@ export class Claimer {
     { facts, address }: Pending,
     wish: Pick<ClaimWish, "holder" | "reserved" | "signal">,
   ): Promise<SpiderIp | undefined> {
-    const { settler, clock, claims, book } = this.#options;
+    const { settler, clock, claims, book, metrics } = this.#options;
     const { holder, signal } = wish;
     const ledger = book.open(facts, wish.reserved);
     const key = pendingKey(holder, versionOf(address));
@@ -170,6 +173,7 @@ export class Claimer {
       this.#pending.delete(key);
       const nowMs = clock.monotonicMs();
       if (created.kind === "exists") {
+        metrics.conflicted();
         ledger.settle(address, { kind: "refused", nowMs, costMs: nowMs - startedMs });
         return undefined;
       }

@@ -1,6 +1,7 @@
 /** The engine of an agent: the real `AgentService`, over whatever store it is given. */
 import { DeadlineError, startDeadline } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
+import { SILENT_METRICS } from "../base/metrics.ts";
 import { StoreFailure } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import {
@@ -13,11 +14,12 @@ import {
   type IpamDelArgs,
   type WorkloadEndpointStatus,
 } from "../api/agent.ts";
-import type { Refusal } from "../ipam/refusal.ts";
+import { classOfRefusal, type Refusal, type RefusalClass } from "../ipam/refusal.ts";
 import { sayRefusal } from "../ipam/refusal_text.ts";
 import { addNic } from "./add_flow.ts";
 import { podText } from "./adding.ts";
 import { Adopter } from "./adopter.ts";
+import { AgentMetrics, type RequestMetrics } from "./agent_metrics.ts";
 import { Claimer } from "./claimer.ts";
 import { KnownEndpoints } from "./known_endpoints.ts";
 import { ADD_MS_MAX } from "./limits.ts";
@@ -99,21 +101,19 @@ export class IpamEngine implements AgentEngine {
     { signal }: ServiceOptions,
   ): Promise<Result<IpamAddResponse, ServiceFailure>> {
     const key = JSON.stringify([podText(args), args.podUID, args.containerID, args.ifName]);
-    const { log } = this.#parts.ports;
+    const { metrics: { allocation: metrics }, ports: { log } } = this.#parts;
     const fields = { pod: podText(args), podUID: args.podUID, nic: args.ifName };
-    const result = await this.#adds.run(key, {
-      signal,
-      work: async (options) => {
-        const what = `giving NIC "${args.ifName}" its addresses`;
-        const given = await this.#carryOut(args, {
-          ...options,
-          what,
-          work: (inTime) => addNic(this.#parts, { args, signal: inTime }),
-        });
-        if (!given.ok) this.#reporter.refused(args, given.error);
-        return given;
-      },
-    });
+    const result = await metrics.measure(() =>
+      this.#adds.run(key, {
+        signal,
+        work: async (options) => {
+          const what = `giving NIC "${args.ifName}" its addresses`;
+          const work = (inTime: AbortSignal) => addNic(this.#parts, { args, signal: inTime });
+          const given = await this.#carryOut(args, { ...options, what, metrics, work });
+          if (!given.ok) this.#reporter.refused(args, given.error);
+          return given;
+        },
+      }), { failureOf });
     if (!result.ok) {
       const message = sayRefusal(result.error);
       log.warn("address refused", { ...fields, code: result.error.code, problem: message });
@@ -130,18 +130,22 @@ export class IpamEngine implements AgentEngine {
       await releaseNic(this.#parts, { args, signal });
       return ok(undefined);
     };
-    const released = await this.#carryOut(args, { ...options, what, work });
+    const { metrics: { release: metrics } } = this.#parts;
+    const released = await metrics.measure(() => {
+      return this.#carryOut(args, { ...options, what, metrics, work });
+    }, { failureOf });
     return asService(released);
   }
 
   /** Frees what a pod has after a failed ADD. */
   async releaseAll(args: IpamBatchDelArgs, options: ServiceOptions): ServiceResult<void> {
     const what = "releasing the addresses of a pod";
-    const released = await this.#carryOut(args, {
-      ...options,
-      what,
-      work: async (signal) => ok(await releaseAllNics(this.#parts, { args, signal })),
-    });
+    const { metrics: { release: metrics } } = this.#parts;
+    const work = async (signal: AbortSignal) =>
+      ok(await releaseAllNics(this.#parts, { args, signal }));
+    const released = await metrics.measure(() => {
+      return this.#carryOut(args, { ...options, what, metrics, work });
+    }, { failureOf: (one) => one.ok && !one.value.ok ? "internal" : failureOf(one) });
     return released.ok ? released.value : asService(released);
   }
 
@@ -184,14 +188,18 @@ export class IpamEngine implements AgentEngine {
   /** Waits for the pod's turn, and bounds the time of the whole. */
   #carryOut<T>(
     pod: { readonly podNamespace: string; readonly podName: string },
-    { work, ...options }: {
+    { work, metrics, ...options }: {
       readonly signal: AbortSignal;
       readonly what: string;
+      readonly metrics: RequestMetrics;
       readonly work: (signal: AbortSignal) => Promise<Result<T, Refusal>>;
     },
   ): Promise<Result<T, Refusal>> {
     return this.#inTime(options, async (inTime) => {
+      const { clock } = this.#parts.ports;
+      const askedMs = clock.monotonicMs();
       const turn = await this.#turns.take(podText(pod), { signal: inTime });
+      metrics.waited(clock.monotonicMs() - askedMs);
       if (!turn.ok) return err({ code: "queue_full", max: turn.error.most });
       using _turn = turn.value;
       return await work(inTime);
@@ -249,6 +257,7 @@ function partsOf(
   const { store, clock, random, log } = ports;
   const { nodeName } = settings;
   const settler = new Settler(ports);
+  const metrics = new AgentMetrics(ports.metrics ?? SILENT_METRICS, { clock });
   const versions = new SeenVersions();
   const view = new NodeView({ store, settler, clock, random, nodeName });
   const reader = new PoolReader({ store, settler, view, log, lifetime });
@@ -258,9 +267,13 @@ function partsOf(
   });
   const claims = new OwnClaims({ store, settler, clock, versions, nodeName }, book);
   const poolAddressesMax = settings.ipam.poolAddressesMax;
-  const claimer = new Claimer({ settler, clock, random, claims, book, poolAddressesMax });
+  const claimer = new Claimer({
+    ...{ settler, clock, random, claims, book, poolAddressesMax },
+    metrics: metrics.allocation,
+  });
   return {
-    ...{ ports, settings, settler, view, reader, book, claims, claimer, versions, lifetime },
+    ...{ ports, settings, settler, view, reader, book, claims, claimer, versions, metrics },
+    lifetime,
     owners: new Owners(settler),
     endpoints: new KnownEndpoints(settler),
   };
@@ -269,6 +282,10 @@ function partsOf(
 function refusalOf({ code, message, error }: StoreFailure): Refusal {
   if (code === "forbidden" || error.code === "invalid") return { code: "forbidden", message };
   return { code: "unavailable", message };
+}
+
+function failureOf(result: Result<unknown, Refusal>): RefusalClass | undefined {
+  return result.ok ? undefined : classOfRefusal(result.error);
 }
 
 function asService<T>(result: Result<T, Refusal>): Result<T, ServiceFailure> {

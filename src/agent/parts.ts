@@ -1,11 +1,13 @@
 /** What the flows of an agent share. */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
 import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import type { AnyAddressInCidr } from "../ip/mod.ts";
 import type { IpamSettings } from "../ipam/settings.ts";
+import type { AgentMetrics } from "./agent_metrics.ts";
 import type { Claimer } from "./claimer.ts";
 import type { KnownEndpoints } from "./known_endpoints.ts";
 import type { NodeView } from "./node_view.ts";
@@ -22,6 +24,8 @@ export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Absent: nobody counts. */
+  readonly metrics?: Metrics | undefined;
   /**
    * Addresses of the master of a NIC inside a network namespace, or why they cannot be known. Asked
    * for `match_master_subnet` only.
@@ -54,6 +58,7 @@ export interface AgentParts {
   readonly owners: Owners;
   readonly endpoints: KnownEndpoints;
   readonly versions: SeenVersions;
+  readonly metrics: AgentMetrics;
   /** Ends with the agent: for work that no request owns. */
   readonly lifetime: AbortSignal;
 }

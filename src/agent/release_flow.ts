@@ -55,7 +55,7 @@ async function freeClaim(
   parts: AgentParts,
   { claim, args, signal }: Freeing,
 ): Promise<boolean> {
-  const { settler, claims, ports } = parts;
+  const { settler, claims, metrics, ports } = parts;
   let current = claim;
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     if (await settler.remove(SPIDER_IPS, current, { signal }) === "gone") {
@@ -64,6 +64,7 @@ async function freeClaim(
       ports.log.info("address released", { address, pool, nic, podUID: current.spec.podUID });
       return true;
     }
+    metrics.release.conflicted();
     const again = await settler.get(SPIDER_IPS, { name: claim.metadata.name }, { signal });
     if (again === undefined) {
       claims.forget(current);

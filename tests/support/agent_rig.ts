@@ -8,6 +8,7 @@ import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../src/api/spider_ip.ts";
 import { writeRefusal } from "../../src/api/write_rules.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
+import type { Metrics } from "../../src/base/metrics.ts";
 import type { ObjectStore, Resource, StoredObject } from "../../src/base/object_store.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { expectOk, ok, type Result } from "../../src/base/result.ts";
@@ -40,6 +41,8 @@ export interface RigOptions {
   readonly nodes?: readonly string[];
   /** Puts something between an agent and the store. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
+  /** What every agent counts into. */
+  readonly metrics?: Metrics;
 }
 
 /** A cluster of agents over one store. It ends when it is disposed. */
@@ -90,6 +93,7 @@ export class AgentRig implements AsyncDisposable {
       clock: this.clock,
       random: seededRandom(++this.#count),
       log: SILENT_LOG,
+      metrics: this.#options.metrics,
       masterSubnets: () => Promise.resolve(ok([])),
       sandboxOf: (uid) => Promise.resolve(this.sandboxes.get(uid) ?? "absent"),
     };
