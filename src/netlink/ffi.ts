@@ -54,7 +54,7 @@ function loadLibc(): Libc {
   } catch (cause) {
     const message = cause instanceof Deno.errors.NotCapable
       ? `Cannot call ${LIBC}: this program has no right to, start it with --allow-ffi`
-      : `Cannot load ${LIBC}: this program needs glibc`;
+      : `Cannot load ${LIBC}: this program needs glibc, and --allow-ffi without a path`;
     throw new NetlinkError("no_libc", { message, cause });
   }
 }
