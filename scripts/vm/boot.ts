@@ -59,7 +59,8 @@ export async function prepareMachine(
   const tree = await fetchPackages(folder, { architecture, refresh, say });
   const deno = await fetchDeno(folder, { architecture, say });
   const image = await prepareImage(folder, { sources: { architecture, tree, deno }, say });
-  const accelerator = await chooseAccelerator(folder, { architecture, qemu: program });
+  const kernel = kernelOf(tree);
+  const accelerator = await chooseAccelerator(folder, { architecture, qemu: program, kernel });
   return { architecture, accelerator, deno, tree, image, folder };
 }
 
@@ -72,9 +73,12 @@ export async function layOut(
   await Deno.copyFile(image, initrd);
   using file = await Deno.open(initrd, { append: true });
   for (const part of encodeCpio(entries)) await writeWhole(file, part);
-  const kernel = `${tree.root}/boot/vmlinuz-${tree.release}`;
   const { program: qemu } = QEMU[architecture];
-  return { architecture, accelerator, qemu, kernel, initrd, folder };
+  return { architecture, accelerator, qemu, kernel: kernelOf(tree), initrd, folder };
+}
+
+function kernelOf({ root, release }: PackageTree): string {
+  return `${root}/boot/vmlinuz-${release}`;
 }
 
 /** What a run that was killed left in the cache. No run takes so long. */

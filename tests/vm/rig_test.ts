@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runsCode } from "../../scripts/vm/accelerator.ts";
+import { bootsKernel, runsCode } from "../../scripts/vm/accelerator.ts";
 import {
   bootMachine,
   cacheFolder,
@@ -190,5 +190,19 @@ testWith({
   async fn() {
     assert.equal(await runsCode(QEMU.amd64.program, "tcg"), true);
     assert.equal(await runsCode("false", "tcg"), false);
+  },
+});
+
+testWith({
+  name: "bootsKernel() sees that a kernel boots, and that something else does not",
+  needs,
+  async fn() {
+    const { prepared: { tree } } = await prepare(`${LISTS}/passing.ts`);
+    const kernel = `${tree.root}/boot/vmlinuz-${tree.release}`;
+    const qemu = QEMU.amd64.program;
+    const limits = { accelerator: "tcg", timeoutMs: 120_000 } as const;
+    assert.equal(await bootsKernel(qemu, { kernel, ...limits }), true);
+    const other = `${tree.root}/boot/config-${tree.release}`;
+    assert.equal(await bootsKernel(qemu, { kernel: other, ...limits }), false);
   },
 });
