@@ -1,8 +1,225 @@
 /** Builds the real ports of `spiderpool-agent` and runs it. No logic. */
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { ObjectStore } from "../base/object_store.ts";
 import type { ProgramPorts } from "../base/program.ts";
+import { type Random, systemRandom } from "../base/random.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { VERSION } from "../base/version.ts";
+import { KubeStore, loadAccess, Transport } from "../kube/mod.ts";
+import type { AgentSettings } from "./config.ts";
+import type { Cluster } from "./daemon.ts";
+import type { HttpListener } from "./http/server.ts";
+import type { FilePair, PluginFolders } from "./install.ts";
+import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
+import type { AgentEngine } from "./service.ts";
+import type { FoundFile, SocketPorts } from "./socket_file.ts";
+import type { SysctlPorts } from "./sysctls.ts";
+
+const COMPARED_BYTES = 1_048_576;
+/** Permission bits, and those that say who may remove or run as whom. */
+const MODE_BITS = 0o7777;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
-export function run(ports: ProgramPorts): number {
-  return runAgent(ports);
+export async function run(ports: ProgramPorts): Promise<number> {
+  const clock = systemClock();
+  const random = systemRandom();
+  using signals = stopSignals();
+  return await runAgent({
+    ...ports,
+    clock,
+    random,
+    stop: signals.stop,
+    readText: (path) => Deno.readTextFile(path),
+    writeLog: (line) => {
+      try {
+        ports.writeOutput(line);
+      } catch {
+        // Who read the log has gone: that is no reason to fail the pods of this node.
+      }
+    },
+    sysctls: sysctlPorts(),
+    confine,
+    sockets: socketPorts(),
+    listenTcp,
+    openCluster: (settings, { log }) => openCluster(settings, { log, clock, random }),
+    install: { folders: pluginFolders(), clock, random },
+  });
+}
+
+interface EngineParts {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What is left of a pod on this node. */
+  readonly sandboxOf: (podUid: string) => Promise<"present" | "absent" | "unknown">;
+  readonly settings: AgentSettings;
+}
+
+/** The one place where the engine is made. */
+function makeEngine(_parts: EngineParts): Result<AgentEngine, string> {
+  return err(`Cannot run the daemon: version ${VERSION} cannot allocate addresses yet`);
+}
+
+/** The cluster by this pod's service account, or by a kubeconfig. */
+async function openCluster(
+  settings: AgentSettings,
+  { log, clock, random }: Pick<EngineParts, "log" | "clock" | "random">,
+): Promise<Result<Cluster, string>> {
+  const readText = (path: string): Promise<string> => Deno.readTextFile(path);
+  const environment = (name: string): string | undefined => Deno.env.get(name);
+  const access = await loadAccess({ environment, readText });
+  if (!access.ok) return err(access.error.message);
+  const userAgent = `spiderpool-agent/${VERSION}`;
+  const transport = new Transport(access.value, { clock, random, userAgent, readText });
+  const store = new KubeStore(transport, { random });
+  const root = settings.kubeletRootDir;
+  const sandboxOf = (uid: string) => podFolderOf(uid, { root, isFolder });
+  const engine = makeEngine({ store, clock, random, log, sandboxOf, settings });
+  if (!engine.ok) {
+    transport[Symbol.dispose]();
+    return engine;
+  }
+  const version = { method: "GET", path: "/version", accept: "application/json" } as const;
+  return ok({
+    server: transport.server,
+    askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
+    engine: engine.value,
+    [Symbol.dispose]: () => transport[Symbol.dispose](),
+  });
+}
+
+/** Aborts at the first SIGTERM or SIGINT; a second one ends the process as if nobody listened. */
+function stopSignals(): Disposable & { readonly stop: AbortSignal } {
+  const controller = new AbortController();
+  const names = ["SIGTERM", "SIGINT"] as const;
+  const end = (): void => {
+    for (const name of names) Deno.removeSignalListener(name, stop);
+  };
+  const stop = (): void => {
+    end();
+    controller.abort(new Error("The program was told to stop"));
+  };
+  for (const name of names) Deno.addSignalListener(name, stop);
+  return { stop: controller.signal, [Symbol.dispose]: end };
+}
+
+/** Writing below /proc needs every right there is, so none can be given up before. */
+async function confine(): Promise<void> {
+  for (const name of ["run", "ffi"] as const) await Deno.permissions.revoke({ name });
+}
+
+/** On all addresses of both families, or of IPv4 alone where the kernel has no IPv6. */
+function listenTcp(port: number): HttpListener {
+  try {
+    return Deno.listen({ hostname: "::", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    return Deno.listen({ hostname: "0.0.0.0", port });
+  }
+}
+
+/** Settings of this network namespace's kernel. */
+export function sysctlPorts(): SysctlPorts {
+  const pathOf = (key: string): string => `/proc/sys/${key.replaceAll(".", "/")}`;
+  return {
+    read: (key) => unlessMissing(Deno.readTextFile(pathOf(key))),
+    write: ({ key, value }) => Deno.writeTextFile(pathOf(key), `${value}\n`, { create: false }),
+  };
+}
+
+/** Files and unix sockets of this machine. */
+export function socketPorts(): SocketPorts {
+  return {
+    look: async (path) => {
+      const found = await unlessMissing(Deno.lstat(path));
+      return found === undefined ? undefined : fileOf(found);
+    },
+    makeFolder: (path) => Deno.mkdir(path, { recursive: true }),
+    setMode: (path, mode) => Deno.chmod(path, mode),
+    rename: ({ from, to }) => Deno.rename(from, to),
+    remove: (path) => Deno.remove(path),
+    lock: async (path) => {
+      const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+      if (await file.tryLock(true)) return file;
+      file.close();
+      return undefined;
+    },
+    listen: (path) => Deno.listen({ transport: "unix", path }),
+    connect: (path) => Deno.connect({ transport: "unix", path }),
+  };
+}
+
+function fileOf({ dev, ino, mode, isDirectory, isSocket }: Deno.FileInfo): FoundFile {
+  return {
+    kind: isSocket === true ? "socket" : isDirectory ? "folder" : "other",
+    identity: `${dev}:${ino}`,
+    mode: (mode ?? 0) & MODE_BITS,
+  };
+}
+
+/** Folders of this machine, for the installation of plugins. */
+export function pluginFolders(): PluginFolders {
+  return {
+    list: async (folder) => {
+      const entries = await unlessMissing(Array.fromAsync(Deno.readDir(folder)));
+      return entries?.map(({ name }) => name);
+    },
+    areSame,
+    copy: async ({ from, to }) => {
+      await Deno.copyFile(from, to);
+      using file = await Deno.open(to, { read: true });
+      await file.sync();
+    },
+    link: ({ from, to }) => Deno.link(from, to),
+    rename: ({ from, to }) => Deno.rename(from, to),
+    makeFolder: (folder) => Deno.mkdir(folder),
+    remove: async (path) => {
+      await unlessMissing(Deno.remove(path, { recursive: true }));
+    },
+  };
+}
+
+async function areSame({ from, to }: FilePair): Promise<boolean> {
+  const infos = await Promise.all([from, to].map((path) => unlessMissing(Deno.lstat(path))));
+  const [one, other] = infos;
+  if (one?.isFile !== true || other?.isFile !== true) return false;
+  if (one.size !== other.size || one.mode !== other.mode) return false;
+  using first = await Deno.open(from);
+  using second = await Deno.open(to);
+  const chunks = [new Uint8Array(COMPARED_BYTES), new Uint8Array(COMPARED_BYTES)] as const;
+  for (;;) {
+    const size = await fill(first, chunks[0]);
+    if (await fill(second, chunks[1]) !== size) return false;
+    if (size === 0) return true;
+    for (let index = 0; index < size; index++) {
+      if (chunks[0][index] !== chunks[1][index]) return false;
+    }
+  }
+}
+
+/** Reads until the chunk is full or the file ends. */
+async function fill(file: Deno.FsFile, chunk: Uint8Array): Promise<number> {
+  let filled = 0;
+  while (filled < chunk.length) {
+    const size = await file.read(chunk.subarray(filled));
+    if (size === null) break;
+    filled += size;
+  }
+  return filled;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await unlessMissing(Deno.stat(path)))?.isDirectory ?? false;
+}
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 /** The agent's environment. */
+import type { LogLevel } from "../base/log.ts";
 import type { Result } from "../base/result.ts";
 import {
   count,
@@ -22,7 +23,7 @@ export const DAEMON_VARIABLES = {
   commitVersion: text("GIT_COMMIT_VERSION", { meaning: "commit of this build, for the log" }),
   commitTime: text("GIT_COMMIT_TIME", { meaning: "time of that commit, for the log" }),
   version: text("VERSION", { meaning: "version of this build, for the log" }),
-  logLevel: parsed("SPIDERPOOL_LOG_LEVEL", {
+  logLevel: parsed<LogLevel>("SPIDERPOOL_LOG_LEVEL", {
     meaning: "least severity that is logged",
     otherwise: "info",
     allowed: LOG_LEVEL_ALLOWED,

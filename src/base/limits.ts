@@ -55,10 +55,16 @@ export const AGENT_CONNECTIONS_MAX = 512;
 export const PROBE_CONNECTIONS_MAX = 64;
 /** Milliseconds that an answer to a probe may take. */
 export const PROBE_MS = 5_000;
+/** Milliseconds that a starting program waits for one answer of the API server. */
+export const API_SERVER_ASK_MS = 5_000;
+/** Milliseconds before it asks again the first time; doubles up to the next. */
+export const API_SERVER_RETRY_MS_MIN = 500;
+/** Milliseconds between two tries at most. */
+export const API_SERVER_RETRY_MS_MAX = 15_000;
 /** Milliseconds that requests in flight have to end when a program is told to stop. */
 export const STOP_GRACE_MS = 25_000;
-/** Milliseconds that they have to give up after that. */
-export const STOP_ABORT_MS = 3_000;
+/** Milliseconds that they have to give up after that, and then what else runs. */
+export const STOP_ABORT_MS = 2_000;
 /** Milliseconds that a kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise. */
 export const TERMINATION_GRACE_MS = 30_000;
 /** Bytes of a program's configuration file: what a ConfigMap holds. */
@@ -68,4 +74,4 @@ assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a wa
 assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object");
 assert(HTTP_READ_BYTES <= HTTP_AHEAD_BYTES_MAX, "a read fits what a connection takes in ahead");
 assert(HTTP_HEAD_BYTES_MAX < HTTP_BODY_BYTES_MAX, "a head is the smaller part of a request");
-assert(STOP_GRACE_MS + STOP_ABORT_MS < TERMINATION_GRACE_MS, "a stop ends before it is killed");
+assert(STOP_GRACE_MS + 2 * STOP_ABORT_MS < TERMINATION_GRACE_MS, "a stop ends before it is killed");

@@ -21,7 +21,8 @@ export class HttpClient {
 
   /** Sends a text as it is, one byte for each character. */
   async send(text: string): Promise<void> {
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const bytes = new Uint8Array(text.length);
+    for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
     for (let sent = 0; sent < bytes.length;) {
       sent += await this.#stream.write(bytes.subarray(sent));
     }

@@ -89,6 +89,7 @@ export class HttpConnection {
   #bytesDiscarded: number | undefined;
   #hasEnded = false;
   #isClosed = false;
+  #isLast = false;
   #isStopping = false;
   #evictedFor: string | undefined;
   #work: AbortController | undefined;
@@ -123,8 +124,14 @@ export class HttpConnection {
     }
   }
 
+  /** Lets no request follow the one that it is at or waits for. */
+  makeLast(): void {
+    this.#isLast = true;
+  }
+
   /** Lets the request end that it is at, if there is one, and no other begin. */
   stop(): void {
+    this.#isLast = true;
     this.#isStopping = true;
     this.#wake();
   }
@@ -142,7 +149,7 @@ export class HttpConnection {
   /** Gives up the request that it is at. */
   abort(): void {
     const reason = new RequestAborted("stopping");
-    this.#isStopping = true;
+    this.stop();
     this.#work?.abort(reason);
     this.evict(`Gave up on the request: ${reason.message}`);
   }
@@ -169,7 +176,7 @@ export class HttpConnection {
         this.#enter("answering");
         const reply = await this.#answer(request);
         this.#servedCount++;
-        const isClosing = !request.keepsAlive || this.#hasEnded || this.#isStopping ||
+        const isClosing = !request.keepsAlive || this.#hasEnded || this.#isLast ||
           this.#evictedFor !== undefined;
         const wasSent = await this.#send(reply, { isClosing, isHead: request.method === "HEAD" });
         return wasSent && !isClosing;

@@ -38,7 +38,11 @@ export class HttpServer {
   /** Those that were told to end, and will in a moment. */
   readonly #leaving = new Map<HttpConnection, Promise<void>>();
   readonly #stopped = new AbortController();
+  /** Whether each connection is for one more request at most. */
+  #isEnding = false;
   #isStopping = false;
+  /** Whether the listener ended by itself. */
+  #isClosed = false;
 
   constructor(listener: HttpListener, options: ServerOptions) {
     this.#listener = listener;
@@ -62,7 +66,10 @@ export class HttpServer {
         this.#take(await this.#listener.accept());
       } catch (error) {
         if (this.#isStopping) return;
-        if (error instanceof Deno.errors.BadResource) throw error;
+        if (error instanceof Deno.errors.BadResource) {
+          this.#isClosed = true;
+          throw error;
+        }
         log.warn("cannot accept a connection", { error });
         this.#evictOne(); // The machine may be out of descriptors.
         await clock.sleep(HTTP_ACCEPT_RETRY_MS, { signal: this.#stopped.signal }).catch(() => {});
@@ -76,10 +83,12 @@ export class HttpServer {
    */
   async stop(): Promise<void> {
     const { clock, log } = this.#options;
+    this.#isEnding = true;
+    for (const connection of this.#all()) connection.makeLast();
     // A request that was sent before now is in flight, though it may not have been read yet.
     await clock.sleep(HTTP_STOP_SETTLE_MS, { signal: NEVER });
     this.#isStopping = true;
-    this.#listener.close();
+    if (!this.#isClosed) this.#listener.close();
     this.#stopped.abort();
     for (const connection of this.#all()) connection.stop();
     if (await this.#allEnd({ withinMs: STOP_GRACE_MS })) return;
@@ -95,6 +104,7 @@ export class HttpServer {
     const isFull = this.#connections.size >= connectionsMax;
     if (this.#leaving.size >= connectionsMax) return stream.close();
     const connection = new HttpConnection(stream, this.#options);
+    if (this.#isEnding) connection.makeLast();
     this.#connections.set(connection, this.#serve(connection));
     if (!isFull) return;
     if (this.#evictOne({ except: connection })) return;

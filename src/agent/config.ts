@@ -1,0 +1,136 @@
+/** What the agent's configuration file and environment say, joined and checked. */
+import { parse } from "yaml";
+import { readConfig } from "../api/config_map.ts";
+import { AGENT_VARIABLES, readAgentEnvironment } from "../api/environment_agent.ts";
+import { shown } from "../api/problem.ts";
+import { CONFIG_FILE_BYTES_MAX } from "../base/limits.ts";
+import { errorText, type LogLevel } from "../base/log.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { IpamSettings } from "../ipam/settings.ts";
+import { SOCKET_PATH_BYTES_MAX } from "./socket_file.ts";
+
+/** Everything that an agent is told. */
+export interface AgentSettings {
+  readonly socketPath: string;
+  /** TCP port of the probes. */
+  readonly healthPort: number;
+  readonly logLevel: LogLevel;
+  readonly nodeName: string;
+  readonly podName: string;
+  /** Whether the node's sysctls are set. */
+  readonly tunesSysctls: boolean;
+  readonly kubeletRootDir: string;
+  readonly ipam: IpamSettings;
+  /** What is set and has no effect: logged as warnings. */
+  readonly unused: readonly string[];
+}
+
+/** Where settings come from. */
+export interface SettingsSources {
+  readonly readEnvironment: (name: string) => string | undefined;
+  readonly readText: (path: string) => Promise<string>;
+}
+
+/**
+ * Reads the settings.
+ *
+ * @param path The configuration file, YAML.
+ * @returns Or one sentence with the setting, its value and what to write.
+ */
+export async function readSettings(
+  path: string,
+  { readEnvironment, readText }: SettingsSources,
+): Promise<Result<AgentSettings, string>> {
+  const names = Object.values(AGENT_VARIABLES).flatMap(({ name, aliases }) => [name, ...aliases]);
+  const environment = readAgentEnvironment(
+    Object.fromEntries(names.map((name) => [name, readEnvironment(name)])),
+  );
+  if (!environment.ok) return environment;
+  const document = await readDocument(path, readText);
+  if (!document.ok) return document;
+  const read = readConfig(document.value);
+  if (!read.ok) return err(`${read.error}: it is in "${path}"`);
+  const { config, unknown } = read.value;
+  const problem = socketPathProblem(config.ipamUnixSocketPath) ??
+    familyProblem(config);
+  if (problem !== undefined) return err(`${problem}: it is in "${path}"`);
+  const {
+    nodeName,
+    podName,
+    podNamespace,
+    healthPort,
+    logLevel,
+    releaseConflicting,
+    poolAddressesMax,
+    multusClusterNetwork,
+    metricsEnabled,
+  } = environment.value;
+  return ok({
+    socketPath: config.ipamUnixSocketPath,
+    healthPort,
+    logLevel,
+    nodeName,
+    podName,
+    tunesSysctls: config.tuneSysctlConfig,
+    kubeletRootDir: config.agent.networkResourcePlugin.kubeletRootDir,
+    ipam: {
+      ipv4: config.enableIPv4,
+      ipv6: config.enableIPv6,
+      statefulSet: config.enableStatefulSet,
+      kubevirt: config.enableKubevirtStaticIP,
+      spiderSubnet: config.enableSpiderSubnet,
+      autoPool: config.enableAutoPoolForApplication,
+      agentNamespace: podNamespace,
+      clusterNetwork: multusClusterNetwork,
+      conflictDetection: config.enableIPConflictDetection,
+      gatewayDetection: config.enableGatewayDetection,
+      releaseConflicting,
+      poolAddressesMax,
+    },
+    unused: [
+      ...unknown.map((key) => `${key} of "${path}": nobody reads it`),
+      ...(metricsEnabled ? ["SPIDERPOOL_ENABLED_METRIC: this version serves no metrics"] : []),
+    ],
+  });
+}
+
+async function readDocument(
+  path: string,
+  readText: SettingsSources["readText"],
+): Promise<Result<unknown, string>> {
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    return err(`Cannot read the configuration file "${path}": ${errorText(error)}`);
+  }
+  if (text.length > CONFIG_FILE_BYTES_MAX) {
+    return err(
+      `Cannot use the configuration file "${path}": it has ${text.length} characters: ` +
+        `a ConfigMap holds ${CONFIG_FILE_BYTES_MAX} bytes`,
+    );
+  }
+  try {
+    return ok(parse(text));
+  } catch (error) {
+    const [reason = ""] = errorText(error).split("\n"); // The lines below it quote the file.
+    return err(`Cannot use the configuration file "${path}": it is no YAML: ${reason}`);
+  }
+}
+
+function socketPathProblem(path: string): string | undefined {
+  if (!path.startsWith("/") || path.endsWith("/") || path.includes("\0")) {
+    return `Cannot use ipamUnixSocketPath ${shown(path)}: write an absolute path of a file`;
+  }
+  if (new TextEncoder().encode(path).length <= SOCKET_PATH_BYTES_MAX) return undefined;
+  return `Cannot use ipamUnixSocketPath ${shown(path)}: the kernel takes shorter paths only; ` +
+    `write at most ${SOCKET_PATH_BYTES_MAX} bytes`;
+}
+
+function familyProblem(
+  { enableIPv4, enableIPv6 }: { readonly enableIPv4: boolean; readonly enableIPv6: boolean },
+): string | undefined {
+  if (enableIPv4 || enableIPv6) return undefined;
+  return "Cannot use enableIPv4 false with enableIPv6 false: no pod would get an address; write " +
+    "true for at least one";
+}

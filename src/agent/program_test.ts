@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
+import { VERSION } from "../base/version.ts";
+import { AgentWorld } from "../../tests/support/agent_world.ts";
+import { pluginFolders } from "./main.ts";
+import { runAgent } from "./program.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+  readonly error: string;
+  readonly world: AgentWorld;
+}
+
+async function run(args: readonly string[]): Promise<Ended> {
+  const world = new AgentWorld();
+  world.clusterRefusal = "Cannot find a cluster"; // A daemon that was started ends at once.
+  let output = "";
+  const { clock, random } = world;
+  const code = await runAgent({
+    ...world,
+    stop: world.stop,
+    clock,
+    args,
+    readInput: () => "",
+    writeOutput: (text) => output += text,
+    install: { folders: pluginFolders(), clock, random },
+  });
+  return { code, output, error: world.errors.join(""), world };
+}
+
+Deno.test("--version prints name and version", async () => {
+  const { code, output, error } = await run(["--version"]);
+  assert.deepEqual({ code, output, error }, {
+    code: 0,
+    output: `spiderpool-agent ${VERSION}\n`,
+    error: "",
+  });
+});
+
+Deno.test("daemon reads the file it is given, else the documented one", async () => {
+  const cases: readonly [readonly string[], string][] = [
+    [[], CONFIG_FILE_PATH],
+    [["--config-path", "/a"], "/a"],
+    [["--config-path=/b=c"], "/b=c"],
+  ];
+  for (const [args, path] of cases) {
+    const { code, world } = await run(["daemon", ...args]);
+    assert.equal(code, 1);
+    assert.equal(world.steps[0], `read ${path}`);
+  }
+});
+
+Deno.test("what the program does not understand is one sentence and 2", async () => {
+  const cases: readonly (readonly string[])[] = [
+    [],
+    ["shutdown"],
+    ["--version", "x"],
+    ["daemon", "--config-path"],
+    ["daemon", "--config-path="],
+    ["daemon", "--config-path", ""],
+    ["daemon", "--config-path", "/a", "x"],
+    ["daemon", "--config-path=/a", "x"],
+    ["daemon", "--config-dir", "/a"],
+    ["install-plugins", "--from"],
+  ];
+  for (const args of cases) {
+    const { code, output, error, world } = await run(args);
+    assert.equal(code, 2, args.join(" "));
+    assert.equal(output, "");
+    assert.match(error, /^[^\n]+\n$/);
+    assert.deepEqual(world.steps, []);
+  }
+});
+
+Deno.test("install-plugins says what is missing, and ends with 1", async () => {
+  const { code, error } = await run(["install-plugins", "--from", "/nowhere", "--to", "/nowhere"]);
+  assert.equal(code, 1);
+  assert.match(error, /^Cannot install plugins from "\/nowhere": there is no such folder/);
+});

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { PROBE_MS } from "../base/limits.ts";
+import type { Result } from "../base/result.ts";
+import { MemoryStream } from "../../tests/support/byte_streams.ts";
+import { HttpClient } from "../../tests/support/http_client.ts";
+import { ManualClock, settle } from "../../tests/support/manual_clock.ts";
+import { askHealthy } from "./socket_health.ts";
+
+const NEVER = new AbortController().signal;
+
+/** Asks; the server's side of the connection answers with a text. */
+async function ask(text: string): Promise<{ answer: Result<void, string>; asked: string }> {
+  const [mine, server] = MemoryStream.pair();
+  const sockets = { connect: () => Promise.resolve(mine) };
+  const asking = askHealthy("/x.sock", { sockets, clock: new ManualClock(), signal: NEVER });
+  const peer = new HttpClient(server);
+  await settle();
+  await peer.send(text);
+  await peer.closeWrite();
+  const answer = await asking;
+  assert.equal(mine.isClosed, true);
+  return { answer, asked: await peer.end() };
+}
+
+Deno.test("askHealthy() asks as a plugin does", async () => {
+  const { answer, asked } = await ask("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  assert.deepEqual(answer, { ok: true, value: undefined });
+  assert.equal(asked, "GET /v1/ipam/healthy HTTP/1.1\r\nHost: \r\nConnection: close\r\n\r\n");
+});
+
+Deno.test("askHealthy() says what else was answered", async () => {
+  const cases = [["HTTP/1.1 503 No\r\n", "HTTP/1.1 503 No"], ["", ""], ["SSH-2.0\r\n", "SSH-2.0"]];
+  for (const [text = "", line] of cases) {
+    const { answer } = await ask(text);
+    const error = `Cannot use the agent on "/x.sock": it answers "${line}" to whether it serves`;
+    assert.deepEqual(answer, { ok: false, error });
+  }
+});
+
+Deno.test("askHealthy() says why it cannot connect", async () => {
+  const connect = () => Promise.reject(new Deno.errors.NotFound("No such file or directory"));
+  const options = { sockets: { connect }, clock: new ManualClock(), signal: NEVER };
+  assert.deepEqual(await askHealthy("/x.sock", options), {
+    ok: false,
+    error: 'Cannot reach the agent on "/x.sock": No such file or directory',
+  });
+});
+
+Deno.test("askHealthy() gives up on an agent that accepts and says nothing", async () => {
+  const [mine, server] = MemoryStream.pair();
+  const clock = new ManualClock();
+  const sockets = { connect: () => Promise.resolve(mine) };
+  const asking = askHealthy("/x.sock", { sockets, clock, signal: NEVER });
+  await clock.advance(PROBE_MS);
+  assert.deepEqual(await asking, {
+    ok: false,
+    error:
+      `Cannot reach the agent on "/x.sock": Gave up on the agent's answer after ${PROBE_MS} ms`,
+  });
+  assert.equal(mine.isClosed, true);
+  server.close();
+});
+
+Deno.test("askHealthy() closes a connection that comes too late", async () => {
+  const [mine] = MemoryStream.pair();
+  const late = Promise.withResolvers<MemoryStream>();
+  const gone = new AbortController();
+  const sockets = { connect: () => late.promise };
+  const options = { sockets, clock: new ManualClock(), signal: gone.signal };
+  const asking = askHealthy("/x.sock", options);
+  gone.abort(new Error("the prober has gone"));
+  assert.equal((await asking).ok, false);
+  late.resolve(mine);
+  await settle();
+  assert.equal(mine.isClosed, true);
+});
