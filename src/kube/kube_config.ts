@@ -89,9 +89,9 @@ async function parseText(text: string): Promise<Result<unknown, string>> {
     // A flow mapping of YAML begins like JSON.
   }
   // Loaded only here: a program in a pod reads no kubeconfig and saves the package's memory.
-  const { parse } = await import("yaml");
+  const { parseYaml } = await import("./yaml_text.ts");
   try {
-    return ok(parse(text));
+    return ok(parseYaml(text));
   } catch (error) {
     const [line = ""] = errorText(error).split("\n");
     return err(line.replace(/:$/, ""));
