@@ -17,6 +17,8 @@ export interface AgentSettings {
   readonly logLevel: LogLevel;
   readonly nodeName: string;
   readonly podName: string;
+  /** TCP port of the metrics, and whether there are debug metrics; absent: there are none. */
+  readonly metrics?: { readonly port: number; readonly keepsDebug: boolean };
   /** Whether the node's sysctls are set. */
   readonly tunesSysctls: boolean;
   readonly kubeletRootDir: string;
@@ -51,8 +53,7 @@ export async function readSettings(
   const read = readConfig(document.value);
   if (!read.ok) return err(`${read.error}: it is in "${path}"`);
   const { config, unknown } = read.value;
-  const problem = socketPathProblem(config.ipamUnixSocketPath) ??
-    familyProblem(config);
+  const problem = socketPathProblem(config.ipamUnixSocketPath) ?? familyProblem(config);
   if (problem !== undefined) return err(`${problem}: it is in "${path}"`);
   const {
     nodeName,
@@ -64,6 +65,9 @@ export async function readSettings(
     poolAddressesMax,
     multusClusterNetwork,
     metricsEnabled,
+    metricsPort,
+    debugMetricsEnabled,
+    rdmaMetricsEnabled,
   } = environment.value;
   return ok({
     socketPath: config.ipamUnixSocketPath,
@@ -87,9 +91,10 @@ export async function readSettings(
       releaseConflicting,
       poolAddressesMax,
     },
+    ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     unused: [
       ...unknown.map((key) => `${key} of "${path}": nobody reads it`),
-      ...(metricsEnabled ? ["SPIDERPOOL_ENABLED_METRIC: this version serves no metrics"] : []),
+      ...(rdmaMetricsEnabled ? ["SPIDERPOOL_ENABLED_RDMA_METRIC: there are no such metrics"] : []),
     ],
   });
 }

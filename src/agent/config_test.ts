@@ -83,6 +83,7 @@ enableIpV4: true
       SPIDERPOOL_ENABLED_RELEASE_CONFLICT_IPS: "false",
       SPIDERPOOL_IPPOOL_MAX_ALLOCATED_IPS: "7",
       SPIDERPOOL_ENABLED_METRIC: "true",
+      SPIDERPOOL_ENABLED_RDMA_METRIC: "true",
       MULTUS_CLUSTER_NETWORK: "kube-system/macvlan",
     },
   );
@@ -108,9 +109,10 @@ enableIpV4: true
       releaseConflicting: false,
       poolAddressesMax: 7,
     },
+    metrics: { port: 5711, keepsDebug: false },
     unused: [
       `enableIpV4 of "${PATH}": nobody reads it`,
-      "SPIDERPOOL_ENABLED_METRIC: this version serves no metrics",
+      "SPIDERPOOL_ENABLED_RDMA_METRIC: there are no such metrics",
     ],
   });
 });

@@ -1,4 +1,6 @@
 /** The agent as a daemon: its start in order, its stop in the reverse order. */
+import type { Variable } from "../api/environment.ts";
+import { AGENT_VARIABLES } from "../api/environment_agent.ts";
 import { type Clock, startDeadline } from "../base/clock.ts";
 import {
   AGENT_CONNECTIONS_MAX,
@@ -9,6 +11,8 @@ import {
   STOP_ABORT_MS,
 } from "../base/limits.ts";
 import { errorText, jsonLog, type Log } from "../base/log.ts";
+import { type Metrics, SILENT_METRICS } from "../base/metrics.ts";
+import type { MetricsSink } from "../base/metrics_sink.ts";
 import type { CallOptions, StoreResult } from "../base/object_store.ts";
 import type { ProgramPorts } from "../base/program.ts";
 import type { Random } from "../base/random.ts";
@@ -19,6 +23,7 @@ import { type AgentSettings, readSettings } from "./config.ts";
 import { probeHandler } from "./health.ts";
 import type { HttpHandler } from "./http/connection.ts";
 import { type HttpListener, HttpServer } from "./http/server.ts";
+import { metricsHandler } from "./metrics_page.ts";
 import { agentHandler } from "./server.ts";
 import type { AgentEngine } from "./service.ts";
 import { askHealthy } from "./socket_health.ts";
@@ -43,15 +48,15 @@ export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "wri
   readonly readText: (path: string) => Promise<string>;
   readonly writeLog: (line: string) => void;
   readonly sysctls: SysctlPorts;
-  /** Gives up the rights that are needed for sysctls alone. */
-  readonly confine: () => Promise<void>;
   readonly sockets: SocketPorts;
+  /** Begins to count. */
+  readonly openMetrics: (options: { readonly keepsDebug: boolean }) => Promise<MetricsSink>;
   /** Listens on all addresses of the node. */
   readonly listenTcp: (port: number) => HttpListener;
   /** Finds the cluster, without asking it anything. The refusal is one sentence. */
   readonly openCluster: (
     settings: AgentSettings,
-    options: { readonly log: Log },
+    options: { readonly log: Log; readonly metrics: Metrics },
   ) => Promise<Result<Cluster, string>>;
 }
 
@@ -109,8 +114,9 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   if (settings.tunesSysctls) {
     sure(await tuneSysctls(sysctlsOf(settings.ipam), { ports: ports.sysctls, log }));
   }
-  await ports.confine();
-  using cluster = sure(await ports.openCluster(settings, { log }));
+  const sink = settings.metrics && await ports.openMetrics(settings.metrics);
+  const metrics = sink?.metrics ?? SILENT_METRICS;
+  using cluster = sure(await ports.openCluster(settings, { log, metrics }));
   await untilApiServer(cluster, { ports, log });
   /** Rejects with the first part that ends by itself. */
   const ended = Promise.withResolvers<never>();
@@ -118,18 +124,23 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   await using parts = new AsyncDisposableStack();
   const { engine } = cluster;
   parts.use(startEngine(engine, { ports, log, fail: ended.reject }));
-  await Promise.race([engine.ready({ signal: stop }), ended.promise]);
+  await Promise.race([engine.ready({ signal: stop }), untilAborted(stop), ended.promise]);
+  stop.throwIfAborted();
   let hasStarted = false;
-  const serving = { ports, log, fail: ended.reject };
+  const serving = { ports, log, fail: ended.reject, connectionsMax: PROBE_CONNECTIONS_MAX };
   const probes = probeHandler({
     hasStarted: () => hasStarted,
     askAgent: (options) => askHealthy(settings.socketPath, { ...ports, ...options }),
   });
-  const connectionsMax = PROBE_CONNECTIONS_MAX;
-  parts.use(
-    startServer(listenTcp(settings, ports), { ...serving, handler: probes, connectionsMax }),
-  );
-  const socket = parts.use(sure(await bindSocket(settings.socketPath, ports.sockets)));
+  const { healthPort, metrics: wanted, socketPath } = settings;
+  const { healthPort: healthVariable, metricsPort: metricsVariable } = AGENT_VARIABLES;
+  const probed = listenTcp(healthPort, { variable: healthVariable, ports });
+  parts.use(startServer(probed, { ...serving, handler: probes }));
+  if (sink !== undefined && wanted !== undefined) {
+    const scraped = listenTcp(wanted.port, { variable: metricsVariable, ports });
+    parts.use(startServer(scraped, { ...serving, handler: metricsHandler(sink) }));
+  }
+  const socket = parts.use(sure(await bindSocket(socketPath, ports.sockets)));
   if (socket.warning !== undefined) log.warn("the socket is not safe", { why: socket.warning });
   parts.use(startServer(socket.listener, {
     ...serving,
@@ -138,7 +149,6 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   }));
   parts.defer(() => socket.withdraw());
   hasStarted = true;
-  const { socketPath, healthPort } = settings;
   log.info("agent serves", { socketPath, healthPort, server: cluster.server });
   await Promise.race([untilAborted(stop), ended.promise]);
 }
@@ -212,13 +222,16 @@ function startServer(
   };
 }
 
-function listenTcp({ healthPort }: AgentSettings, ports: DaemonPorts): HttpListener {
+function listenTcp(
+  port: number,
+  { variable, ports }: { readonly variable: Variable<number>; readonly ports: DaemonPorts },
+): HttpListener {
   try {
-    return ports.listenTcp(healthPort);
+    return ports.listenTcp(port);
   } catch (cause) {
     throw new DaemonFailure(
-      `Cannot listen on TCP port ${healthPort}: ${errorText(cause)}: stop what listens there, or ` +
-        `set SPIDERPOOL_HEALTH_PORT`,
+      `Cannot listen on TCP port ${port}: ${errorText(cause)}: stop what listens there, or set ` +
+        variable.name,
     );
   }
 }

@@ -7,6 +7,7 @@ import {
   STOP_GRACE_MS,
 } from "../base/limits.ts";
 import { AgentWorld, CONFIG_PATH, SOCKET_PATH } from "../../tests/support/agent_world.ts";
+import { HttpClient } from "../../tests/support/http_client.ts";
 import { settle } from "../../tests/support/manual_clock.ts";
 import { runDaemon } from "./daemon.ts";
 
@@ -47,7 +48,6 @@ Deno.test("a daemon starts part after part, and ends them in the reverse order",
     "write net.ipv4.conf.all.arp_notify",
     "write net.ipv4.conf.all.forwarding",
     "write net.ipv4.conf.all.rp_filter",
-    "confine",
     "cluster for n1",
     "ask",
     "listen 5710",
@@ -117,6 +117,14 @@ Deno.test("a daemon is not there for anybody before its engine is ready", async 
   world.terminate();
   assert.equal(await ending, 0);
   assert.equal(world.steps.at(-1), "close cluster");
+});
+
+Deno.test("a stop does not wait for an engine that gets ready", async () => {
+  const world = new AgentWorld();
+  world.engine.ready = () => new Promise(() => {});
+  const { ending } = await start(world);
+  world.terminate();
+  assert.equal(await ending, 0);
 });
 
 Deno.test("probes see that the socket serves no more", async () => {
@@ -210,7 +218,7 @@ Deno.test("a daemon ends with 1 and one sentence when a part cannot be had", asy
         world.configuration += "tuneSysctlConfig: true\n";
         world.sysctls.write = () => Promise.reject(new Error("Read-only file system"));
       },
-      /^Cannot set the sysctl net.ipv4.+: Read-only file system: run the agent privileged, or set /,
+      /^Cannot set the sysctl net.ipv4.+: Read-only file system: mount the node's /,
     ],
     [
       (world) => world.engine.run = () => Promise.reject(new Error("Broken invariant: x")),
@@ -249,6 +257,30 @@ Deno.test("a daemon ends when a listener ends by itself", async () => {
   world.socketListener.close();
   await world.clock.advance(QUIET_STOP_MS);
   assert.equal(await ending, 1);
+});
+
+Deno.test("metrics are served where they are wanted", async () => {
+  const without = new AgentWorld();
+  const first = await start(without);
+  assert.equal(without.steps.includes("listen 5711"), false);
+  await stop(without, first.ending);
+  const world = new AgentWorld();
+  world.environment = {
+    ...world.environment,
+    SPIDERPOOL_ENABLED_METRIC: "true",
+    SPIDERPOOL_ENABLED_DEBUG_METRIC: "true",
+  };
+  const { ending } = await start(world);
+  const client = new HttpClient(world.metricsListener.connect());
+  for (const path of ["/metrics", "/anything"]) {
+    const { status, headers, body } = await client.ask("GET", path);
+    assert.deepEqual([status, body], [200, "debug true\n"]);
+    assert.equal(headers.get("content-type"), "text/plain; version=0.0.4");
+  }
+  assert.equal((await client.ask("POST", "/metrics")).status, 405);
+  world.terminate();
+  await world.clock.advance(3 * HTTP_STOP_SETTLE_MS);
+  assert.equal(await ending, 0);
 });
 
 Deno.test("settings without effect are warned of", async () => {

@@ -1,21 +1,22 @@
 /** Builds the real ports of `spiderpool-agent` and runs it. No logic. */
-import { type Clock, systemClock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
-import type { ObjectStore } from "../base/object_store.ts";
+import { cpuUsage } from "node:process";
+import { systemClock } from "../base/clock.ts";
+import type { MetricsSink } from "../base/metrics_sink.ts";
 import type { ProgramPorts } from "../base/program.ts";
-import { type Random, systemRandom } from "../base/random.ts";
+import { systemRandom } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { KubeStore, loadAccess, Transport } from "../kube/mod.ts";
 import type { AgentSettings } from "./config.ts";
 import type { Cluster } from "./daemon.ts";
+import { type EnginePorts, IpamEngine } from "./engine.ts";
 import type { HttpListener } from "./http/server.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
 import type { AgentEngine } from "./service.ts";
 import type { FoundFile, SocketPorts } from "./socket_file.ts";
-import type { SysctlPorts } from "./sysctls.ts";
+import { SYSCTL_FOLDER, type SysctlPorts } from "./sysctls.ts";
 
 const COMPARED_BYTES = 1_048_576;
 /** Permission bits, and those that say who may remove or run as whom. */
@@ -40,33 +41,31 @@ export async function run(ports: ProgramPorts): Promise<number> {
       }
     },
     sysctls: sysctlPorts(),
-    confine,
     sockets: socketPorts(),
     listenTcp,
-    openCluster: (settings, { log }) => openCluster(settings, { log, clock, random }),
+    openMetrics,
+    openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), clock, random },
   });
 }
 
-interface EngineParts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** What is left of a pod on this node. */
-  readonly sandboxOf: (podUid: string) => Promise<"present" | "absent" | "unknown">;
-  readonly settings: AgentSettings;
-}
-
 /** The one place where the engine is made. */
-function makeEngine(_parts: EngineParts): Result<AgentEngine, string> {
-  return err(`Cannot run the daemon: version ${VERSION} cannot allocate addresses yet`);
+function makeEngine(
+  parts: Pick<EnginePorts, "store" | "clock" | "random" | "log" | "metrics">,
+  { kubeletRootDir: root, ipam, nodeName, podName }: AgentSettings,
+): AgentEngine {
+  return new IpamEngine({
+    ...parts,
+    // Only `match_master_subnet` asks for it: its pools are then left out, with this reason.
+    masterSubnets: () => Promise.resolve(err("this version cannot look into a pod's network")),
+    sandboxOf: (uid) => podFolderOf(uid, { root, isFolder }),
+  }, { ipam, nodeName, identity: `${podName}-${crypto.randomUUID()}` });
 }
 
 /** The cluster by this pod's service account, or by a kubeconfig. */
 async function openCluster(
   settings: AgentSettings,
-  { log, clock, random }: Pick<EngineParts, "log" | "clock" | "random">,
+  { log, metrics, clock, random }: Pick<EnginePorts, "log" | "metrics" | "clock" | "random">,
 ): Promise<Result<Cluster, string>> {
   const readText = (path: string): Promise<string> => Deno.readTextFile(path);
   const environment = (name: string): string | undefined => Deno.env.get(name);
@@ -75,20 +74,38 @@ async function openCluster(
   const userAgent = `spiderpool-agent/${VERSION}`;
   const transport = new Transport(access.value, { clock, random, userAgent, readText });
   const store = new KubeStore(transport, { random });
-  const root = settings.kubeletRootDir;
-  const sandboxOf = (uid: string) => podFolderOf(uid, { root, isFolder });
-  const engine = makeEngine({ store, clock, random, log, sandboxOf, settings });
-  if (!engine.ok) {
-    transport[Symbol.dispose]();
-    return engine;
-  }
   const version = { method: "GET", path: "/version", accept: "application/json" } as const;
   return ok({
     server: transport.server,
     askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
-    engine: engine.value,
+    engine: makeEngine({ store, clock, random, log, metrics }, settings),
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   });
+}
+
+/** Metrics with those of the process among them; loaded only where they are wanted. */
+async function openMetrics(options: { readonly keepsDebug: boolean }): Promise<MetricsSink> {
+  const sink = (await import("../base/metrics_sink.ts")).openMetrics(options);
+  sink.metrics.sampled({
+    name: "process_cpu_seconds_total",
+    help: "CPU time of the process in seconds, of user and system",
+    type: "counter",
+    read: () => {
+      const { user, system } = cpuUsage();
+      return (user + system) / 1_000_000;
+    },
+  });
+  sink.metrics.sampled({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory of the process in bytes",
+    type: "gauge",
+    read: () => Deno.memoryUsage().rss,
+  });
+  sink.metrics.gauge({
+    name: "process_start_time_seconds",
+    help: "When the process started, in seconds since 1970",
+  }).set(performance.timeOrigin / 1_000);
+  return sink;
 }
 
 /** Aborts at the first SIGTERM or SIGINT; a second one ends the process as if nobody listened. */
@@ -106,11 +123,6 @@ function stopSignals(): Disposable & { readonly stop: AbortSignal } {
   return { stop: controller.signal, [Symbol.dispose]: end };
 }
 
-/** Writing below /proc needs every right there is, so none can be given up before. */
-async function confine(): Promise<void> {
-  for (const name of ["run", "ffi"] as const) await Deno.permissions.revoke({ name });
-}
-
 /** On all addresses of both families, or of IPv4 alone where the kernel has no IPv6. */
 function listenTcp(port: number): HttpListener {
   try {
@@ -121,10 +133,11 @@ function listenTcp(port: number): HttpListener {
   }
 }
 
-/** Settings of this network namespace's kernel. */
+/** Settings of this network namespace's kernel, in `SYSCTL_FOLDER`. */
 export function sysctlPorts(): SysctlPorts {
-  const pathOf = (key: string): string => `/proc/sys/${key.replaceAll(".", "/")}`;
+  const pathOf = (key: string): string => `${SYSCTL_FOLDER}/${key.replaceAll(".", "/")}`;
   return {
+    areThere: () => isFolder(SYSCTL_FOLDER),
     read: (key) => unlessMissing(Deno.readTextFile(pathOf(key))),
     write: ({ key, value }) => Deno.writeTextFile(pathOf(key), `${value}\n`, { create: false }),
   };

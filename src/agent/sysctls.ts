@@ -2,6 +2,12 @@
 import { errorText, type Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 
+/**
+ * Where the node's /proc/sys is mounted. Below /proc itself Deno lets only a program write that may
+ * do everything, and a container may not either unless it is privileged.
+ */
+export const SYSCTL_FOLDER = "/host/proc/sys";
+
 /** One setting. */
 export interface Sysctl {
   /** As `sysctl` names it: `net.ipv4.conf.all.forwarding`. */
@@ -13,6 +19,8 @@ export interface Sysctl {
 
 /** The kernel's settings. */
 export interface SysctlPorts {
+  /** Whether the kernel's settings can be seen at all. */
+  areThere(): Promise<boolean>;
   /** Value of a key; `undefined` if this kernel has no such key. */
   read(key: string): Promise<string | undefined>;
   write(setting: { readonly key: string; readonly value: string }): Promise<void>;
@@ -46,7 +54,7 @@ export function sysctlsOf(
 
 /**
  * Sets them; what already is as it should be is not written. A key that this kernel does not have
- * is a warning: the module it belongs to may not be there.
+ * is a warning, since the module it belongs to may not be there; that none is there is no mount.
  *
  * @returns One sentence, if one cannot be set.
  */
@@ -54,6 +62,12 @@ export async function tuneSysctls(
   sysctls: readonly Sysctl[],
   { ports, log }: { readonly ports: SysctlPorts; readonly log: Log },
 ): Promise<Result<void, string>> {
+  if (!await ports.areThere()) {
+    return err(
+      `Cannot set sysctls: "${SYSCTL_FOLDER}" is not there: mount the node's /proc/sys at it, or ` +
+        `set tuneSysctlConfig to false`,
+    );
+  }
   for (const { key, value, isLeast = false } of sysctls) {
     try {
       const before = await ports.read(key);
@@ -67,8 +81,8 @@ export async function tuneSysctls(
       log.info("sysctl set", { key, before: before.trim(), value });
     } catch (error) {
       return err(
-        `Cannot set the sysctl ${key} to ${value}: ${errorText(error)}: run the agent ` +
-          `privileged, or set tuneSysctlConfig to false`,
+        `Cannot set the sysctl ${key} to ${value}: ${errorText(error)}: mount the node's ` +
+          `/proc/sys at ${SYSCTL_FOLDER}, or set tuneSysctlConfig to false`,
       );
     }
   }

@@ -11,6 +11,10 @@ class Kernel {
     this.values = new Map(Object.entries(values));
   }
 
+  areThere(): Promise<boolean> {
+    return Promise.resolve(this.values.size > 0);
+  }
+
   read(key: string): Promise<string | undefined> {
     return Promise.resolve(this.values.get(key));
   }
@@ -67,7 +71,16 @@ Deno.test("tuneSysctls() says what it cannot set", async () => {
   const tuned = await tuneSysctls([{ key: "a", value: 1 }], { ports: kernel, log: SILENT_LOG });
   assert.deepEqual(tuned, {
     ok: false,
-    error: "Cannot set the sysctl a to 1: Read-only file system (os error 30): run the agent " +
-      "privileged, or set tuneSysctlConfig to false",
+    error: "Cannot set the sysctl a to 1: Read-only file system (os error 30): mount the node's " +
+      "/proc/sys at /host/proc/sys, or set tuneSysctlConfig to false",
+  });
+  const none = await tuneSysctls([{ key: "a", value: 1 }], {
+    ports: new Kernel({}),
+    log: SILENT_LOG,
+  });
+  assert.deepEqual(none, {
+    ok: false,
+    error: 'Cannot set sysctls: "/host/proc/sys" is not there: mount the node\'s /proc/sys at ' +
+      "it, or set tuneSysctlConfig to false",
   });
 });

@@ -2,6 +2,8 @@
 import type { AgentSettings } from "../../src/agent/config.ts";
 import type { Cluster, DaemonPorts } from "../../src/agent/daemon.ts";
 import type { SocketPorts } from "../../src/agent/socket_file.ts";
+import { SILENT_METRICS } from "../../src/base/metrics.ts";
+import type { MetricsSink } from "../../src/base/metrics_sink.ts";
 import type { StoreResult } from "../../src/base/object_store.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
@@ -35,6 +37,7 @@ export class AgentWorld implements DaemonPorts {
   serverAnswers: readonly (true | undefined)[] = [true];
   socketListener = new MemoryListener();
   probeListener = new MemoryListener();
+  metricsListener = new MemoryListener();
   /** Fails instead of listening on TCP. */
   tcpFailure: Error | undefined;
   /** Whether another agent has the lock. */
@@ -80,21 +83,25 @@ export class AgentWorld implements DaemonPorts {
     this.logged.push(String(text));
   };
   readonly sysctls = {
+    areThere: (): Promise<boolean> => Promise.resolve(true),
     read: (): Promise<string> => Promise.resolve("7"),
     write: ({ key }: { readonly key: string }): Promise<void> => {
       this.steps.push(`write ${key}`);
       return Promise.resolve();
     },
   };
-  readonly confine = (): Promise<void> => {
-    this.steps.push("confine");
-    return Promise.resolve();
-  };
   readonly listenTcp = (port: number): MemoryListener => {
     this.steps.push(`listen ${port}`);
     if (this.tcpFailure !== undefined) throw this.tcpFailure;
-    return this.probeListener;
+    return port === 5711 ? this.metricsListener : this.probeListener;
   };
+  /** The page that a scrape gets; its metrics are nobody's. */
+  readonly openMetrics = ({ keepsDebug }: { readonly keepsDebug: boolean }): Promise<MetricsSink> =>
+    Promise.resolve({
+      metrics: SILENT_METRICS,
+      contentType: "text/plain; version=0.0.4",
+      text: () => Promise.resolve(`debug ${keepsDebug}\n`),
+    });
   readonly sockets: SocketPorts = {
     look: (path) => {
       if (path === SOCKET_PATH && this.#isSocketThere) {

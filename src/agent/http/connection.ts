@@ -67,6 +67,12 @@ type Received =
   }
   | { readonly kind: "nothing" };
 
+/** @param reason Why: a `RequestAborted`. */
+function gaveUp(what: string, reason: unknown): HttpReply {
+  const status = reason instanceof RequestAborted && reason.code === "stopping" ? 503 : 400;
+  return refusalReply(status, { message: `Gave up on ${what}: ${errorText(reason)}` });
+}
+
 /** A signal for waits that end by what happens on the connection, or by their own deadline. */
 const NEVER = new AbortController().signal;
 
@@ -261,10 +267,10 @@ export class HttpConnection {
     try {
       return await this.#handler(request, { signal });
     } catch (error) {
-      if (signal.aborted && error === signal.reason) {
-        const status = error instanceof RequestAborted && error.code === "stopping" ? 503 : 400;
-        return refusalReply(status, { message: `Gave up on ${what}: ${errorText(error)}` });
+      if (signal.aborted && error !== signal.reason) {
+        this.#log.warn("work that was aborted failed", { what, error });
       }
+      if (signal.aborted) return gaveUp(what, signal.reason);
       this.#log.error("a request met a bug", { what, error });
       const message = `Cannot answer ${what}: the program has a bug: see its log`;
       return { status: 500, json: message };

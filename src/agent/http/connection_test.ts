@@ -339,6 +339,20 @@ Deno.test("abort() gives up a request, and says why", async () => {
   await half.ended;
 });
 
+Deno.test("work that fails otherwise when it is aborted is logged", async () => {
+  const logged: string[] = [];
+  const log = { ...SILENT_LOG, warn: (text: string) => logged.push(text) };
+  const { client, ended } = serve((_request, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("broken")), { once: true });
+    }), { log });
+  await client.send(GET);
+  await client.closeWrite();
+  assert.match((await client.reply()).body, /Gave up on GET \/a: the asker closed its side/);
+  assert.deepEqual(logged, ["work that was aborted failed"]);
+  await ended;
+});
+
 Deno.test("cut() ends even a connection whose handler does not", async () => {
   const deaf = Promise.withResolvers<HttpReply>();
   const { client, ended, connection } = serve(() => deaf.promise);

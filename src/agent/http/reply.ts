@@ -1,10 +1,12 @@
 /** HTTP/1.1 replies, as values and as bytes. Pure. */
 
-/** A reply whose body is JSON, or empty. */
+/** A reply whose body is JSON, a text, or empty. */
 export interface HttpReply {
   readonly status: number;
-  /** Written as JSON; `undefined`: no body. */
+  /** Written as JSON; `undefined`: no body, or `text`. */
   readonly json?: unknown;
+  /** A body that is no JSON. */
+  readonly text?: { readonly contentType: string; readonly body: string } | undefined;
   /** Beside those that every reply has. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -51,18 +53,21 @@ export function refusalReply(
  * @param options.isHead Whether HEAD was asked, whose reply says the length of a body it has not.
  */
 export function encodeReply(
-  { status, json, headers = {} }: HttpReply,
+  { status, json, text, headers = {} }: HttpReply,
   { nowMs, isClosing, isHead }: {
     readonly nowMs: number;
     readonly isClosing: boolean;
     readonly isHead: boolean;
   },
 ): Uint8Array {
-  const body = json === undefined ? "" : `${JSON.stringify(json)}\n`;
+  const content = json === undefined
+    ? text
+    : { contentType: "application/json", body: `${JSON.stringify(json)}\n` };
+  const body = content?.body ?? "";
   const size = new TextEncoder().encode(body).length;
   const lines = [
     `HTTP/1.1 ${status} ${REASONS.get(status) ?? ""}`,
-    ...(json === undefined ? [] : ["Content-Type: application/json"]),
+    ...(content === undefined ? [] : [`Content-Type: ${content.contentType}`]),
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${size}`,
     `Date: ${new Date(nowMs).toUTCString()}`,
