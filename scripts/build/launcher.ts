@@ -1,3 +1,5 @@
+import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
+
 /** Folder beside the launchers that holds `deno` and the bundle. */
 export const RUNTIME_FOLDER = "spiderpool.runtime";
 
@@ -23,11 +25,23 @@ const CNI_VARIABLES = [
   "CNI_PATH",
 ].join(",");
 
+/** Variables of the agent, of who looks for the API server, and of the YAML package. */
+const AGENT_ENVIRONMENT = [
+  ...Object.values(AGENT_VARIABLES).flatMap(({ name, aliases }) => [name, ...aliases]),
+  "KUBECONFIG",
+  "KUBERNETES_SERVICE_HOST",
+  "KUBERNETES_SERVICE_PORT",
+  "HOME",
+  "LOG_TOKENS",
+  "LOG_STREAM",
+].join(",");
+
 /**
  * What each program may do; a program that is not here may do nothing.
  *
  * `spiderpool` connects to a unix socket and writes a log, at paths that a network configuration
- * names: Deno takes `net`, `read` and `write` for the one, and the paths are not known here.
+ * names: Deno takes `net`, `read` and `write` for the one, and the paths are not known here. Nor
+ * are the agent's: its socket, its configuration and the kubelet's folder are where settings say.
  */
 const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ["spiderpool", [
@@ -39,43 +53,59 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ["coordinator", ["--allow-env=CNI_COMMAND"]],
   ["ifacer", ["--allow-env=CNI_COMMAND"]],
   ["vlan", ["--allow-env=CNI_COMMAND"]],
+  ["spiderpool-agent", [
+    `--allow-env=${AGENT_ENVIRONMENT}`,
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+  ]],
 ]);
 
-/** Programs that a container runtime starts, for each NIC of each pod. */
-export const PLUGIN_NAMES: readonly string[] = [...PERMISSIONS.keys()];
+/** Programs that are one script each. */
+export const SCRIPT_NAMES: readonly string[] = [...PERMISSIONS.keys()];
 
-/** The file of `RUNTIME_FOLDER` with all that a plugin is. */
-export function pluginScript(plugin: string): string {
-  return `${plugin}.script.js`;
+/** The file of `RUNTIME_FOLDER` with all that a program is. */
+export function scriptFile(program: string): string {
+  return `${program}.script.js`;
 }
 
 /**
- * Text of the module that starts a plugin: it has the plugin's script as text, and runs it.
+ * Text of the module that starts a program: it has the program's script as text, and runs it.
  *
  * Deno looks through each module for what it imports, which takes half the time of a plugin's start
- * (9 ms of CPU for 110 kB, where an empty program takes 16 ms). Text is left alone. The plugin's
- * end is waited for, so one that never ends is an error and not a success.
+ * (9 ms of CPU for 110 kB, where an empty program takes 16 ms) and 18 MB of the agent's memory for
+ * as long as it runs. Text is left alone. The program's end is waited for, so one that never ends
+ * is an error and not a success.
  */
-export function pluginStarterText(plugin: string): string {
+export function starterText(program: string): string {
   return [
-    `import script from "./${pluginScript(plugin)}" with { type: "text" };`,
+    `import script from "./${scriptFile(program)}" with { type: "text" };`,
+    ...(isPlugin(program) ? [] : ['import { createRequire } from "node:module";']),
     "const module = { exports: {} };",
-    'new Function("module", script)(module);',
+    isPlugin(program)
+      ? 'new Function("module", script)(module);'
+      : 'new Function("module", "require", script)(module, createRequire(import.meta.url));',
     "Deno.exitCode = await module.exports.start();",
     "",
   ].join("\n");
 }
 
-/** Source of a plugin's script. @param root Folder of the source tree. */
-export function pluginEntryText(plugin: string, root: URL): string {
+/** Source of a program's script. @param root Folder of the source tree. */
+export function entryText(program: string, root: URL): string {
+  const entry = isPlugin(program) ? `cni/${program}/main.ts` : "src/agent/main.ts";
   return [
-    `import { run } from "${new URL(`cni/${plugin}/main.ts`, root)}";`,
+    `import { run } from "${new URL(entry, root)}";`,
     `import { processPorts } from "${new URL("src/base/program.ts", root)}";`,
     "export function start() {",
-    "  return run(processPorts(Deno, { args: Deno.args }));",
+    "  return run(processPorts(Deno, { args: Deno.args.slice(1) })); // The first is its name.",
     "}",
     "",
   ].join("\n");
+}
+
+/** Whether a container runtime starts it; such a program imports nothing of Node that acts. */
+function isPlugin(program: string): boolean {
+  return program !== "spiderpool-agent";
 }
 
 /**

@@ -10,12 +10,12 @@ import { fetchDeno } from "../vm/deno_binary.ts";
 import type { Architecture } from "./arguments.ts";
 import { ownArchitecture, targetOf } from "./deno_binary.ts";
 import {
+  entryText,
   launcherText,
-  PLUGIN_NAMES,
-  pluginEntryText,
-  pluginScript,
-  pluginStarterText,
   RUNTIME_FOLDER,
+  SCRIPT_NAMES,
+  scriptFile,
+  starterText,
 } from "./launcher.ts";
 
 const REACH_TIMEOUT_MS = 3_000;
@@ -113,11 +113,11 @@ async function layOut(file: string, { architecture, ports }: Target): Promise<vo
   const bundle = ["bundle", "--platform=deno"];
   await deno([...bundle, "--code-splitting", "--outdir", runtime, "main.ts"], {});
   const entry = path.join(runtime, "entry.ts");
-  for (const plugin of PLUGIN_NAMES) {
-    const script = path.join(runtime, pluginScript(plugin));
-    await Deno.writeTextFile(entry, pluginEntryText(plugin, new URL("../../", import.meta.url)));
+  for (const program of SCRIPT_NAMES) {
+    const script = path.join(runtime, scriptFile(program));
+    await Deno.writeTextFile(entry, entryText(program, new URL("../../", import.meta.url)));
     await deno([...bundle, "--format=cjs", "--config=deno.json", "-o", script, entry], {});
-    await Deno.writeTextFile(path.join(runtime, `${plugin}.js`), pluginStarterText(plugin));
+    await Deno.writeTextFile(path.join(runtime, `${program}.js`), starterText(program));
   }
   await Deno.remove(entry);
   await Deno.writeTextFile(file, launcherText());
