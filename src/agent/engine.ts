@@ -220,7 +220,10 @@ export class IpamEngine implements AgentEngine {
     } catch (error) {
       if (error instanceof StoreFailure) return err(refusalOf(error));
       if (!(error instanceof DeadlineError)) throw error;
-      const cause = this.#parts.settler.problemOf(deadline.signal) ?? errorText(error);
+      const { settler, lifetime } = this.#parts;
+      // What several requests wait for is read with the agent's own signal.
+      const cause = settler.problemOf(deadline.signal) ?? settler.problemOf(lifetime) ??
+        errorText(error);
       return err({ code: "deadline", what, cause });
     }
   }
@@ -274,7 +277,7 @@ function partsOf(
   return {
     ...{ ports, settings, settler, view, reader, book, claims, claimer, versions, metrics },
     lifetime,
-    owners: new Owners(settler),
+    owners: new Owners(settler, { lifetime }),
     endpoints: new KnownEndpoints(settler),
   };
 }

@@ -66,7 +66,10 @@ export class Settler {
     this.#ports = ports;
   }
 
-  /** What the calls with this signal last had to be repeated for; for messages. */
+  /**
+   * What the calls with this signal last had to be repeated for, for messages; `undefined` again
+   * once such a read was answered.
+   */
   problemOf(signal: AbortSignal): string | undefined {
     return this.#problems.get(signal)?.message;
   }
@@ -96,7 +99,10 @@ export class Settler {
       const result = await this.#gate.pass(() => call({ signal, timeoutMs: CALL_MS_MAX }), {
         signal,
       });
-      if (result.ok || !passesByItself(result.error)) return result;
+      if (result.ok || !passesByItself(result.error)) {
+        if (attempt > 0) this.#problems.delete(signal);
+        return result;
+      }
       await this.#pause(attempt, { error: result.error, signal });
     }
   }
