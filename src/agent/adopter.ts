@@ -14,14 +14,18 @@ import { PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { type AdoptedPod, markedPool, planAdoption } from "../ipam/adoption.ts";
 import { LeaseCandidate } from "../kube/lease.ts";
+import { ADOPTION_LEASE, ANY_POOL } from "./adopted_pools.ts";
 import type { AgentParts } from "./parts.ts";
 
-/** Lease of whoever takes records over. */
-export const ADOPTION_LEASE = "spiderpool-adoption";
 /** Milliseconds until pools that could not be taken over are tried again. */
 const RETRY_MS = 2_000;
 /** Milliseconds after which is looked again although nothing was told. */
 const LOOK_MS = 60_000;
+/**
+ * Milliseconds between two looks of an agent at the Lease that another holds, unless an ADD waits:
+ * each of a thousand agents stands for election.
+ */
+const LEASE_LOOK_MS = 60_000;
 /** Claims that are created at a time. */
 const CREATES_AT_ONCE = 32;
 
@@ -39,7 +43,7 @@ export class Adopter {
 
   /** Stands for election and works until the signal aborts. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { ports: { store, clock, random }, settings } = this.#parts;
+    const { ports: { store, clock, random }, settings, unadopted } = this.#parts;
     const key: ObjectKey = { namespace: settings.ipam.agentNamespace, name: ADOPTION_LEASE };
     const candidate = new LeaseCandidate({
       store,
@@ -47,7 +51,9 @@ export class Adopter {
       random,
       key,
       identity: settings.identity,
+      lookMs: LEASE_LOOK_MS,
     });
+    using _bell = unadopted.listen(ANY_POOL, () => candidate.hurry());
     await candidate.run({ signal, work: (options) => this.#lead(options) });
   }
 

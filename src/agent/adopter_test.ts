@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { SPIDER_ENDPOINTS } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
+import type { Pod } from "../api/kubernetes/pod.ts";
+import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
 import { expectOk } from "../base/result.ts";
+import { type Lease, LEASES } from "../kube/lease.ts";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
+import { ADOPTION_LEASE } from "./adopted_pools.ts";
 
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
 
@@ -49,4 +54,63 @@ Deno.test("agents share a pool that one of them took over", async () => {
   const one = await rig.addresses(await rig.pod("a", { annotations }));
   const two = await rig.addresses(await rig.pod("b", { annotations, node: "n2" }));
   assert.notDeepEqual(one, two);
+});
+
+const HELD_ELSEWHERE: Lease = {
+  apiVersion: "coordination.k8s.io/v1",
+  kind: "Lease",
+  metadata: { namespace: "spiderpool", name: ADOPTION_LEASE },
+  spec: { holderIdentity: "dead", leaseDurationSeconds: 15 },
+};
+
+/** A pod of the StatefulSet `web` whose address 10.6.0.10 the reference recorded. */
+async function keptPod(rig: AgentRig): Promise<Pod> {
+  await rig.make(LEASES, HELD_ELSEWHERE);
+  const template = { spec: { containers: [] } };
+  const metadata = { name: "web", namespace: "default" };
+  const set = STATEFUL_SETS.parse({ metadata, spec: { replicas: 1, template } });
+  await rig.make(STATEFUL_SETS, expectOk(set, "a StatefulSet"));
+  const pool = SPIDER_IP_POOLS.parse({
+    metadata: { name: "p4" },
+    spec: { subnet: "10.6.0.0/16", ips: ["10.6.0.10-10.6.0.99"] },
+    status: {
+      allocatedIPs: JSON.stringify({ "10.6.0.10": { pod: "default/web-0", podUid: "old" } }),
+      allocatedIPCount: 1,
+    },
+  });
+  await rig.make(SPIDER_IP_POOLS, expectOk(pool, "a pool"));
+  const endpoint = SPIDER_ENDPOINTS.parse({
+    metadata: { name: "web-0", namespace: "default" },
+    status: {
+      current: {
+        uid: "old",
+        node: "n1",
+        ips: [{ interface: "eth0", ipv4: "10.6.0.10/16", ipv4Pool: "p4", vlan: 0 }],
+      },
+      ownerControllerType: "StatefulSet",
+      ownerControllerName: "web",
+    },
+  });
+  await rig.make(SPIDER_ENDPOINTS, expectOk(endpoint, "an endpoint"));
+  const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: "web" };
+  return await rig.pod("web-0", { annotations, owner });
+}
+
+Deno.test("a kept pod waits for its address until its pool's records are taken over", async () => {
+  await using rig = await AgentRig.start({ nodes: [] });
+  const pod = await keptPod(rig);
+  await rig.startAgent("n1");
+  assert.deepEqual(await rig.addresses(pod), ["10.6.0.10/16"]);
+});
+
+Deno.test("a kept pod gets no other address while its pool's records are not read", async () => {
+  await using rig = await AgentRig.start({ nodes: [] });
+  const pod = await keptPod(rig);
+  const key = { name: "p4" };
+  const stored = expectOk(await rig.store.get(SPIDER_IP_POOLS, key, rig), "it is there");
+  const broken = { ...stored, status: { ...stored.status, allocatedIPs: "{" } };
+  expectOk(await rig.store.replaceStatus(SPIDER_IP_POOLS, broken, rig), "written");
+  await rig.startAgent("n1");
+  assert.match(await rig.refusal(pod), /10\.6\.0\.10.*"p4" have not been taken over.*the Lease/s);
+  assert.deepEqual(await rig.claims(), []);
 });

@@ -10,14 +10,10 @@ import type { Refusal } from "../ipam/refusal.ts";
 import { type NicSelection, selectPools } from "../ipam/selection.ts";
 import { poolsOf, readWish, type Wish } from "../ipam/wish.ts";
 import { type Adding, holderOf } from "./adding.ts";
+import { untilAdopted } from "./adopted_pools.ts";
 import type { Claimed, ClaimWish } from "./claimer.ts";
 import type { AgentParts } from "./parts.ts";
 import type { Reserved } from "./pool_reader.ts";
-
-/** Milliseconds between two looks whether a pool's records were taken over by now. */
-const ADOPTION_LOOK_MS = 200;
-/** Milliseconds that an ADD waits for that. */
-const ADOPTION_WAIT_MS = 20_000;
 
 /** What the pod's user asked for, and the pools that it may mean. */
 export interface ReadWish {
@@ -119,33 +115,15 @@ async function masterSubnets(
   return await parts.ports.masterSubnets({ netns: args.netNamespace, nic: args.ifName });
 }
 
-/** Waits a while for pools whose records are still being taken over (design.md 2.3). */
-async function adoptedPools(
-  { reader, ports }: AgentParts,
+/** Waits for pools that an address may come from. */
+function adoptedPools(
+  parts: AgentParts,
   { adding: { signal }, read }: { readonly adding: Adding; readonly read: ReadWish },
 ): Promise<ReadonlyMap<string, PoolReading>> {
-  const { clock } = ports;
-  const untilMs = clock.monotonicMs() + ADOPTION_WAIT_MS;
-  const found = new Map(read.pools);
   const isDefault = read.wish.rule === "default";
-  for (;;) {
-    const waiting = [...found].filter(([, reading]) => isUnadopted(reading, { isDefault }))
-      .map(([name]) => name);
-    if (waiting.length === 0 || clock.monotonicMs() >= untilMs) return found;
-    await clock.sleep(ADOPTION_LOOK_MS, { signal });
-    for (const name of waiting) found.set(name, await reader.readLive(name, { signal }));
-  }
-}
-
-/** @param options.isDefault Whether only pools count that are the cluster's default. */
-function isUnadopted(
-  reading: PoolReading,
-  { isDefault }: { readonly isDefault: boolean },
-): boolean {
-  if (reading.kind !== "facts") return false;
-  const { facts } = reading;
-  if (facts.isAdopted || facts.isTerminating || facts.isDisabled) return false;
-  return facts.isDefault || !isDefault;
+  const matters = (facts: PoolFacts): boolean =>
+    !facts.isTerminating && !facts.isDisabled && (facts.isDefault || !isDefault);
+  return untilAdopted(parts, { pools: read.pools, matters, signal });
 }
 
 interface NicClaim extends ClaimWish {

@@ -37,6 +37,7 @@ import type { AgentEngine, ServiceFailure, ServiceOptions, ServiceResult } from 
 import { Settler } from "./settler.ts";
 import { SETTLE_GAP_MS, Settling } from "./settle_flow.ts";
 import { Joint, Turns } from "./turns.ts";
+import { Bell } from "./waiting.ts";
 
 export type { EnginePorts, EngineSettings } from "./parts.ts";
 
@@ -277,6 +278,7 @@ function partsOf(
   return {
     ...{ ports, settings, settler, view, reader, book, claims, claimer, versions, metrics },
     lifetime,
+    unadopted: new Bell(),
     owners: new Owners(settler, { lifetime }),
     endpoints: new KnownEndpoints(settler),
   };

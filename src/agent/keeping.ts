@@ -10,11 +10,12 @@ import { VIRTUAL_MACHINE_INSTANCE_MIGRATIONS } from "../api/kubernetes/kube_virt
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { reboundClaim } from "../ipam/claim.ts";
 import { addressesOf, type EndpointAddress } from "../ipam/endpoint.ts";
-import type { PoolFacts } from "../ipam/pool_facts.ts";
+import type { PoolFacts, PoolReading } from "../ipam/pool_facts.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { rebindDecision } from "../ipam/sticky.ts";
 import { positionalNic } from "../ipam/wish.ts";
 import { type Adding, confirmPod, holderOf } from "./adding.ts";
+import { ADOPTION_LEASE, untilAdopted } from "./adopted_pools.ts";
 import type { AgentParts } from "./parts.ts";
 
 /** Tries to take over one claim that others change at the same time. */
@@ -88,7 +89,12 @@ export async function keepAddress(
   const name = formatObjectName(place.address);
   for (let attempt = 0; attempt < REBINDS_MAX; attempt++) {
     const claim = await settler.get(SPIDER_IPS, { name }, { signal });
-    if (claim === undefined) return ok(await makeAgain(parts, wish));
+    if (claim === undefined) {
+      const adoption = await adoptionOf(parts, wish);
+      if (adoption === "done") return ok(await makeAgain(parts, wish));
+      if (adoption === "waited") continue; // The claim may be there by now.
+      return err({ code: "unavailable", message: tellUnadopted(place) });
+    }
     const decision = await decide(parts, { ...wish, claim });
     if (!decision.ok) return decision;
     if (decision.value === "lost") return ok(undefined);
@@ -150,6 +156,31 @@ export function isKeptFor({ keeper, args }: Adding, { spec }: SpiderIp): boolean
   if (keeper === undefined || spec.podNamespace !== args.podNamespace) return false;
   if (spec.owner?.kind !== keeper.kind || spec.owner.name !== keeper.name) return false;
   return keeper.kind !== "StatefulSet" || spec.podName === args.podName;
+}
+
+/**
+ * Whether the claim's absence means anything: not before the records of its pool were taken over.
+ *
+ * @returns `waited`: they were only just now.
+ */
+async function adoptionOf(
+  parts: AgentParts,
+  { adding: { signal }, place: { pool } }: Place,
+): Promise<"done" | "waited" | "not"> {
+  const pools = await parts.reader.read([pool], { signal });
+  if (!isUnadopted(pools.get(pool))) return "done";
+  const later = await untilAdopted(parts, { pools, matters: () => true, signal });
+  return isUnadopted(later.get(pool)) ? "not" : "waited";
+}
+
+function isUnadopted(reading: PoolReading | undefined): boolean {
+  return reading?.kind === "facts" && !reading.facts.isAdopted;
+}
+
+function tellUnadopted({ address, pool }: EndpointAddress): string {
+  return `Cannot give the pod its address "${formatAddress(address)}": the records of IPPool ` +
+    `"${pool}" have not been taken over; the log of the agent that holds the Lease ` +
+    `"${ADOPTION_LEASE}" says why`;
 }
 
 /** Creates a claim that is gone although its pod lives: somebody deleted it. */

@@ -17,6 +17,7 @@ import type { PoolBook } from "./pool_book.ts";
 import type { PoolReader } from "./pool_reader.ts";
 import type { SeenVersions } from "./seen_versions.ts";
 import type { Settler } from "./settler.ts";
+import type { Bell } from "./waiting.ts";
 
 /** What an engine does to the outside. */
 export interface EnginePorts {
@@ -59,6 +60,8 @@ export interface AgentParts {
   readonly endpoints: KnownEndpoints;
   readonly versions: SeenVersions;
   readonly metrics: AgentMetrics;
+  /** Rung under `ANY_POOL` while an ADD waits until the records of a pool are taken over. */
+  readonly unadopted: Bell;
   /** Ends with the agent: for work that no request owns. */
   readonly lifetime: AbortSignal;
 }

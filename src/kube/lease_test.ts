@@ -68,13 +68,14 @@ interface Candidate {
 
 function startCandidate(
   name: string,
-  { store, clock, random }: {
+  { store, clock, random, lookMs }: {
     readonly store: ObjectStore;
     readonly clock: MachineClock;
     readonly random: Random;
+    readonly lookMs?: number;
   },
 ): Candidate {
-  const lease = new LeaseCandidate({ store, clock, random, key: KEY, identity: name });
+  const lease = new LeaseCandidate({ store, clock, random, key: KEY, identity: name, lookMs });
   const stop = new AbortController();
   const candidate: Candidate = {
     name,
@@ -181,6 +182,57 @@ Deno.test("LeaseCandidate gives the Lease up when stopped, and the next leads so
   await stopCandidate(a);
   await base.advance(3_300);
   assert.equal(b.lease.isLeader, true);
+  await stopCandidate(b);
+});
+
+Deno.test("LeaseCandidate looks rarely where it may, and soon when it is hurried", async () => {
+  const base = new ManualClock();
+  const random = seededRandom(1);
+  using store = openMemoryStore({ clock: base, random });
+  const clock = new MachineClock(base, { rate: 1, offsetMs: 0 });
+  const a = startCandidate("a", { store, clock, random });
+  await settle();
+  let looks = 0;
+  const counted = {
+    get: (...args: Parameters<ObjectStore["get"]>) => {
+      looks++;
+      return store.get(...args);
+    },
+    replace: (...args: Parameters<ObjectStore["replace"]>) => store.replace(...args),
+  } as Partial<ObjectStore> as ObjectStore;
+  const b = startCandidate("b", { store: counted, clock, random, lookMs: 60_000 });
+  await base.advance(600_000);
+  assert.ok(looks >= 7 && looks <= 21, `${looks} looks in ten minutes`);
+  assert.equal(b.terms, 0);
+  looks = 0;
+  for (let ms = 0; ms < 60_000; ms += 100) {
+    b.lease.hurry();
+    await base.advance(100);
+  }
+  assert.ok(looks >= 18 && looks <= 57, `${looks} looks in a minute of hurry`);
+  await stopCandidate(a);
+  b.lease.hurry();
+  await base.advance(3_300);
+  assert.equal(b.lease.isLeader, true);
+  await stopCandidate(b);
+});
+
+Deno.test("LeaseCandidate leads where the leader died, without any hurry", async () => {
+  const base = new ManualClock();
+  const random = seededRandom(1);
+  using store = openMemoryStore({ clock: base, random });
+  const clock = new MachineClock(base, { rate: 1, offsetMs: 0 });
+  const dead = new MachineClock(base, { rate: 1, offsetMs: 0 });
+  const a = startCandidate("a", { store, clock: dead, random });
+  await settle();
+  const b = startCandidate("b", { store, clock, random, lookMs: 60_000 });
+  await base.advance(20_000);
+  dead.pause();
+  await base.advance(180_000);
+  assert.equal(b.lease.isLeader, true);
+  dead.resume();
+  await base.advance(20_000);
+  await stopCandidate(a);
   await stopCandidate(b);
 });
 
