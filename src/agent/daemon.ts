@@ -7,6 +7,7 @@ import {
   API_SERVER_ASK_MS,
   API_SERVER_RETRY_MS_MAX,
   API_SERVER_RETRY_MS_MIN,
+  ENGINE_LOOK_MS,
   PROBE_CONNECTIONS_MAX,
   STOP_ABORT_MS,
 } from "../base/limits.ts";
@@ -124,6 +125,7 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   await using parts = new AsyncDisposableStack();
   const { engine } = cluster;
   parts.use(startEngine(engine, { ports, log, fail: ended.reject }));
+  parts.use(startWatching(engine, { ports, log }));
   await Promise.race([engine.ready({ signal: stop }), untilAborted(stop), ended.promise]);
   stop.throwIfAborted();
   let hasStarted = false;
@@ -187,6 +189,32 @@ function startEngine(
       work.abort(new DaemonFailure("The agent stops"));
       await Promise.race([running, untilAborted(deadline.signal)]);
       if (deadline.signal.aborted) log.error("the engine does not end");
+    },
+  };
+}
+
+/** Says in the log what is wrong with the engine, once for each problem, until it is disposed. */
+function startWatching(engine: AgentEngine, { ports: { clock }, log }: Running): AsyncDisposable {
+  const end = new AbortController();
+  async function watch(): Promise<void> {
+    let said: string | undefined;
+    for (;;) {
+      await clock.sleep(ENGINE_LOOK_MS, end);
+      const { problem } = engine;
+      if (problem !== undefined && problem !== said) {
+        log.warn("the engine is hindered", { problem });
+      }
+      if (problem === undefined && said !== undefined) log.info("the engine is well again");
+      said = problem;
+    }
+  }
+  const watching = watch().catch((error) => {
+    if (!end.signal.aborted) log.error("nobody looks at the engine any more", { error });
+  });
+  return {
+    [Symbol.asyncDispose]: () => {
+      end.abort();
+      return watching;
     },
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { AGENT_PATHS, RUNTIME_PATHS } from "../api/agent.ts";
 import {
   API_SERVER_RETRY_MS_MAX,
+  ENGINE_LOOK_MS,
   HTTP_STOP_SETTLE_MS,
   STOP_ABORT_MS,
   STOP_GRACE_MS,
@@ -257,6 +258,23 @@ Deno.test("a daemon ends when a listener ends by itself", async () => {
   world.socketListener.close();
   await world.clock.advance(QUIET_STOP_MS);
   assert.equal(await ending, 1);
+});
+
+Deno.test("what hinders the engine is said once, and that it is over", async () => {
+  const world = new AgentWorld();
+  world.engine.isReady = false;
+  world.engine.problem = "Cannot list spiderippools: forbidden";
+  const { ending } = await start(world);
+  await world.clock.advance(3 * ENGINE_LOOK_MS);
+  const ofEngine = (): readonly string[] => {
+    return world.logged.filter((text) => text.startsWith("the engine"));
+  };
+  assert.deepEqual(ofEngine(), ["the engine is hindered"]);
+  world.engine.problem = undefined;
+  await world.clock.advance(2 * ENGINE_LOOK_MS);
+  assert.deepEqual(ofEngine(), ["the engine is hindered", "the engine is well again"]);
+  world.terminate();
+  assert.equal(await ending, 0);
 });
 
 Deno.test("metrics are served where they are wanted", async () => {

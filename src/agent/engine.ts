@@ -69,6 +69,11 @@ export class IpamEngine implements AgentEngine {
     return this.#isLoaded && this.#parts.view.hasSynced;
   }
 
+  /** Why a copy is not up to date. */
+  get problem(): string | undefined {
+    return this.#parts.view.problem;
+  }
+
   /** Resolves once it serves. */
   async ready({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     await this.#parts.view.waitForSync({ signal });

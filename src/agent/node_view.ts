@@ -79,6 +79,15 @@ export class NodeView {
     return this.#all().every(({ hasSynced }) => hasSynced);
   }
 
+  /** Why a copy's last list or watch ended, until it goes well again. */
+  get problem(): string | undefined {
+    for (const informer of this.#all()) {
+      const { error } = informer.status();
+      if (error !== undefined) return error.message;
+    }
+    return undefined;
+  }
+
   /** The pod as the API has it now; `undefined` if there is none. */
   livePod(key: ObjectKey, options: { readonly signal: AbortSignal }): Promise<Pod | undefined> {
     return this.#settler.get(PODS, key, options);
@@ -112,7 +121,7 @@ export class NodeView {
     return (known ?? await this.#settler.get(kind, key, { signal }))?.metadata;
   }
 
-  #all(): readonly Pick<Informer<StoredObject>, "run" | "waitForSync" | "hasSynced">[] {
+  #all(): readonly Pick<Informer<StoredObject>, "run" | "waitForSync" | "hasSynced" | "status">[] {
     return [this.pods, this.#node, this.pools, this.reserved, this.#namespaces];
   }
 }

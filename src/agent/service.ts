@@ -57,4 +57,6 @@ export interface AgentEngine extends AgentService {
   ready(options: ServiceOptions): Promise<void>;
   /** Whether `ready` would resolve at once. */
   readonly isReady: boolean;
+  /** What keeps it from seeing the cluster as it is, as one sentence; `undefined` for nothing. */
+  readonly problem: string | undefined;
 }

@@ -61,6 +61,8 @@ export const API_SERVER_ASK_MS = 5_000;
 export const API_SERVER_RETRY_MS_MIN = 500;
 /** Milliseconds between two tries at most. */
 export const API_SERVER_RETRY_MS_MAX = 15_000;
+/** Milliseconds between two looks for what hinders an engine. */
+export const ENGINE_LOOK_MS = 10_000;
 /** Milliseconds that requests in flight have to end when a program is told to stop. */
 export const STOP_GRACE_MS = 25_000;
 /** Milliseconds that they have to give up after that, and then what else runs. */

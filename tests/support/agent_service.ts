@@ -72,6 +72,7 @@ export class RecordingService implements AgentEngine {
   /** Answers wait for it, or for their signal's abort; set it to hold requests. */
   held: Promise<void> | undefined;
   isReady = true;
+  problem: string | undefined;
 
   add(args: IpamAddArgs, options: ServiceOptions): ServiceResult<IpamAddResponse> {
     return this.#answer("add", { args, options, value: ADD_ANSWER });
