@@ -1,14 +1,13 @@
 /** Asks an agent over its socket whether it serves, as a plugin does first. */
-import { AGENT_PATHS } from "../api/agent.ts";
+import { AGENT_PATHS, AGENT_STATUS } from "../api/agent.ts";
+import { unreachable } from "../base/assert.ts";
 import { type Clock, startDeadline } from "../base/clock.ts";
 import { PROBE_MS } from "../base/limits.ts";
 import { errorText } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { type AgentConnection, ask, type AskRefusal } from "../cni/agent_client.ts";
 import type { ByteStream } from "./http/connection.ts";
 import type { SocketPorts } from "./socket_file.ts";
-
-/** Bytes in which the status of an answer is looked for. */
-const STATUS_BYTES_MAX = 256;
 
 /**
  * Asks once.
@@ -29,36 +28,53 @@ export async function askHealthy(
     what: "the agent's answer",
     signal,
   });
-  const late = Promise.withResolvers<never>();
-  late.promise.catch(() => {}); // Nobody waits for it when the answer is there in time.
-  const end = (): void => late.reject(deadline.signal.reason);
+  const late = Promise.withResolvers<undefined>();
+  const end = (): void => late.resolve(undefined);
   deadline.signal.addEventListener("abort", end, { once: true });
   if (deadline.signal.aborted) end();
-  const connecting = sockets.connect(path);
+  const connecting = sockets.connect(path).then(closedOnce);
   try {
     const connection = await Promise.race([connecting, late.promise]);
-    const head = await Promise.race([exchange(connection), late.promise]);
-    if (/^HTTP\/1\.1 200 /.test(head)) return ok(undefined);
-    const line = JSON.stringify(head.split("\r\n")[0] ?? "");
-    return err(`Cannot use the agent on "${path}": it answers ${line} to whether it serves`);
+    const question = { method: "GET", target: AGENT_PATHS.healthy } as const;
+    const answer = connection === undefined
+      ? err<AskRefusal>({ code: "aborted" })
+      : await ask(connection, question, { signal: deadline.signal });
+    if (answer.ok && answer.value.status === AGENT_STATUS.ok) return ok(undefined);
+    const why = answer.ok
+      ? `it answers ${answer.value.status} to whether it serves`
+      : sayRefusal(answer.error, deadline.signal);
+    return err(`Cannot use the agent on "${path}": ${why}`);
   } catch (error) {
     return err(`Cannot reach the agent on "${path}": ${errorText(error)}`);
   } finally {
-    connecting.then((connection) => connection.close(), () => {}); // It may come after the end.
+    connecting.then((connection) => connection[Symbol.dispose](), () => {}); // However late it is.
   }
 }
 
-/** The beginning of the answer. */
-async function exchange(connection: ByteStream): Promise<string> {
-  const question = `GET ${AGENT_PATHS.healthy} HTTP/1.1\r\nHost: \r\nConnection: close\r\n\r\n`;
-  const bytes = new TextEncoder().encode(question);
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-  let head = "";
-  const chunk = new Uint8Array(STATUS_BYTES_MAX);
-  while (!head.includes("\r\n") && head.length < STATUS_BYTES_MAX) {
-    const size = await connection.read(chunk);
-    if (size === null) break;
-    head += new TextDecoder("latin1").decode(chunk.subarray(0, size));
+function sayRefusal(refusal: AskRefusal, signal: AbortSignal): string {
+  switch (refusal.code) {
+    case "aborted":
+      return errorText(signal.reason);
+    case "cut":
+      return `the connection ended before the answer (${errorText(refusal.cause ?? "no error")})`;
+    case "not_http":
+      return `its answer is no HTTP: ${refusal.what}`;
+    case "too_long":
+      return "its answer is too long";
+    default:
+      return unreachable(refusal);
   }
-  return head;
+}
+
+/** A connection that may be closed more than once. */
+function closedOnce(stream: ByteStream): AgentConnection {
+  let isClosed = false;
+  return {
+    read: (into) => stream.read(into),
+    write: (bytes) => stream.write(bytes),
+    [Symbol.dispose]: () => {
+      if (!isClosed) stream.close();
+      isClosed = true;
+    },
+  };
 }
