@@ -58,6 +58,9 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    // For `match_master_subnet`: libc, and the addresses of the node.
+    "--allow-ffi",
+    "--allow-sys=networkInterfaces",
   ]],
 ]);
 

@@ -12,6 +12,7 @@ import type { Cluster } from "./daemon.ts";
 import { type EnginePorts, IpamEngine } from "./engine.ts";
 import type { HttpListener } from "./http/server.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
+import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
 import type { AgentEngine } from "./service.ts";
@@ -56,8 +57,11 @@ function makeEngine(
 ): AgentEngine {
   return new IpamEngine({
     ...parts,
-    // Only `match_master_subnet` asks for it: its pools are then left out, with this reason.
-    masterSubnets: () => Promise.resolve(err("this version cannot look into a pod's network")),
+    masterSubnets: masterSubnetsOf({
+      driverOf,
+      sysfs: sysfsAt("/sys"),
+      nodeAddresses: () => Deno.networkInterfaces(),
+    }),
     sandboxOf: (uid) => podFolderOf(uid, { root, isFolder }),
   }, { ipam, nodeName, identity: `${podName}-${crypto.randomUUID()}` });
 }
