@@ -6,7 +6,7 @@
 #   scripts/setup.sh kernel       and what kernel tests need
 #   scripts/setup.sh vm           and QEMU for `deno task test:vm`
 #   scripts/setup.sh vm-arm64     and QEMU for the arm64 machine
-#   scripts/setup.sh cluster      and what `deno task cluster` and `deno task e2e` need
+#   scripts/setup.sh cluster      and what `deno task cluster`, `e2e` and `test:agent` need
 #   scripts/setup.sh all          kernel, vm and cluster
 set -eu
 
@@ -119,7 +119,8 @@ go_is_new_enough() {
 setup_cluster() {
   setup_kernel
   install_packages containerd runc "$(package containernetworking-plugins containernetworking-plugins)" \
-    "$(package conntrack conntrack-tools)" "$(package libc-bin glibc-common)"
+    "$(package conntrack conntrack-tools)" "$(package libc-bin glibc-common)" \
+    "$(package prometheus golang-github-prometheus)"
   if go_is_new_enough; then return 0; fi
   if has curl && curl -fsSI --connect-timeout 5 https://dl.k8s.io >/dev/null 2>&1; then return 0; fi
   refuse "Cannot build Kubernetes: Go $GO_VERSION_MIN or newer was not found and its official builds \

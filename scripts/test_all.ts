@@ -11,6 +11,7 @@ const STAGES = [
   "sim",
   "test:contract",
   "test:build",
+  "test:agent",
   "test:kernel",
   "test:vm",
   "test:rig",

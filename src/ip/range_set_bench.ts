@@ -1,6 +1,6 @@
 /**
  * Sets of addresses on the path of one ADD, for a /24, a /8 and an IPv6 /48: within a group the
- * times should be alike, because they depend on ranges, not on addresses. `deno task bench`.
+ * times should be alike, because they depend on ranges, not on addresses. `deno task bench:micro`.
  */
 import { seededRandom } from "../base/random.ts";
 import { expectOk } from "../base/result.ts";
