@@ -9,9 +9,10 @@ export const PLUGIN_NAMES = ["spiderpool", "coordinator", "ifacer", "vlan"] as c
 /** Folder beside launchers with what they start; not there where the names are an executable. */
 export const PLUGIN_RUNTIME = "spiderpool.runtime";
 
-/** Files of the runtime that launchers name; what they load in turn has the hash in its name. */
 const DENO = "deno";
 const MAIN = "main.js";
+/** Files of the runtime that launchers start; what those load has a dot or a hash in its name. */
+const STARTED = /^[a-z-]+\.js$/;
 /** Begins the names of files that are not whole yet. */
 const PART_PREFIX = ".spiderpool-install-";
 /** Plugins that began with the older files have loaded all of them by then. */
@@ -176,8 +177,9 @@ async function readSource(
   if (runtime === undefined) return ok({ runtime });
   const lacking = [DENO, MAIN].find((name) => !runtime.includes(name));
   if (lacking !== undefined) return err(sayMissing(`${from}/${PLUGIN_RUNTIME}/${lacking}`));
-  const chunks = runtime.filter((name) => name !== DENO && name !== MAIN);
-  return ok({ runtime: [...chunks, DENO, MAIN] });
+  const started = runtime.filter((name) => STARTED.test(name));
+  const loaded = runtime.filter((name) => name !== DENO && !STARTED.test(name));
+  return ok({ runtime: [...loaded, DENO, ...started] });
 }
 
 function sayMissing(path: string): string {

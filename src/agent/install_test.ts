@@ -98,15 +98,17 @@ class Disk implements PluginFolders {
   }
 }
 
-/** A build with launchers; `main.js` says which chunk it loads. */
+/** A build with launchers; what they start says what it loads. */
 function launchers(folder: string, version: string): Record<string, string> {
   const names = [...PLUGIN_NAMES, "spiderpool-agent"];
   return {
     ...Object.fromEntries(names.map((name) => [`${folder}/${name}`, `launcher ${version}`])),
     [`${folder}/spiderpool.runtime/deno`]: `deno ${version}`,
-    [`${folder}/spiderpool.runtime/main.js`]: `chunk-${version}.js`,
-    [`${folder}/spiderpool.runtime/chunk-${version}.js`]: "chunk",
-    [`${folder}/spiderpool.runtime/chunk-shared.js`]: "chunk",
+    [`${folder}/spiderpool.runtime/main.js`]: `chunk-${version}X.js`,
+    [`${folder}/spiderpool.runtime/vlan.js`]: "vlan.script.js",
+    [`${folder}/spiderpool.runtime/vlan.script.js`]: `script ${version}`,
+    [`${folder}/spiderpool.runtime/chunk-${version}X.js`]: "chunk",
+    [`${folder}/spiderpool.runtime/chunk-SHARED.js`]: "chunk",
   };
 }
 
@@ -141,11 +143,12 @@ function assertStartable(disk: Disk): void {
   for (const name of PLUGIN_NAMES) {
     const text = disk.files.get(`${TO}/${name}`)?.text;
     if (text === undefined || text.startsWith("exe ")) continue;
-    const main = disk.files.get(`${RUNTIME}/main.js`)?.text;
     assert.ok(disk.files.has(`${RUNTIME}/deno`), `${name} has its deno`);
-    assert.ok(main !== undefined, `${name} has its main.js`);
-    for (const chunk of [main, "chunk-shared.js"]) {
-      assert.ok(disk.files.has(`${RUNTIME}/${chunk}`), `${name} has ${chunk}`);
+    assert.ok(disk.files.has(`${RUNTIME}/chunk-SHARED.js`), `${name} has what all load`);
+    for (const started of ["main.js", "vlan.js"]) {
+      const loaded = disk.files.get(`${RUNTIME}/${started}`)?.text;
+      assert.ok(loaded !== undefined, `${name} has ${started}`);
+      assert.ok(disk.files.has(`${RUNTIME}/${loaded}`), `${name} has ${loaded}`);
     }
   }
 }
@@ -182,15 +185,15 @@ Deno.test("installPlugins() changes nothing the second time", async () => {
   const disk = new Disk(launchers(FROM, "1"));
   const first = await install(disk);
   assert.ok(first.ok);
-  assert.deepEqual(first.value.written.slice(0, 2).toSorted(), [
-    "spiderpool.runtime/chunk-1.js",
-    "spiderpool.runtime/chunk-shared.js",
+  const runtime = first.value.written.slice(0, -PLUGIN_NAMES.length)
+    .map((path) => path.replace("spiderpool.runtime/", ""));
+  assert.deepEqual(runtime.slice(0, 3).toSorted(), [
+    "chunk-1X.js",
+    "chunk-SHARED.js",
+    "vlan.script.js",
   ]);
-  assert.deepEqual(first.value.written.slice(2), [
-    "spiderpool.runtime/deno",
-    "spiderpool.runtime/main.js",
-    ...PLUGIN_NAMES,
-  ]);
+  assert.deepEqual(runtime.slice(3), ["deno", "main.js", "vlan.js"]);
+  assert.deepEqual(first.value.written.slice(-PLUGIN_NAMES.length), PLUGIN_NAMES);
   disk.changesLeft = 0;
   assert.deepEqual(await install(disk), { ok: true, value: { written: [], removed: [] } });
 });
@@ -214,10 +217,10 @@ Deno.test("installPlugins() keeps what older plugins load until they have loaded
   const running = installPlugins({ from: FROM, to: TO }, { ports, signal });
   await clock.advance(2_000);
   assert.equal(disk.files.get(`${TO}/vlan`)?.text, "launcher 2");
-  assert.ok(disk.files.has(`${RUNTIME}/chunk-1.js`));
+  assert.ok(disk.files.has(`${RUNTIME}/chunk-1X.js`));
   await clock.advance(2_000);
   await running;
-  assert.equal(disk.files.has(`${RUNTIME}/chunk-1.js`), false);
+  assert.equal(disk.files.has(`${RUNTIME}/chunk-1X.js`), false);
 });
 
 Deno.test("installPlugins() refuses a folder that is not whole, and changes nothing", async () => {
