@@ -7,7 +7,11 @@ export interface Kubectl {
   /** Applies objects. */
   apply(...objects: readonly unknown[]): Promise<string>;
   /** Runs a shell line in a pod; the answer holds the code as well. */
-  shell(pod: string, line: string): Promise<{ readonly code: number; readonly stdout: string }>;
+  shell(
+    pod: string,
+    line: string,
+    options?: { readonly namespace?: string },
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 }
 
 /** Uses the kubectl and kubeconfig of a cluster's folder. */
@@ -20,6 +24,7 @@ export function kubectlOf(folder: string): Kubectl {
       const list = { apiVersion: "v1", kind: "List", items: objects };
       return runOrThrow([program, "apply", "-f", "-"], { env, input: JSON.stringify(list) });
     },
-    shell: (pod, line) => run([program, "exec", pod, "--", "sh", "-c", line], { env }),
+    shell: (pod, line, { namespace = "default" } = {}) =>
+      run([program, "exec", "-n", namespace, pod, "--", "sh", "-c", line], { env }),
   };
 }

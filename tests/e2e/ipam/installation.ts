@@ -1,0 +1,79 @@
+/** A cluster of two nodes on which this project is installed, the way its manifests say. */
+import { assert } from "../../../src/base/assert.ts";
+import { cacheFolder } from "../../../scripts/cluster/components.ts";
+import { nativeDown, nativeUp } from "../../../scripts/cluster/native.ts";
+import { loadImage } from "../../../scripts/cluster/node.ts";
+import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
+import { clusterFolder, type ClusterState } from "../../../scripts/cluster/state.ts";
+import { writeAgentImage } from "../../../scripts/image.ts";
+import { type Kubectl, kubectlOf } from "../kubectl.ts";
+
+/** Where scenarios are played. Disposing it takes the cluster down. */
+export interface Installation extends AsyncDisposable {
+  readonly kubectl: Kubectl;
+  readonly state: ClusterState;
+  /** Families that pods have, IPv4 first. */
+  readonly versions: readonly (4 | 6)[];
+  /** Names of both nodes; the first is in zone "a", the second in zone "b". */
+  readonly nodes: readonly [string, string];
+}
+
+/** Longest wait for anything that must happen; nothing waits for a fixed time. */
+export const LIMIT = "240s";
+/** `LIMIT` in milliseconds. */
+export const LIMIT_MS = 240_000;
+
+const MANIFESTS = "manifests";
+
+/** Brings the cluster up and installs. What was made is taken down if a step fails. */
+export async function install(family: ClusterFamily): Promise<Installation> {
+  const options = {
+    clusters: await Deno.makeTempDir({ prefix: "clusters-" }),
+    cache: cacheFolder(Deno.env),
+    report: () => {},
+  };
+  const name = `ipam-${family}`;
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => Deno.remove(options.clusters, { recursive: true }));
+  undo.defer(() => nativeDown(name, options).then(() => {}));
+  const image = `${options.clusters}/image.tar`;
+  const [state] = await Promise.all([
+    nativeUp({ name, nodeCount: 2, family }, options),
+    writeAgentImage(image, { say: () => {} }),
+  ]);
+  await Promise.all(state.nodes.map((node) => loadImage(node, image)));
+  const kubectl = kubectlOf(clusterFolder({ ...options, name }));
+  const [first, second] = state.plan.nodes.map((node) => node.name);
+  assert(first !== undefined && second !== undefined, "the cluster has two nodes");
+  await kubectl.run("label", "node", first, "topology.kubernetes.io/zone=a");
+  await kubectl.run("label", "node", second, "topology.kubernetes.io/zone=b");
+  await applyManifests(kubectl);
+  const made = undo.move();
+  return {
+    kubectl,
+    state,
+    versions: [
+      ...(family === "ipv6" ? [] : [4] as const),
+      ...(family === "ipv4" ? [] : [6] as const),
+    ],
+    nodes: [first, second],
+    [Symbol.asyncDispose]: () => made.disposeAsync(),
+  };
+}
+
+/** What `manifests/deploy/README.md` says, command by command. */
+async function applyManifests(kubectl: Kubectl): Promise<void> {
+  const files = (await Array.fromAsync(Deno.readDir(`${MANIFESTS}/crds`))).map(({ name }) => name)
+    .filter((name) => /^spiderpool\..*\.yaml$/.test(name)).toSorted()
+    .flatMap((name) => ["-f", `${MANIFESTS}/crds/${name}`]);
+  await kubectl.run("apply", "--server-side", ...files);
+  await kubectl.run("wait", "--for=condition=Established", `--timeout=${LIMIT}`, ...files);
+  await kubectl.run("apply", "-f", `${MANIFESTS}/rbac`, "-f", `${MANIFESTS}/deploy`);
+  await agentsAreReady(kubectl);
+}
+
+/** Waits until an agent answers on every node. */
+export async function agentsAreReady(kubectl: Kubectl): Promise<void> {
+  const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent", `--timeout=${LIMIT}`];
+  await kubectl.run("rollout", "status", ...agents);
+}

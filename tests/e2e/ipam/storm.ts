@@ -1,0 +1,132 @@
+/** Agents that end: in order, by force in the middle of much work, and for good. */
+import assert from "node:assert/strict";
+import { runInside } from "../../../scripts/cluster/namespaces.ts";
+import {
+  ask,
+  type Corner,
+  deployment,
+  namespaceOf,
+  poolName,
+  pools,
+  type Scenario,
+  UNDERLAY,
+} from "./corner.ts";
+import { agentsAreReady, type Installation, LIMIT } from "./installation.ts";
+import { addressesInUse, eventually, podsOf, rolledOut, shell } from "./observed.ts";
+
+const PODS = 100;
+
+/** Running pods notice nothing when every agent is replaced. */
+export const RESTART: Scenario = {
+  name: "restart",
+  promise: "pods go on as they were while every agent is restarted",
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...pools(corner, "calm", { count: 2 }),
+    deployment(corner, "web", { replicas: 2, ippool: ask(corner, "calm") }),
+  ],
+  check: async (corner) => {
+    const { kubectl } = corner.site;
+    await rolledOut(corner, "deployment/web");
+    const before = await podsOf(corner, "web");
+    const [from, to] = before;
+    const target = to?.nics.get("net1")?.[0] ?? "";
+    const name = from?.name ?? "";
+    const begin = `ping -i 0.3 ${target} >/tmp/ping 2>&1 & echo $! >/tmp/pid`;
+    assert.equal((await shell(corner, { name, line: begin })).code, 0);
+
+    const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent"];
+    await kubectl.run("rollout", "restart", ...agents);
+    await agentsAreReady(kubectl);
+
+    const end = "pid=$(cat /tmp/pid); kill -INT $pid; " +
+      "while kill -0 $pid 2>/dev/null; do sleep 0.1; done; cat /tmp/ping";
+    const { stdout } = await shell(corner, { name, line: end });
+    assert.match(stdout, /, 0% packet loss/);
+    assert.deepEqual(await podsOf(corner, "web"), before);
+  },
+};
+
+/** Many pods at once, and agents killed twice while these start. */
+export const STORM: Scenario = {
+  name: "storm",
+  promise: `agents killed while ${PODS} pods start: nothing leaks, nothing is given twice`,
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...pools(corner, "wide", { count: PODS + 20, gateway: true }),
+    deployment(corner, "web", {
+      replicas: PODS,
+      firstNetwork: UNDERLAY,
+      networks: [],
+      ippool: ask(corner, "wide"),
+    }),
+  ],
+  check: async (corner) => {
+    for (const [position, share] of [0.2, 0.5].entries()) {
+      await eventually(`${share} of the addresses to be given`, async () => {
+        return (await inUseOf(corner)).size >= PODS * corner.site.versions.length * share;
+      });
+      await killAgent(corner, position);
+    }
+    await rolledOut(corner, "deployment/web");
+    const pods = await podsOf(corner, "web");
+    assert.equal(pods.length, PODS);
+    const addresses = pods.flatMap(({ podIps }) => podIps);
+    assert.equal(addresses.length, PODS * corner.site.versions.length, "one for each family");
+    assert.equal(new Set(addresses).size, addresses.length, "no address has two pods");
+    await eventually("the addresses in use to be those of the pods", async () => {
+      const inUse = await inUseOf(corner);
+      const isRecorded = addresses.every((address) => inUse.has(address));
+      assert.ok(isRecorded, "each address of a pod is recorded at every time");
+      return inUse.size === addresses.length;
+    });
+    const { kubectl } = corner.site;
+    const web = ["-n", corner.name, "deployment/web", `--timeout=${LIMIT}`];
+    await kubectl.run("delete", ...web, "--cascade=foreground");
+    await eventually("the addresses of the deleted pods to be free", async () => {
+      return (await inUseOf(corner)).size === 0;
+    });
+  },
+};
+
+/** Addresses of the storm's pools that are in use. */
+async function inUseOf(corner: Corner): Promise<ReadonlySet<string>> {
+  const names = corner.site.versions.map((version) => poolName(corner, { name: "wide", version }));
+  const all = [...(await addressesInUse(corner.site)).values()];
+  return new Set(all.filter(({ pool }) => names.includes(pool)).map(({ ip }) => ip));
+}
+
+/** Ends the agent of a node at once, as the kernel does when memory is short. */
+async function killAgent({ site }: Corner, position: number): Promise<void> {
+  const holder = site.state.nodes.find(({ hostname }) => hostname === site.nodes[position]);
+  assert.ok(holder !== undefined, "the node runs");
+  const script = `killed=0
+    for folder in /proc/[0-9]*; do
+      if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q 'spiderpool-agen[t] daemon'; then
+        kill -9 "\${folder#/proc/}" && killed=$((killed + 1))
+      fi
+    done
+    [ $killed -gt 0 ]`;
+  await runInside(holder, { script });
+}
+
+/** The rights in `manifests/rbac` are all that agents need: the API server refused them nothing. */
+export async function nothingWasForbidden({ kubectl }: Installation): Promise<void> {
+  const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent", "--all-pods"];
+  const lines = (await kubectl.run("logs", ...agents, "--tail=-1")).split("\n");
+  assert.ok(lines.some((line) => line.includes("agent serves")), "there is a log");
+  assert.deepEqual(lines.filter((line) => /forbidden/i.test(line)), []);
+}
+
+/** When every namespace of the scenarios is gone, so is every address. */
+export async function nothingLeaks(corners: readonly Corner[]): Promise<void> {
+  const [corner] = corners;
+  assert.ok(corner !== undefined, "there were scenarios");
+  const { kubectl } = corner.site;
+  const names = corners.map(({ name }) => name);
+  await kubectl.run("delete", "namespace", "--ignore-not-found", `--timeout=${LIMIT}`, ...names);
+  await eventually("every address to be free", async () => {
+    return (await kubectl.run("get", "spiderips", "-o", "name")).trim() === "";
+  });
+  assert.equal((await kubectl.run("get", "spiderendpoints", "-A", "-o", "name")).trim(), "");
+}

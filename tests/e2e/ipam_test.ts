@@ -1,0 +1,103 @@
+/**
+ * Addresses for real pods on a real cluster, in every family: agent and plugins from our own image,
+ * macvlan on the underlay. One cluster for a family; the scenarios' pods start together.
+ */
+import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
+import { linkKind, program, root, testWith } from "../support/require.ts";
+import { BROKEN } from "./ipam/broken.ts";
+import { type Corner, network, type Scenario } from "./ipam/corner.ts";
+import { install, type Installation } from "./ipam/installation.ts";
+import { NICS } from "./ipam/nics.ts";
+import { POOL_CHOICE } from "./ipam/pool_choice.ts";
+import { nothingLeaks, nothingWasForbidden, RESTART, STORM } from "./ipam/storm.ts";
+import { WORKLOADS } from "./ipam/workloads.ts";
+
+const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
+const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
+
+/** Played side by side: what they check last takes longest, so it has the most time. */
+const TOGETHER = [...POOL_CHOICE, ...NICS, RESTART, ...WORKLOADS, BROKEN];
+
+/** Kinds in the order in which they are made: what a pod needs comes before the pod. */
+const KINDS = ["Namespace", "NetworkAttachmentDefinition", "SpiderReservedIP", "SpiderIPPool"];
+
+/** A scenario and where it is played. */
+interface Scene {
+  readonly scenario: Scenario;
+  readonly corner: Corner;
+}
+
+function objectsOf({ scenario, corner }: Scene): readonly unknown[] {
+  return scenario.objects(corner);
+}
+
+async function applyAll(
+  { kubectl }: Installation,
+  objects: readonly unknown[],
+): Promise<void> {
+  const rank = (object: unknown): number => {
+    const { kind } = object as { readonly kind: string };
+    return KINDS.includes(kind) ? KINDS.indexOf(kind) : KINDS.length;
+  };
+  await kubectl.apply(...objects.toSorted((one, other) => rank(one) - rank(other)));
+}
+
+/** Plays a scenario; its pods then go beside the next one. A failure tells what everybody said. */
+async function play({ scenario, corner }: Scene): Promise<void> {
+  const { kubectl } = corner.site;
+  try {
+    await scenario.check(corner);
+    await kubectl.run("delete", "namespace", corner.name, "--wait=false");
+  } catch (error) {
+    const said = await Promise.all([
+      kubectl.run("get", "pods", "-n", corner.name, "-o", "wide"),
+      kubectl.run("get", "events", "-n", corner.name, "--sort-by=.lastTimestamp"),
+      kubectl.run("get", "spiderips"),
+      kubectl.run(
+        "logs",
+        "-n",
+        "spiderpool",
+        "daemonset/spiderpool-agent",
+        "--all-pods",
+        "--tail=40",
+      ),
+    ].map((text) => text.catch(String)));
+    const ends = said.map((text) => text.split("\n").slice(-60).join("\n"));
+    throw new Error(`${error}\n${ends.join("\n")}`, { cause: error });
+  }
+}
+
+for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
+  testWith({
+    name: `ipam: pods of a real cluster have their addresses (${family})`,
+    needs: [root, program("containerd"), program("nft"), linkKind("macvlan")],
+    async fn(test) {
+      await using site = await install(family);
+      const scenes = [...TOGETHER, STORM].map((scenario, position): Scene => ({
+        scenario,
+        corner: { site, name: scenario.name, block: 10 + position },
+      }));
+      await applyAll(site, [
+        network("underlay", { type: "macvlan", master: "eth1", mode: "bridge" }),
+        ...scenes.filter(({ scenario }) => scenario !== STORM).flatMap(objectsOf),
+      ]);
+      await test.step("the API server takes the examples", async () => {
+        const args = ["--dry-run=server", "--validate=strict", "-f", "manifests/examples"];
+        await site.kubectl.run("apply", ...args);
+      });
+      for (const scene of scenes) {
+        const { promise, name } = scene.scenario;
+        await test.step(`${promise} (${name})`, async () => {
+          if (scene.scenario === STORM) await applyAll(site, objectsOf(scene));
+          await play(scene);
+        });
+      }
+      await test.step("nothing is left when every pod is gone", async () => {
+        await nothingLeaks(scenes.map(({ corner }) => corner));
+      });
+      await test.step("agents have the rights that they need", async () => {
+        await nothingWasForbidden(site);
+      });
+    },
+  });
+}
