@@ -158,7 +158,7 @@ const WRONG_INPUT: Readonly<Record<string, Setup>> = {
   "a NIC that is not listed": {
     annotations: { [POOLS]: '[{"interface":"eth0","ipv4":["p1"]}]' },
     request: { nic: "net1" },
-    says: 'wrong input: annotation "ipam.spidernet.io/ippools" is for NICs "eth0", and ' +
+    says: 'wrong input: annotation "ipam.spidernet.io/ippools" is for NIC "eth0", and ' +
       'interface "net1" must be specified too; add an item for it',
   },
   "a listed NIC that no network gives": {

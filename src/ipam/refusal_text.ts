@@ -71,8 +71,10 @@ function wrongInputText(refusal: WrongInput): string {
       return `wrong input: Cannot use ${quoted(refusal.pattern)} as a pattern of pools for NIC ` +
         `${quoted(refusal.nic)}: it ${refusal.problem}`;
     case "nic_not_listed":
-      return `wrong input: annotation "${ANNOTATION_IP_POOLS}" is for NICs ` +
-        `${quotedNames(refusal.listed)}, and interface ${quoted(refusal.nic)} must be specified ` +
+      return `wrong input: annotation "${ANNOTATION_IP_POOLS}" is for ` +
+        `${refusal.listed.length === 1 ? "NIC" : "NICs"} ${
+          quotedNames(refusal.listed)
+        }, and interface ${quoted(refusal.nic)} must be specified ` +
         `too; add an item for it`;
     case "nic_beyond_list":
       return `wrong input: annotation "${ANNOTATION_IP_POOLS}" has ` +
