@@ -18,21 +18,23 @@ export async function add(call: CniCall, ports: PluginPorts): Promise<CniOutcome
   if (!setting.ok) return setting;
   const { agent, config } = setting.value;
   const { containerId, netns, ifName, args } = call.attachment;
-  const pod = readPod(args);
-  if (!pod.ok) {
-    setting.value.log.error("request refused", { problem: pod.error.msg });
-    return pod;
+  const read = readPod(args);
+  if (!read.ok) {
+    setting.value.log.error("request refused", { problem: read.error.msg });
+    return read;
   }
-  const log = setting.value.log.with(podFields(pod.value));
+  const { pod, fixed = config.fixed } = read.value;
+  const log = setting.value.log.with(podFields(pod));
   const wish = {
     containerID: containerId,
     ifName,
     netNamespace: netns,
-    ...pod.value,
+    ...pod,
     defaultIPv4IPPool: config.defaultIpv4Pools,
     defaultIPv6IPPool: config.defaultIpv6Pools,
     cleanGateway: config.cleanGateway,
     matchMasterSubnet: config.matchMasterSubnet,
+    ...(fixed !== undefined && { fixed }),
   };
   log.debug("addresses asked for", { wish });
   const healthy = await agent.healthy();

@@ -95,6 +95,28 @@ Deno.test("add() sends an empty UID where the runtime knows none", async () => {
   assert.equal(body.podUID, "");
 });
 
+Deno.test("add() without a pod leaves the names to the agent", async () => {
+  const world = pluginWorld(HEALTHY, { status: 200, body: DUAL });
+  assert.ok((await add(callOf({ args: "" }), world.ports)).ok);
+  const [, { body } = { body: {} }] = world.asked;
+  const { podNamespace, podName, podUID, ...rest } = Object(body);
+  assert.deepEqual({ podNamespace, podName, podUID }, {
+    podNamespace: "",
+    podName: "",
+    podUID: "",
+  });
+  assert.ok(!("fixed" in rest));
+});
+
+Deno.test("add() passes on a fixed name, that of CNI_ARGS first", async () => {
+  const config = { ...CONFIG, ipam: { ...CONFIG.ipam, fixed: "of-config" } };
+  for (const [args, expected] of [["fixed=of-args", "of-args"], ["fixed=", "of-config"]] as const) {
+    const world = pluginWorld(HEALTHY, { status: 200, body: DUAL });
+    await add(callOf({ args, config }), world.ports);
+    assert.equal(Object(world.asked[1]?.body).fixed, expected);
+  }
+});
+
 const AWAY: readonly (readonly [string, AgentStep, RegExp])[] = [
   [
     "no socket",
@@ -232,8 +254,10 @@ for (const [what, body, expected] of UNUSABLE) {
 const BAD_ARGS: readonly (readonly [string, RegExp])[] = [
   ["K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;FOO=c", /^Cannot use CNI_ARGS: "FOO" not known/],
   ["K8S_POD_NAMESPACE=a", /^Cannot use CNI_ARGS: K8S_POD_NAME missing/],
-  ["K8S_POD_NAME=a;K8S_POD_UID=b", /K8S_POD_NAMESPACE missing/],
-  ["", /K8S_POD_NAMESPACE and K8S_POD_NAME missing; Kubernetes' runtimes set it/],
+  [
+    "K8S_POD_NAME=a;K8S_POD_UID=b",
+    /^Cannot use CNI_ARGS: K8S_POD_NAMESPACE missing; Kubernetes' runtimes set it$/,
+  ],
 ];
 
 for (const [args, expected] of BAD_ARGS) {

@@ -102,12 +102,18 @@ export class Agent {
     return answer.ok ? ok(undefined) : answer;
   }
 
-  /** Asks what a pod has. */
+  /** Asks what a pod has; without Kubernetes the agent goes by container and NIC. */
   async endpoint(
-    pod: { readonly podNamespace: string; readonly podName: string },
+    { podNamespace, podName, containerID, ifName }: {
+      readonly podNamespace: string;
+      readonly podName: string;
+      readonly containerID: string;
+      readonly ifName: string;
+    },
   ): AgentResult<WorkloadEndpointStatus> {
-    const target = `${AGENT_PATHS.workloadEndpoint}?podNamespace=` +
-      `${encodeURIComponent(pod.podNamespace)}&podName=${encodeURIComponent(pod.podName)}`;
+    const query = { podNamespace, podName, containerID, ifName };
+    const pairs = Object.entries(query).map(([key, text]) => `${key}=${encodeURIComponent(text)}`);
+    const target = `${AGENT_PATHS.workloadEndpoint}?${pairs.join("&")}`;
     const answer = await this.#ask({ method: "GET", target }, {
       timeoutMs: AGENT_HEALTH_TIMEOUT_MS,
       isLast: true,

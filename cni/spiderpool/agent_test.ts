@@ -63,9 +63,14 @@ Deno.test("what is no HTTP or too long is said, and is no agent that is away", a
 Deno.test("names in a query are escaped", async () => {
   const body = { podNamespace: "a", podName: "b", podUID: "", node: "n", interfaces: [] };
   const world = pluginWorld({ status: 200, body });
-  await new Agent(world.ports, "/x").endpoint({ podNamespace: "a&b=c", podName: "d e\r\n" });
+  await new Agent(world.ports, "/x").endpoint({
+    podNamespace: "a&b=c",
+    podName: "d e\r\n",
+    containerID: "f",
+    ifName: "g#h",
+  });
   assert.equal(
     world.asked[0]?.target,
-    "/v1/workloadendpoint?podNamespace=a%26b%3Dc&podName=d%20e%0D%0A",
+    "/v1/workloadendpoint?podNamespace=a%26b%3Dc&podName=d%20e%0D%0A&containerID=f&ifName=g%23h",
   );
 });

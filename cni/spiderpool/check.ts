@@ -19,29 +19,37 @@ const FAILED = "spiderpool IP check error";
 export async function check(call: CniCall, ports: PluginPorts): Promise<CniOutcome> {
   const setting = begin("CHECK", call, { ports });
   if (!setting.ok) return setting;
-  const { ifName, args } = call.attachment;
-  const pod = readPod(args);
-  if (!pod.ok) return pod;
-  const log = setting.value.log.with(podFields(pod.value));
+  const { containerId, ifName, args } = call.attachment;
+  const read = readPod(args);
+  if (!read.ok) return read;
+  const { pod } = read.value;
+  const log = setting.value.log.with(podFields(pod));
   const previous = previousAddresses(call.network.config, { ifName });
   if (!previous.ok) return previous;
-  const recorded = await setting.value.agent.endpoint(pod.value);
+  const recorded = await setting.value.agent.endpoint({
+    ...pod,
+    containerID: containerId,
+    ifName,
+  });
   if (!recorded.ok) {
     const { status, text } = recorded.error;
     log.error("record not read", { problem: text, status });
     return err({ code: codeOf(recorded.error), msg: `${FAILED}: ${text}` });
   }
   const differences = [
-    ...uidDifference(recorded.value, pod.value),
+    ...uidDifference(recorded.value, pod),
     ...addressDifferences(previous.value, recordedAddresses(recorded.value, ifName)),
   ];
   if (differences.length === 0) {
     log.debug("addresses are as recorded", { addresses: previous.value });
     return ok(undefined);
   }
-  const { podNamespace, podName } = pod.value;
-  const msg = `${FAILED}: NIC "${ifName}" of pod "${podNamespace}/${podName}" differs from its ` +
-    `SpiderEndpoint: ${differences.join("; ")}; delete the pod to have it made anew`;
+  const { podNamespace, podName } = pod;
+  const [what, remedy] = podName === ""
+    ? [`container "${containerId}"`, "make the container anew"]
+    : [`pod "${podNamespace}/${podName}"`, "delete the pod to have it made anew"];
+  const msg = `${FAILED}: NIC "${ifName}" of ${what} differs from its SpiderEndpoint: ` +
+    `${differences.join("; ")}; ${remedy}`;
   log.error("addresses differ from the record", { problem: msg });
   return err({ code: CNI_CODES.failed, msg });
 }

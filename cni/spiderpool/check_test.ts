@@ -37,9 +37,17 @@ Deno.test("check() succeeds where the NIC has what is recorded", async () => {
   assert.deepEqual(outcome, { ok: true, value: undefined });
   assert.deepEqual(world.asked, [{
     method: "GET",
-    target: "/v1/workloadendpoint?podNamespace=default&podName=web-0",
+    target:
+      "/v1/workloadendpoint?podNamespace=default&podName=web-0&containerID=c0ffee&ifName=eth0",
     body: undefined,
   }]);
+});
+
+Deno.test("check() speaks of the container where no pod is named", async () => {
+  assert.ok((await run({ args: "" })).outcome.ok);
+  const { outcome } = await run({ args: "", addresses: ["10.6.0.18/16"] });
+  assert.ok(!outcome.ok);
+  assert.match(outcome.error.msg, /NIC "eth0" of container "c0ffee" differs .*make the container/);
 });
 
 Deno.test("check() does not mind the order and the spelling of addresses", async () => {

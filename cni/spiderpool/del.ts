@@ -21,13 +21,14 @@ export async function del(call: CniCall, ports: PluginPorts): Promise<CniOutcome
   if (!setting.ok) return setting;
   const { agent } = setting.value;
   const { containerId, netns, ifName, args } = call.attachment;
-  const pod = readPod(args, { tolerant: true });
-  if (!pod.ok) {
+  const read = readPod(args, { tolerant: true });
+  if (!read.ok) {
     // The ADD was refused for the same reason, so there is nothing to release.
-    setting.value.log.warn("nothing released", { problem: pod.error.msg });
+    setting.value.log.warn("nothing released", { problem: read.error.msg });
     return ok(undefined);
   }
-  const log = setting.value.log.with(podFields(pod.value));
+  const { pod } = read.value;
+  const log = setting.value.log.with(podFields(pod));
   const healthy = await agent.healthy({ timeoutMs: DEL_HEALTH_TIMEOUT_MS });
   if (!healthy.ok) {
     log.warn("agent does not serve: the addresses are reclaimed later", {
@@ -39,7 +40,7 @@ export async function del(call: CniCall, ports: PluginPorts): Promise<CniOutcome
     containerID: containerId,
     ifName,
     netNamespace: netns,
-    ...pod.value,
+    ...pod,
   });
   if (released.ok) log.info("addresses released");
   else {

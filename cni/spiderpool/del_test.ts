@@ -82,7 +82,21 @@ Deno.test("del() succeeds with agent, log and network namespace gone", async () 
   assert.equal(world.errors.length, 1);
 });
 
-for (const args of ["", "K8S_POD_NAME=a", "nonsense", "IgnoreUnknown=maybe;K8S_POD_NAME=a"]) {
+Deno.test("del() without a pod leaves it to the agent what to release", async () => {
+  const world = pluginWorld(HEALTHY, { status: 200 });
+  assert.deepEqual(await del(callOf({ args: "fixed=web" }), world.ports), DONE);
+  const body: unknown = world.asked[1]?.body;
+  assert.deepEqual(body, {
+    containerID: "c0ffee",
+    ifName: "eth0",
+    netNamespace: "/var/run/netns/n1",
+    podNamespace: "",
+    podName: "",
+    podUID: "",
+  });
+});
+
+for (const args of ["K8S_POD_NAME=a", "nonsense", "IgnoreUnknown=maybe;K8S_POD_NAME=a"]) {
   Deno.test(`del() succeeds with CNI_ARGS "${args}", with which no ADD could have`, async () => {
     const world = pluginWorld(HEALTHY);
     assert.deepEqual(await del(callOf({ args }), world.ports), DONE);

@@ -33,7 +33,13 @@ import { PoolReader } from "./pool_reader.ts";
 import { releaseAllNics, releaseNic } from "./release_flow.ts";
 import { Reporter } from "./reporter.ts";
 import { SeenVersions } from "./seen_versions.ts";
-import type { AgentEngine, ServiceFailure, ServiceOptions, ServiceResult } from "./service.ts";
+import type {
+  AgentEngine,
+  EndpointQuestion,
+  ServiceFailure,
+  ServiceOptions,
+  ServiceResult,
+} from "./service.ts";
 import { Settler } from "./settler.ts";
 import { SETTLE_GAP_MS, Settling } from "./settle_flow.ts";
 import { Joint, Turns } from "./turns.ts";
@@ -106,6 +112,8 @@ export class IpamEngine implements AgentEngine {
     args: IpamAddArgs,
     { signal }: ServiceOptions,
   ): Promise<Result<IpamAddResponse, ServiceFailure>> {
+    const problem = args.podName === "" ? NO_POD : args.fixed !== undefined ? NO_FIXED : undefined;
+    if (problem !== undefined) return err(problem);
     const key = JSON.stringify([podText(args), args.podUID, args.containerID, args.ifName]);
     const { metrics: { allocation: metrics }, ports: { log } } = this.#parts;
     const fields = { pod: podText(args), podUID: args.podUID, nic: args.ifName };
@@ -131,6 +139,7 @@ export class IpamEngine implements AgentEngine {
 
   /** Frees what the NIC of an ended sandbox had. */
   async release(args: IpamDelArgs, options: ServiceOptions): ServiceResult<void> {
+    if (args.podName === "") return ok(undefined); // No ADD was answered without one.
     const what = `releasing the addresses of NIC "${args.ifName}"`;
     const work = async (signal: AbortSignal): Promise<Result<void, Refusal>> => {
       await releaseNic(this.#parts, { args, signal });
@@ -165,9 +174,10 @@ export class IpamEngine implements AgentEngine {
 
   /** What a pod has: of its endpoint, what SpiderIPs say too. */
   async endpoint(
-    pod: { readonly podNamespace: string; readonly podName: string },
+    pod: EndpointQuestion,
     { signal }: ServiceOptions,
   ): ServiceResult<WorkloadEndpointStatus> {
+    if (pod.podName === "") return err(NO_POD);
     const found = await this.#inTime({ signal, what: "reading an endpoint" }, async (inTime) => {
       return ok(await podStatus(this.#parts, { pod, signal: inTime }));
     });
@@ -288,6 +298,19 @@ function partsOf(
     endpoints: new KnownEndpoints(settler),
   };
 }
+
+const NO_POD: ServiceFailure = {
+  status: AGENT_STATUS.failed,
+  message: "Cannot tell which pod this is for: CNI_ARGS has no K8S_POD_NAMESPACE and no " +
+    "K8S_POD_NAME, which Kubernetes' runtimes set; without Kubernetes, start the agent with " +
+    "--standalone",
+};
+
+const NO_FIXED: ServiceFailure = {
+  status: AGENT_STATUS.failed,
+  message: 'Cannot use "fixed": it is for containers without Kubernetes; leave it out, and let a ' +
+    "StatefulSet keep the addresses of its pods",
+};
 
 function refusalOf({ code, message, error }: StoreFailure): Refusal {
   if (code === "forbidden" || error.code === "invalid") return { code: "forbidden", message };

@@ -70,13 +70,17 @@ async function endpoint(
 ): Promise<HttpReply> {
   const podNamespace = query.get("podNamespace") ?? "";
   const podName = query.get("podName") ?? "";
+  const containerID = query.get("containerID") ?? "";
+  const ifName = query.get("ifName") ?? "";
+  const nic = containerID === "" || ifName === "" ? undefined : { containerID, ifName };
   const missing = podNamespace === "" ? "podNamespace" : podName === "" ? "podName" : undefined;
-  if (missing !== undefined) {
+  if (missing !== undefined && nic === undefined) {
     const problem = { path: [missing], value: undefined, allowed: "what the pod is called" };
     const message = problemSentence(problem, { root: "the query" });
     return refusalReply(AGENT_STATUS.invalid, { message, code: REQUIRED_FIELD_CODE });
   }
-  return reply(await service.endpoint({ podNamespace, podName }, options), endpointAnswer);
+  const who = { podNamespace, podName, nic };
+  return reply(await service.endpoint(who, options), endpointAnswer);
 }
 
 /** A success without a payload has an empty body; the body of an error is its text alone. */

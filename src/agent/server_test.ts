@@ -102,7 +102,17 @@ Deno.test("GET workloadendpoint reads its query", async () => {
       routes: [],
     }],
   });
-  const args = { podNamespace: "default", podName: "a b" };
+  const args = { podNamespace: "default", podName: "a b", nic: undefined };
+  assert.deepEqual(service.asked, [{ what: "endpoint", args }]);
+});
+
+Deno.test("GET workloadendpoint takes a container and its NIC for the names", async () => {
+  const service = new RecordingService();
+  const query = "podNamespace=&podName=&containerID=c0ffee&ifName=eth0";
+  const { status } = await ask("GET", AGENT_PATHS.workloadEndpoint, { query, service });
+  assert.equal(status, 200);
+  const nic = { containerID: "c0ffee", ifName: "eth0" };
+  const args = { podNamespace: "", podName: "", nic };
   assert.deepEqual(service.asked, [{ what: "endpoint", args }]);
 });
 

@@ -27,6 +27,15 @@ export interface ServiceOptions {
 /** Answer of a request: never thrown, but for a bug and for the signal's reason. */
 export type ServiceResult<T> = Promise<Result<T, ServiceFailure>>;
 
+/** Whose addresses are asked for. */
+export interface EndpointQuestion {
+  /** Empty where only the NIC is known. */
+  readonly podNamespace: string;
+  readonly podName: string;
+  /** Who counts without Kubernetes. */
+  readonly nic?: { readonly containerID: string; readonly ifName: string } | undefined;
+}
+
 /** What a node's plugins ask of its agent. */
 export interface AgentService {
   /** Gives a NIC its addresses, the same when asked again. */
@@ -38,10 +47,7 @@ export interface AgentService {
   /** Looks at once for addresses of this node whose pods are dead, and frees them. */
   settle(options: ServiceOptions): ServiceResult<void>;
   /** What a pod has. */
-  endpoint(
-    pod: { readonly podNamespace: string; readonly podName: string },
-    options: ServiceOptions,
-  ): ServiceResult<WorkloadEndpointStatus>;
+  endpoint(who: EndpointQuestion, options: ServiceOptions): ServiceResult<WorkloadEndpointStatus>;
   /** What coordinators do unless their own configuration says otherwise. */
   coordinatorConfig(
     args: CoordinatorArgs,

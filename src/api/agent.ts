@@ -41,7 +41,10 @@ export const AGENT_PATHS = {
   ip: "/v1/ipam/ip",
   /** DELETE `IpamBatchDelArgs`; POST does nothing and succeeds. */
   ips: "/v1/ipam/ips",
-  /** GET with `podNamespace` and `podName` in the query gives `WorkloadEndpointStatus`. */
+  /**
+   * GET with `podNamespace` and `podName` in the query gives `WorkloadEndpointStatus`; without
+   * Kubernetes they are empty, and `containerID` and `ifName` count.
+   */
   workloadEndpoint: "/v1/workloadendpoint",
   /** GET **with a body**, `CoordinatorArgs`, gives `CoordinatorConfig`. */
   coordinatorConfig: "/v1/coordinator/config",
@@ -118,9 +121,13 @@ const addArgs = members({
   defaultIPv6IPPool: texts,
   cleanGateway: off,
   matchMasterSubnet: off,
+  fixed: optional(text),
 });
 
-/** Body of an ADD. Required texts may be empty: old runtimes know no pod UID. */
+/**
+ * Body of an ADD. Required texts may be empty: old runtimes know no pod UID, and without Kubernetes
+ * there is no pod; then `fixed` may be a name that the container's addresses are kept under.
+ */
 export type IpamAddArgs = Decoded<typeof addArgs>;
 
 const delArgs = members({

@@ -94,6 +94,7 @@ const ipamDecoder = members({
     clean_gateway: off,
     match_master_subnet: off,
     ipam_unix_socket_path: otherwise(text, ""),
+    fixed: optional(unlessEmpty(text)),
   }),
 });
 
@@ -106,6 +107,8 @@ export interface IpamConfig {
   /** Whether only pools count whose subnet has an address of the master; SR-IOV only. */
   readonly matchMasterSubnet: boolean;
   readonly socketPath: string;
+  /** Name that the addresses are kept under when the container is replaced; without Kubernetes. */
+  readonly fixed?: string;
   readonly log: LogFile;
 }
 
@@ -121,6 +124,7 @@ export function readIpamConfig(network: unknown): Result<IpamConfig, string> {
     cleanGateway: ipam.clean_gateway,
     matchMasterSubnet: ipam.match_master_subnet,
     socketPath: ipam.ipam_unix_socket_path || AGENT_SOCKET_PATH,
+    ...(ipam.fixed !== undefined && { fixed: ipam.fixed }),
     log: logFile(path, {
       level: ipam.log_level,
       megabytes: ipam.log_file_max_size,

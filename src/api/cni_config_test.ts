@@ -59,6 +59,11 @@ Deno.test("readIpamConfig() reads the documentation's example, names in any case
   });
 });
 
+Deno.test("readIpamConfig() reads a fixed name, and takes an empty one for none", () => {
+  assert.equal(expectOk(readIpamConfig({ ipam: { fixed: "web" } }), "it is valid").fixed, "web");
+  assert.ok(!("fixed" in expectOk(readIpamConfig({ ipam: { fixed: "" } }), "it is valid")));
+});
+
 Deno.test("readIpamConfig() refuses in one sentence", () => {
   refusals(readIpamConfig, [
     [{}, `Cannot use ipam ${OF}: it is missing; write an object`],
