@@ -12,8 +12,8 @@ import { SOCKET_PATH_BYTES_MAX } from "./socket_file.ts";
 /** Everything that an agent is told. */
 export interface AgentSettings {
   readonly socketPath: string;
-  /** TCP port of the probes. */
-  readonly healthPort: number;
+  /** TCP port of the probes; absent: there are none. */
+  readonly healthPort?: number;
   readonly logLevel: LogLevel;
   readonly nodeName: string;
   readonly podName: string;

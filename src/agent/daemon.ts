@@ -57,8 +57,14 @@ export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "wri
   /** Finds the cluster, without asking it anything. The refusal is one sentence. */
   readonly openCluster: (
     settings: AgentSettings,
-    options: { readonly log: Log; readonly metrics: Metrics },
+    options: EngineContext,
   ) => Promise<Result<Cluster, string>>;
+}
+
+/** Where an engine says what it does. */
+export interface EngineContext {
+  readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** For waits that only their time ends. */
@@ -77,16 +83,19 @@ class DaemonFailure extends Error {
  */
 export async function runDaemon(configPath: string, ports: DaemonPorts): Promise<number> {
   const settings = await readSettings(configPath, ports);
-  if (!settings.ok) {
-    ports.writeError(`${settings.error}\n`);
-    return 1;
-  }
-  const { nodeName, podName, logLevel, unused } = settings.value;
+  if (settings.ok) return await serveAgent(settings.value, ports);
+  ports.writeError(`${settings.error}\n`);
+  return 1;
+}
+
+/** As `runDaemon`, with settings that were read. */
+export async function serveAgent(settings: AgentSettings, ports: DaemonPorts): Promise<number> {
+  const { nodeName, podName, logLevel, unused } = settings;
   const log = jsonLog(ports.writeLog, { clock: ports.clock, level: logLevel });
-  log.info("agent starts", { version: VERSION, node: nodeName, pod: podName, configPath });
+  log.info("agent starts", { version: VERSION, node: nodeName, pod: podName });
   for (const setting of unused) log.warn("a setting has no effect", { setting });
   try {
-    await serve(settings.value, { ports, log });
+    await serve(settings, { ports, log });
   } catch (error) {
     if (!(ports.stop.aborted && error === ports.stop.reason)) {
       log.error("agent ends", { error });
@@ -136,8 +145,10 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   });
   const { healthPort, metrics: wanted, socketPath } = settings;
   const { healthPort: healthVariable, metricsPort: metricsVariable } = AGENT_VARIABLES;
-  const probed = listenTcp(healthPort, { variable: healthVariable, ports });
-  parts.use(startServer(probed, { ...serving, handler: probes }));
+  if (healthPort !== undefined) {
+    const probed = listenTcp(healthPort, { variable: healthVariable, ports });
+    parts.use(startServer(probed, { ...serving, handler: probes }));
+  }
   if (sink !== undefined && wanted !== undefined) {
     const scraped = listenTcp(wanted.port, { variable: metricsVariable, ports });
     parts.use(startServer(scraped, { ...serving, handler: metricsHandler(sink) }));

@@ -1,6 +1,7 @@
 /** Builds the real ports of `spiderpool-agent` and runs it. No logic. */
 import { cpuUsage } from "node:process";
 import { systemClock } from "../base/clock.ts";
+import { errorText } from "../base/log.ts";
 import type { MetricsSink } from "../base/metrics_sink.ts";
 import type { ProgramPorts } from "../base/program.ts";
 import { systemRandom } from "../base/random.ts";
@@ -17,8 +18,10 @@ import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
 import type { AgentEngine } from "./service.ts";
 import type { FoundFile, SocketPorts } from "./socket_file.ts";
+import type { NetnsState, StandalonePorts } from "./standalone/ports.ts";
 import { SYSCTL_FOLDER, type SysctlPorts } from "./sysctls.ts";
 
+const OWN_NETNS = "/proc/self/ns/net";
 const COMPARED_BYTES = 1_048_576;
 /** Permission bits, and those that say who may remove or run as whom. */
 const MODE_BITS = 0o7777;
@@ -47,6 +50,56 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), clock, random },
+    standalone: standalonePorts({ clock, random }),
+  });
+}
+
+/** Database, files and network namespaces of this machine. */
+export function standalonePorts(
+  parts: Pick<EnginePorts, "clock" | "random">,
+): StandalonePorts {
+  return {
+    openStore: async (options) => {
+      const { openSqliteStore } = await import("../store/sqlite_store.ts");
+      return await openSqliteStore({ ...options, ...parts });
+    },
+    makeFolder: (path) => Deno.mkdir(path, { recursive: true }),
+    listFolder: async (path) => {
+      try {
+        return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotADirectory) return undefined;
+        throw error;
+      }
+    },
+    lookAtNetns,
+    masterSubnets: masterSubnets(),
+    onReload: (listener) => {
+      Deno.addSignalListener("SIGHUP", listener);
+      return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", listener) };
+    },
+  };
+}
+
+/** What tells network namespaces from other files is the file system that they are on. */
+async function lookAtNetns(path: string): Promise<NetnsState> {
+  try {
+    const [own, found] = await Promise.all([Deno.stat(OWN_NETNS), Deno.stat(path)]);
+    if (found.dev !== own.dev) return { kind: "gone" };
+    return { kind: "there", identity: `${found.dev}:${found.ino}` };
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    return isGone ? { kind: "gone" } : { kind: "unknown", why: errorText(error) };
+  }
+}
+
+/** Looks into network namespaces, each time it is asked. */
+function masterSubnets(): EnginePorts["masterSubnets"] {
+  return masterSubnetsOf({
+    driverOf,
+    sysfs: sysfsAt("/sys"),
+    nodeAddresses: () => Deno.networkInterfaces(),
   });
 }
 
@@ -57,11 +110,7 @@ function makeEngine(
 ): AgentEngine {
   return new IpamEngine({
     ...parts,
-    masterSubnets: masterSubnetsOf({
-      driverOf,
-      sysfs: sysfsAt("/sys"),
-      nodeAddresses: () => Deno.networkInterfaces(),
-    }),
+    masterSubnets: masterSubnets(),
     sandboxOf: (uid) => podFolderOf(uid, { root, isFolder }),
   }, { ipam, nodeName, identity: `${podName}-${crypto.randomUUID()}` });
 }

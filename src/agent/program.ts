@@ -5,13 +5,19 @@ import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 import { type InstallPorts, runInstallPlugins } from "./install.ts";
+import { STANDALONE_USAGE } from "./standalone/arguments.ts";
+import { COMMANDS_USAGE, runAddresses, runReleaseFixed } from "./standalone/commands.ts";
+import type { StandalonePorts } from "./standalone/ports.ts";
+import { runStandalone } from "./standalone/program.ts";
 
 /** What the agent needs of the world. */
 export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly install: InstallPorts;
+  readonly standalone: StandalonePorts;
 }
 
-const USAGE = "use daemon [--config-path FILE], install-plugins --from DIR --to DIR, or --version";
+const USAGE = "use daemon [--config-path FILE], install-plugins --from DIR --to DIR, " +
+  `${STANDALONE_USAGE}, ${COMMANDS_USAGE.addresses}, ${COMMANDS_USAGE.releaseFixed}, or --version`;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
 export async function runAgent(ports: AgentPorts): Promise<number> {
@@ -27,6 +33,9 @@ export async function runAgent(ports: AgentPorts): Promise<number> {
     const { install, stop } = ports;
     return await runInstallPlugins(rest, { ports: install, signal: stop, writeOutput, writeError });
   }
+  if (command === "--standalone") return await runStandalone(rest, ports);
+  if (command === "addresses") return await runAddresses(rest, ports);
+  if (command === "release-fixed") return await runReleaseFixed(rest, ports);
   if (command === "--version" && rest.length === 0) {
     writeOutput(`spiderpool-agent ${VERSION}\n`);
     return 0;

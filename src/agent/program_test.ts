@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
 import { VERSION } from "../base/version.ts";
 import { AgentWorld } from "../../tests/support/agent_world.ts";
-import { pluginFolders } from "./main.ts";
+import { pluginFolders, standalonePorts } from "./main.ts";
 import { runAgent } from "./program.ts";
 
 interface Ended {
@@ -25,6 +25,7 @@ async function run(args: readonly string[]): Promise<Ended> {
     readInput: () => "",
     writeOutput: (text) => output += text,
     install: { folders: pluginFolders(), clock, random },
+    standalone: standalonePorts({ clock, random }),
   });
   return { code, output, error: world.errors.join(""), world };
 }
@@ -63,6 +64,16 @@ Deno.test("what the program does not understand is one sentence and 2", async ()
     ["daemon", "--config-path=/a", "x"],
     ["daemon", "--config-dir", "/a"],
     ["install-plugins", "--from"],
+    ["--standalone", "--pool", "/a"],
+    ["--standalone", "--pools"],
+    ["--standalone", "--socket", "run/x"],
+    ["--standalone", "--node", "N_1"],
+    ["--standalone", "--node=a", "--node=b"],
+    ["--standalone", "--log-level", "loud"],
+    ["addresses", "--socket=/a"],
+    ["release-fixed"],
+    ["release-fixed", "Web"],
+    ["release-fixed", "web", "db"],
   ];
   for (const args of cases) {
     const { code, output, error, world } = await run(args);

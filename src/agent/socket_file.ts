@@ -11,6 +11,9 @@ import type { HttpListener } from "./http/server.ts";
 /** Bytes of the path that the kernel takes, less what is appended to it for a moment. */
 export const SOCKET_PATH_BYTES_MAX = 103;
 
+/** Remedy of a path that cannot be had, with the setting and the flag of a standalone agent. */
+const ELSEWHERE = "or name another socket (ipamUnixSocketPath, --socket)";
+
 const FOLDER_MODE = 0o755;
 const SOCKET_MODE = 0o600;
 /** Write permission of group and others, and the bit that keeps them from removing. */
@@ -81,7 +84,7 @@ async function bind(path: string, ports: SocketPorts): Promise<Result<BoundSocke
   if (lock === undefined) {
     return err(
       `Cannot listen on "${path}": another agent of this node has locked "${path}.lock": ` +
-        `stop it, or set ipamUnixSocketPath`,
+        `stop it, ${ELSEWHERE}`,
     );
   }
   undo.use(lock);
@@ -125,7 +128,7 @@ async function refusalOf(path: string, ports: SocketPorts): Promise<string | und
   if (found === undefined) return undefined;
   if (found.kind !== "socket") {
     const what = found.kind === "folder" ? "a folder" : "a file that is no socket";
-    return `Cannot listen on "${path}": there is ${what}: remove it, or set ipamUnixSocketPath`;
+    return `Cannot listen on "${path}": there is ${what}: remove it, ${ELSEWHERE}`;
   }
   try {
     const connection = await ports.connect(path);
@@ -135,6 +138,5 @@ async function refusalOf(path: string, ports: SocketPorts): Promise<string | und
       error instanceof Deno.errors.NotFound;
     if (isNobodys) return undefined;
   }
-  return `Cannot listen on "${path}": another program listens there: stop it, or set ` +
-    `ipamUnixSocketPath`;
+  return `Cannot listen on "${path}": another program listens there: stop it, ${ELSEWHERE}`;
 }

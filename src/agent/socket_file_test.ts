@@ -92,8 +92,8 @@ Deno.test("bindSocket() does not take a socket that another program listens on",
     const before = await Deno.lstat(path);
     assert.equal(
       await refusalOf(path),
-      `Cannot listen on "${path}": another program listens there: stop it, or set ` +
-        `ipamUnixSocketPath`,
+      `Cannot listen on "${path}": another program listens there: stop it, or name another ` +
+        `socket (ipamUnixSocketPath, --socket)`,
     );
     assert.equal((await Deno.lstat(path)).ino, before.ino);
     assert.equal(await isServed(path), true);
@@ -130,7 +130,10 @@ Deno.test("bindSocket() removes nothing that is no socket", async () => {
   await inFolder(async (folder) => {
     const file = `${folder}/file`;
     await Deno.writeTextFile(file, "precious");
-    assert.match(await refusalOf(file), /there is a file that is no socket: remove it, or set/);
+    assert.match(
+      await refusalOf(file),
+      /there is a file that is no socket: remove it, or name another/,
+    );
     assert.equal(await Deno.readTextFile(file), "precious");
     await Deno.symlink(file, `${folder}/link`);
     assert.match(await refusalOf(`${folder}/link`), /there is a file that is no socket/);

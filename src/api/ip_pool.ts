@@ -39,6 +39,9 @@ const specSchema = z.looseObject({
   }),
 }).meta({ description: "What the pool gives to whom.", ...cel(...ADDRESS_SPACE_RULES) });
 
+/** Fields of a pool's `spec`: a server says nothing to another one, and drops it. */
+export const SPIDER_IP_POOL_SPEC_FIELDS: readonly string[] = Object.keys(specSchema.shape);
+
 const statusSchema = z.looseObject({
   allocatedIPs: z.string().optional().meta({
     description:

@@ -71,6 +71,8 @@ export const STOP_ABORT_MS = 2_000;
 export const TERMINATION_GRACE_MS = 30_000;
 /** Bytes of a program's configuration file: what a ConfigMap holds. */
 export const CONFIG_FILE_BYTES_MAX = 1_048_576;
+/** Files of pools that an agent without Kubernetes reads. */
+export const POOL_FILES_MAX = 1_000;
 
 assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a watch's backlog");
 assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object");

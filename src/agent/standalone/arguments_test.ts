@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readStandaloneArguments } from "./arguments.ts";
+
+Deno.test("readStandaloneArguments() fills every gap", () => {
+  assert.deepEqual(readStandaloneArguments([]), {
+    ok: true,
+    value: {
+      database: "/var/lib/spiderpool/standalone.db",
+      socket: "/var/run/spidernet/spiderpool.sock",
+      node: "standalone",
+      logLevel: "info",
+    },
+  });
+});
+
+Deno.test("readStandaloneArguments() takes a value as the next word, or after =", () => {
+  const args = [
+    ...["--pools", "/p", "--database=/d=1", "--socket=/s"],
+    ...["--node", "n1.example", "--log-level=debug"],
+  ];
+  assert.deepEqual(readStandaloneArguments(args), {
+    ok: true,
+    value: {
+      pools: "/p",
+      database: "/d=1",
+      socket: "/s",
+      node: "n1.example",
+      logLevel: "debug",
+    },
+  });
+});
+
+const BAD: readonly (readonly [readonly string[], RegExp])[] = [
+  [
+    ["--pool", "/a"],
+    /^Cannot run spiderpool-agent: "--pool" is unknown: use --standalone \[--pools/,
+  ],
+  [["/a"], /"\/a" is unknown/],
+  [["--pools"], /"--pools" has no value/],
+  [["--pools="], /"--pools" has no value/],
+  [["--node=a", "--node", "b"], /"--node" is there twice/],
+  [["--socket", "run/x"], /^Cannot use --socket "run\/x": write an absolute path of a file, at mo/],
+  [["--socket", "/run/"], /^Cannot use --socket "\/run\/"/],
+  [["--socket", `/${"x".repeat(103)}`], /at most 103 bytes$/],
+  [["--node", "N_1"], /^Cannot use --node: "N_1" is not a name/],
+  [["--log-level", "loud"], /^Cannot use --log-level "loud": write /],
+];
+
+for (const [args, expected] of BAD) {
+  Deno.test(`readStandaloneArguments() refuses ${args.join(" ")}`.slice(0, 80), () => {
+    const read = readStandaloneArguments(args);
+    assert.match(read.ok ? "" : read.error, expected);
+  });
+}
