@@ -3,6 +3,7 @@
 # changes nothing that is already there, and can be run again at any time.
 #
 #   scripts/setup.sh              Deno alone: enough for `deno task ok`
+#   scripts/setup.sh demo         and what `deno task demo` needs
 #   scripts/setup.sh kernel       and what kernel tests need
 #   scripts/setup.sh vm           and QEMU for `deno task test:vm`
 #   scripts/setup.sh vm-arm64     and QEMU for the arm64 machine
@@ -95,6 +96,11 @@ setup_kernel() {
     "$(package util-linux util-linux)" kmod
 }
 
+setup_demo() {
+  setup_kernel
+  install_packages "$(package containernetworking-plugins containernetworking-plugins)"
+}
+
 setup_vm() {
   setup_kernel
   install_packages "$(package qemu-system-x86 qemu-system-x86-core)" \
@@ -130,13 +136,14 @@ cannot be reached; install Go from https://go.dev/dl"
 [ $# -gt 0 ] || set -- deno
 for part in "$@"; do
   case $part in
-    deno | kernel | vm | vm-arm64 | cluster | all) ;;
-    *) refuse "Unknown part \"$part\": use kernel, vm, vm-arm64, cluster or all" ;;
+    deno | demo | kernel | vm | vm-arm64 | cluster | all) ;;
+    *) refuse "Unknown part \"$part\": use demo, kernel, vm, vm-arm64, cluster or all" ;;
   esac
 done
 setup_deno
 for part in "$@"; do
   case $part in
+    demo) setup_demo ;;
     kernel) setup_kernel ;;
     vm) setup_vm ;;
     vm-arm64) setup_vm_arm64 ;;

@@ -1,3 +1,4 @@
+import { PLUGIN_FOLDERS } from "../../scripts/demo/requirements.ts";
 import { assert } from "../../src/base/assert.ts";
 
 /** Words that `REQUIRE` takes beside `all`: what kind of thing a test may need. */
@@ -80,6 +81,18 @@ export function program(name: string): Need {
       const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
       const there = folders.some((folder) => isFile(`${folder}/${name}`));
       return there ? undefined : "no folder of PATH has it";
+    },
+  };
+}
+
+/** One of the standard CNI plugins. */
+export function cniPlugin(name: string): Need {
+  return {
+    category: "programs",
+    label: `the CNI plugin "${name}"`,
+    probe() {
+      const there = PLUGIN_FOLDERS.some((folder) => isFile(`${folder}/${name}`));
+      return there ? undefined : `it is in none of ${PLUGIN_FOLDERS.join(", ")}`;
     },
   };
 }
