@@ -193,6 +193,11 @@ export interface WatchOptions extends Selection {
    * then changes.
    */
   readonly resourceVersion?: string | undefined;
+  /**
+   * Called when a server begins to answer, before the first change: it is there, however long it
+   * has nothing to tell. A store without a server need not call it.
+   */
+  readonly onBegin?: (() => void) | undefined;
 }
 
 /**

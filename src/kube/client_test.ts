@@ -157,6 +157,23 @@ Deno.test("watch() ends with failed when the version is gone or the stream is cu
   }
 });
 
+Deno.test("watch() says that it begins before the first change, not if it is refused", async () => {
+  await using rig = rigOf((_request, index) =>
+    index === 0
+      ? stream([{ type: "ADDED", object: blueOf("a", 1, "5") }])
+      : new Response(JSON.stringify({ kind: "Status", code: 410, reason: "Expired" }), {
+        status: 410,
+      })
+  );
+  for (const expected of [["begins", "added"], ["failed"]]) {
+    const said: string[] = [];
+    const onBegin = (): void => void said.push("begins");
+    const watched = rig.store.watch(BLUES, { resourceVersion: "1", signal: never, onBegin });
+    for await (const { type } of watched) said.push(type);
+    assert.deepEqual(said, expected);
+  }
+});
+
 Deno.test("watch() ends by itself when the server's time for it is up", async () => {
   await using rig = rigOf(() => stream([{ type: "ADDED", object: blueOf("a", 1, "5") }]));
   const events = await collect(rig.store.watch(BLUES, { resourceVersion: "1", signal: never }));

@@ -266,14 +266,14 @@ export class Informer<T extends StoredObject> {
       ...this.#selection,
       resourceVersion,
       signal: guard.signal,
+      onBegin: () => this.#heard(guard),
     });
     let eventCount = 0;
     try {
       for await (const event of events) {
         if (event.type === "failed") return event.error;
         eventCount++;
-        guard.heard();
-        this.#contactMs = this.#clock.monotonicMs();
+        this.#heard(guard);
         this.#wentWell();
         this.#apply(event);
       }
@@ -328,6 +328,12 @@ export class Informer<T extends StoredObject> {
     this.#hasSynced = true;
     this.#synced.resolve();
     for (const subscription of this.#subscriptions) subscription.noteSynced();
+  }
+
+  /** The server is there: it began a watch, or told something. */
+  #heard(guard: { heard(): void }): void {
+    guard.heard();
+    this.#contactMs = this.#clock.monotonicMs();
   }
 
   #wentWell(): void {

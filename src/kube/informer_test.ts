@@ -242,7 +242,7 @@ Deno.test("Informer lists again when its version is gone, and tells the differen
   await events.return(undefined);
 });
 
-Deno.test("Informer counts 90 s of silence as a broken watch", async () => {
+Deno.test("Informer counts 90 s of silence as broken, until a server answers again", async () => {
   await using rig = start();
   await listed(rig, [], "5");
   await rig.clock.advance(60_000);
@@ -255,6 +255,8 @@ Deno.test("Informer counts 90 s of silence as a broken watch", async () => {
   assert.equal(rig.informer.isStale, true);
   assert.match(rig.informer.status().error?.message ?? "", /neither event nor bookmark came/);
   assert.equal(rig.script.watches[1]?.options.resourceVersion, "6");
+  rig.script.watches[1]?.options.onBegin?.();
+  assert.equal(rig.informer.isStale, false);
 });
 
 Deno.test("Informer backs off, longer each time, and as long as a 429 asks", async () => {
@@ -277,6 +279,7 @@ Deno.test("Informer backs off, longer each time, and as long as a 429 asks", asy
 Deno.test("Informer waits before the next watch if one ends as it begins", async () => {
   await using rig = start();
   await listed(rig, [], "5");
+  rig.script.watches[0]?.options.onBegin?.();
   rig.script.watches[0]?.end();
   await settle();
   assert.equal(rig.script.watches.length, 1);

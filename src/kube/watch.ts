@@ -87,6 +87,7 @@ async function* changesFrom<T extends StoredObject>(
   }, { signal });
   if (!opened.ok) return yield { type: "failed", error: opened.error };
   using stream = opened.value;
+  sources.onBegin?.();
   const lines = readLines(stream.chunks);
   for (;;) {
     const line = await lines.next().catch((error: unknown) => err(errorText(error)));
