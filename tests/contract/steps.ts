@@ -27,9 +27,16 @@ export interface Stage extends Disposable {
   readonly options: CallOptions;
 }
 
-/** Sets the stage; hold it with `using`. */
-export function setStage(harness: Harness): Stage {
-  const limit = hangLimit();
+/**
+ * Sets the stage; hold it with `using`.
+ *
+ * @param options.hangMs For a case that waits for what a server does by its own clock.
+ */
+export function setStage(
+  harness: Harness,
+  { hangMs }: { readonly hangMs?: number } = {},
+): Stage {
+  const limit = hangLimit(hangMs);
   return {
     harness,
     get store() {
