@@ -4,7 +4,6 @@
  * answer is given.
  */
 import { isDeepStrictEqual } from "node:util";
-import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { formatObjectName } from "../ip/mod.ts";
 import type { IpamAddArgs, IpamAddResponse } from "../api/agent.ts";
@@ -19,9 +18,7 @@ import {
   endpointNics,
   findNic,
   newEndpoint,
-  type NicAllocation,
   withNicNamed,
-  withNicReplaced,
   withNics,
   withoutNics,
 } from "../ipam/endpoint.ts";
@@ -29,9 +26,10 @@ import type { Refusal } from "../ipam/refusal.ts";
 import { changedNics } from "../ipam/sticky.ts";
 import { allowedPools, type NicWish, positionalNic } from "../ipam/wish.ts";
 import { type Adding, beginAdding, confirmPod, dropClaims } from "./adding.ts";
-import { allocate, factsOf, readPools, type ReadWish } from "./allocation.ts";
+import { allocate, readPools, type ReadWish } from "./allocation.ts";
 import { isMigrationTarget, keepEntries, type KeptEntry } from "./keeping.ts";
 import { podOf } from "./known_endpoints.ts";
+import { isWhole, withMendedNic, withWholeLayout } from "./mending.ts";
 import type { AgentParts } from "./parts.ts";
 import { rebuiltEndpoint, surrender } from "./sticky_claims.ts";
 
@@ -69,7 +67,7 @@ export async function addNic(
       if (stored === undefined) continue;
       isDone = true;
       await dropSuperfluous(parts, { adding, stored });
-      await surrender(parts, { adding, addresses: draft.value.surrendered });
+      await surrender(parts, { adding, stored, addresses: draft.value.surrendered });
       return ok(await answer(parts, { adding, nics: draft.value.sure }));
     }
     const { namespace, name } = adding.endpointKey;
@@ -140,6 +138,9 @@ async function draftOn(
   let endpoint = base;
   let surrendered: readonly EndpointAddress[] = [];
   if (keeper !== undefined && found !== undefined) {
+    const wished = await read();
+    if (!wished.ok) return wished;
+    endpoint = withWholeLayout(endpoint, wished.value.wish);
     const changed = await changedEntries(adding, { endpoint, read });
     if (!changed.ok) return changed;
     const entries = endpoint.status?.current.ips ?? [];
@@ -157,7 +158,7 @@ async function draftOn(
     const added = await withNewNics(parts, { adding, endpoint, read });
     if (!added.ok) return added;
     endpoint = added.value;
-  } else if (mine.lost.length > 0 || mine.kept.length === 0) {
+  } else if (!await isWhole(parts, { adding, mine, read })) {
     const mended = await withMendedNic(parts, { adding, endpoint, mine, read });
     if (!mended.ok) return mended;
     endpoint = mended.value;
@@ -241,70 +242,12 @@ function renamedNics(
   return new Map([[positionalNic(1), asked]]);
 }
 
-/** Gives the NIC new addresses for those it lost, and keeps the others. */
-async function withMendedNic(
-  parts: AgentParts,
-  { adding, endpoint, mine, read }: {
-    readonly adding: Adding;
-    readonly endpoint: SpiderEndpoint;
-    readonly mine: KeptEntry;
-    readonly read: () => Promise<Result<ReadWish, Refusal>>;
-  },
-): Promise<Result<SpiderEndpoint, Refusal>> {
-  const wished = await read();
-  if (!wished.ok) return wished;
-  const { wish } = wished.value;
-  const { ifName } = adding.args;
-  const position = wish.nics.findIndex((nic) => nic.position !== undefined);
-  const own = wish.nics.find(({ nic }) => nic === ifName) ??
-    wish.nics[position < 0 ? 0 : mine.index];
-  if (own === undefined) return ok(withoutNics(endpoint, [mine.index]));
-  const keptVersions = new Set(mine.kept.map(({ version }) => version));
-  const wanted = mine.kept.length === 0
-    ? undefined
-    : new Set(([4, 6] as const).filter((version) => !keptVersions.has(version)));
-  const allocated = await allocate(parts, {
-    adding,
-    give: {
-      read: wished.value,
-      nics: new Map([[own.nic, wanted]]),
-      renamed: new Map([[own.nic, ifName]]),
-    },
-  });
-  if (!allocated.ok) return allocated;
-  // None where the family that was lost is no longer wished.
-  const fresh = allocated.value[0] ?? { ...own, families: [] };
-  const whole = await wholeAllocation(parts, { adding, fresh, kept: mine.kept });
-  const { nics: [nic] } = endpointNics(
-    [{ ...whole, nic: ifName, position: undefined }],
-    wish.routes,
-  );
-  assert(nic !== undefined, "an allocation makes an entry");
-  return ok(withNicReplaced(endpoint, { index: mine.index, nic }));
-}
-
-async function wholeAllocation(
-  parts: AgentParts,
-  { adding: { signal }, fresh, kept }: {
-    readonly adding: Adding;
-    readonly fresh: NicAllocation;
-    readonly kept: KeptEntry["kept"];
-  },
-): Promise<NicAllocation> {
-  const families = [...fresh.families];
-  for (const { address, pool } of kept) {
-    const facts = await factsOf(parts, { pool, signal });
-    if (facts !== undefined) families.push({ facts, address });
-  }
-  return { ...fresh, families };
-}
-
 /** Entries all of whose addresses are the pod's: those that were kept whole, and the new ones. */
 function sureEntries(
   endpoint: SpiderEndpoint,
   { adding, kept }: { readonly adding: Adding; readonly kept: readonly KeptEntry[] },
 ): readonly EndpointNic[] {
-  const sure = new Set(adding.created.keys());
+  const sure = new Set([...adding.created.keys(), ...adding.found.keys()]);
   for (const entry of kept) {
     for (const { address } of entry.kept) sure.add(formatObjectName(address));
   }
@@ -340,7 +283,9 @@ async function dropSuperfluous(
   const over = new Map(
     parts.claims.ofPod(adding.args).filter(isOver).map((claim) => [claim.metadata.name, claim]),
   );
-  for (const [name, claim] of adding.created) if (!listed.has(name)) over.set(name, claim);
+  for (const [name, claim] of [...adding.created, ...adding.found]) {
+    if (!listed.has(name)) over.set(name, claim);
+  }
   if (over.size > 0) await dropClaims(parts, over.values());
 }
 

@@ -10,6 +10,7 @@ import type { NoPod } from "../ipam/refusal.ts";
 import { endpointNameOf, keeperOf } from "../ipam/sticky.ts";
 import type { TopController } from "../ipam/top_controller.ts";
 import type { AgentParts } from "./parts.ts";
+import { allEnded } from "./waiting.ts";
 import { startDeadline } from "../base/clock.ts";
 
 /** Milliseconds for undoing what a failed ADD made. */
@@ -29,8 +30,13 @@ export interface Adding {
   /** Monotonic milliseconds. */
   readonly begunMs: number;
   readonly signal: AbortSignal;
-  /** SpiderIPs that this call created, by name: none of them survives a failure. */
+  /**
+   * SpiderIPs that this call created, or took over from a former sandbox, by name: none of them
+   * survives a failure.
+   */
   readonly created: Map<string, SpiderIp>;
+  /** SpiderIPs that this sandbox had before, by name: a NIC may be up with them, so they stay. */
+  readonly found: Map<string, SpiderIp>;
 }
 
 /** `namespace/name` of a pod, for messages. */
@@ -77,6 +83,7 @@ export async function beginAdding(
     ...{ args, pod, apiUID, controller, keeper, endpointKey, begunMs, signal },
     podUID: args.podUID === "" ? apiUID : args.podUID,
     created: new Map(),
+    found: new Map(),
   });
 }
 
@@ -125,7 +132,7 @@ export async function dropClaims(
     what: "giving back addresses of a failed ADD",
     signal: parts.lifetime,
   });
-  await Promise.all(Array.from(claims, (claim) => drop(parts, { claim, signal: deadline.signal })));
+  await allEnded(Array.from(claims, (claim) => drop(parts, { claim, signal: deadline.signal })));
 }
 
 async function drop(

@@ -16,6 +16,7 @@ import { type AdoptedPod, markedPool, planAdoption } from "../ipam/adoption.ts";
 import { LeaseCandidate } from "../kube/lease.ts";
 import { ADOPTION_LEASE, ANY_POOL } from "./adopted_pools.ts";
 import type { AgentParts } from "./parts.ts";
+import { allEnded } from "./waiting.ts";
 
 /** Milliseconds until pools that could not be taken over are tried again. */
 const RETRY_MS = 2_000;
@@ -136,7 +137,7 @@ export class Adopter {
     }
     for (let at = 0; at < claims.length; at += CREATES_AT_ONCE) {
       const some = claims.slice(at, at + CREATES_AT_ONCE);
-      await Promise.all(some.map((claim) => this.#create(claim, { signal })));
+      await allEnded(some.map((claim) => this.#create(claim, { signal })));
     }
     const isOurs = (stored: SpiderIpPool): boolean => stored.status?.truth !== undefined;
     const marked = await settler.replace(SPIDER_IP_POOLS, markedPool(pool), {

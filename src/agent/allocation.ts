@@ -1,9 +1,10 @@
 /** New addresses for NICs: which pools may be had, and one address of each family from them. */
 import { assert } from "../base/assert.ts";
+import { type StoreError, StoreFailure } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { AnyAddressInCidr } from "../ip/mod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
-import { addressOfClaim, isHeldBy, reboundClaim } from "../ipam/claim.ts";
+import { addressOfClaim, type Holder, isHeldBy, reboundClaim } from "../ipam/claim.ts";
 import type { NicAllocation } from "../ipam/endpoint.ts";
 import type { PoolFacts, PoolReading } from "../ipam/pool_facts.ts";
 import type { Refusal } from "../ipam/refusal.ts";
@@ -188,14 +189,24 @@ async function claimAll(
 }
 
 async function claimOne(
-  { claimer }: AgentParts,
+  parts: AgentParts,
   { adding, wish }: { readonly adding: Adding; readonly wish: NicClaim },
 ): Promise<Result<GivenAddress, Refusal>> {
-  const claimed = await claimer.claim(wish);
+  const claimed = await parts.claimer.claim(wish);
   if (!claimed.ok) return claimed;
-  const { claim } = claimed.value;
+  const given = { ...claimed.value, wishedNic: wish.wishedNic };
+  const { claim } = given;
   adding.created.set(claim.metadata.name, claim);
-  return ok({ ...claimed.value, wishedNic: wish.wishedNic });
+  if (claim.spec.containerID === wish.holder.containerID) return ok(given);
+  // An earlier call began it, for another sandbox.
+  const taken = await takeLeftover(parts, { claim, wish });
+  if (taken === undefined) throw new StoreFailure(changedMeanwhile(claim));
+  adding.created.set(claim.metadata.name, taken);
+  return ok({ ...given, claim: taken });
+}
+
+function changedMeanwhile({ metadata: { name } }: SpiderIp): StoreError {
+  return { code: "conflict", message: `SpiderIP "${name}" was changed while it was taken` };
 }
 
 /** An address that this NIC of this very pod was given before, by a call that came to no end. */
@@ -207,20 +218,28 @@ async function leftover(
   const { selection, holder, signal } = wish;
   for (const known of claims.ofPod(holder)) {
     const facts = selection.candidates.find(({ name }) => name === known.spec.pool);
-    if (facts === undefined || !isHeldBy(known, holder)) continue;
+    if (facts === undefined || !mayTake(known, holder)) continue;
     const { name } = known.metadata;
     const claim = await settler.get(SPIDER_IPS, { name }, { signal });
-    if (claim === undefined || !isHeldBy(claim, holder)) {
+    if (claim === undefined || !mayTake(claim, holder)) {
       claims.forget(known);
       continue;
     }
     const taken = await takeLeftover(parts, { claim, wish });
     const address = taken === undefined ? undefined : addressOfClaim(taken);
     if (taken === undefined || address === undefined) continue;
-    adding.created.set(name, taken);
+    // Of this sandbox another NIC's ADD may have answered it; one of a former sandbox is nobody's.
+    const isOfThis = claim.spec.containerID === holder.containerID;
+    (isOfThis ? adding.found : adding.created).set(name, taken);
     return { facts, address, claim: taken };
   }
   return undefined;
+}
+
+/** Whether a claim is of this NIC of the pod, or was taken over from a record that named none. */
+function mayTake(claim: SpiderIp, holder: Holder): boolean {
+  const isOfNone = claim.spec.podUID === holder.podUID && (claim.spec.nic ?? "") === "";
+  return isHeldBy(claim, holder) || isOfNone;
 }
 
 /** Makes a leftover the sandbox's own. */

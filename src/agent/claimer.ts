@@ -14,7 +14,7 @@ import type { RequestMetrics } from "./agent_metrics.ts";
 import type { OwnClaims } from "./own_claims.ts";
 import type { PoolBook } from "./pool_book.ts";
 import type { Reserved } from "./pool_reader.ts";
-import type { Settler } from "./settler.ts";
+import { type Settler, UnsettledFailure } from "./settler.ts";
 
 /** Milliseconds that an ADD waits for an address to come free before it says that none is. */
 export const FULL_WAIT_MS = 5_000;
@@ -43,6 +43,9 @@ export interface ClaimWish {
   readonly signal: AbortSignal;
 }
 
+/** Who wants one certain address. */
+export type CreationWish = Pick<ClaimWish, "holder" | "reserved" | "signal">;
+
 /** An address that was taken. */
 export interface Claimed {
   readonly facts: PoolFacts;
@@ -54,7 +57,12 @@ export interface Claimed {
 interface Pending {
   readonly facts: PoolFacts;
   readonly address: Address;
+  /** Until when (monotonic milliseconds) it may still come, if it was refused since. */
+  readonly untilMs: number;
 }
+
+/** Milliseconds after which a server has done what it was asked for, or never does it. */
+const UNSETTLED_MS = 120_000;
 
 /**
  * Claims one address at a time. While the end of a creation is unknown, the same NIC and family of
@@ -114,10 +122,10 @@ export class Claimer {
    */
   async reclaim(
     place: { readonly facts: PoolFacts; readonly address: Address },
-    wish: Pick<ClaimWish, "holder" | "reserved" | "signal">,
+    wish: CreationWish,
   ): Promise<SpiderIp | undefined> {
     this.#options.book.open(place.facts, wish.reserved).attempt(place.address);
-    return await this.#create(place, wish);
+    return await this.#create(place, { ...wish, mayBeDone: true });
   }
 
   /** Forgets creations of pods that are no more: claims of dead pods are found by a list. */
@@ -156,20 +164,21 @@ export class Claimer {
 
   /** Creates the SpiderIP of an address that the ledger has in flight. */
   async #create(
-    { facts, address }: Pending,
-    wish: Pick<ClaimWish, "holder" | "reserved" | "signal">,
+    { facts, address }: Pick<Pending, "facts" | "address">,
+    wish: CreationWish & { readonly mayBeDone?: boolean },
   ): Promise<SpiderIp | undefined> {
     const { settler, clock, claims, book, metrics } = this.#options;
-    const { holder, signal } = wish;
+    const { holder, signal, mayBeDone } = wish;
     const ledger = book.open(facts, wish.reserved);
     const key = pendingKey(holder, versionOf(address));
     const startedMs = clock.monotonicMs();
-    this.#pending.set(key, { facts, address });
+    const untilMs = this.#pending.get(key)?.untilMs ?? -Infinity;
+    this.#pending.set(key, { facts, address, untilMs });
     try {
       const object = newClaim({ pool: facts.name, address }, holder);
       const isOurs = (stored: SpiderIp): boolean =>
         isHeldBy(stored, holder) && stored.spec.pool === facts.name;
-      const created = await settler.create(SPIDER_IPS, object, { signal, isOurs });
+      const created = await settler.create(SPIDER_IPS, object, { signal, isOurs, mayBeDone });
       this.#pending.delete(key);
       const nowMs = clock.monotonicMs();
       if (created.kind === "exists") {
@@ -182,8 +191,11 @@ export class Claimer {
       return created.object;
     } catch (error) {
       const nowMs = clock.monotonicMs();
-      // Aborted: the address may be ours, so it stays pending. Refused for good: it is not.
-      if (error instanceof StoreFailure) this.#pending.delete(key);
+      // Aborted: the address may be ours, so it stays pending. Refused for good: it is not, unless
+      // a try before that may still come.
+      if (error instanceof UnsettledFailure && untilMs === -Infinity) {
+        this.#pending.set(key, { facts, address, untilMs: nowMs + UNSETTLED_MS });
+      } else if (error instanceof StoreFailure && nowMs >= untilMs) this.#pending.delete(key);
       ledger.settle(address, { kind: "refused", nowMs, costMs: 0 });
       throw error;
     }

@@ -17,6 +17,7 @@ import { positionalNic } from "../ipam/wish.ts";
 import { type Adding, confirmPod, holderOf } from "./adding.ts";
 import { ADOPTION_LEASE, untilAdopted } from "./adopted_pools.ts";
 import type { AgentParts } from "./parts.ts";
+import { allEnded } from "./waiting.ts";
 
 /** Tries to take over one claim that others change at the same time. */
 const REBINDS_MAX = 8;
@@ -42,12 +43,16 @@ export async function keepEntries(
   },
 ): Promise<Result<readonly KeptEntry[], Refusal>> {
   const entries: KeptEntry[] = [];
+  /** The reference gave one address to two NICs on one pool: the first of them keeps it. */
+  const taken = new Set<string>();
   for (const [index, entry] of (endpoint.status?.current.ips ?? []).entries()) {
     const nic = index === askedIndex ? adding.args.ifName : entry.interface;
     const kept: EndpointAddress[] = [];
     const lost: EndpointAddress[] = [];
-    const addresses = addressesOf(entry);
-    const outcomes = await Promise.all(addresses.map((place) =>
+    const all = addressesOf(entry);
+    const addresses = all.filter(({ address }) => !taken.has(formatObjectName(address)));
+    lost.push(...all.filter((place) => !addresses.includes(place)));
+    const outcomes = await allEnded(addresses.map((place) =>
       keepAddress(parts, {
         adding,
         place,
@@ -61,6 +66,7 @@ export async function keepEntries(
       if (!outcome.ok) return outcome;
       (outcome.value === undefined ? lost : kept).push(place);
     }
+    for (const { address } of kept) taken.add(formatObjectName(address));
     entries.push({ index, entry, kept, lost });
   }
   return ok(entries);
@@ -91,9 +97,11 @@ export async function keepAddress(
     const claim = await settler.get(SPIDER_IPS, { name }, { signal });
     if (claim === undefined) {
       const adoption = await adoptionOf(parts, wish);
-      if (adoption === "done") return ok(await makeAgain(parts, wish));
       if (adoption === "waited") continue; // The claim may be there by now.
-      return err({ code: "unavailable", message: tellUnadopted(place) });
+      if (adoption === "not") return err({ code: "unavailable", message: tellUnadopted(place) });
+      const made = await makeAgain(parts, wish);
+      if (made === undefined || made.spec.containerID === adding.args.containerID) return ok(made);
+      continue; // An earlier call's, for another sandbox.
     }
     const decision = await decide(parts, { ...wish, claim });
     if (!decision.ok) return decision;
@@ -118,13 +126,14 @@ export async function keepAddress(
 /** Whether a claim is the NIC's already, may be taken over, or is somebody else's. */
 async function decide(
   parts: AgentParts,
-  { adding, claim, nic, isUnnamed }: Place & { readonly claim: SpiderIp },
+  { adding, claim, nic, isUnnamed, place }: Place & { readonly claim: SpiderIp },
 ): Promise<Result<"take" | "lost", Refusal>> {
   const { spec } = claim;
-  if (spec.hold !== undefined) return ok("lost");
+  // Pools may share addresses: one that was given back may have come again out of another pool.
+  if (spec.hold !== undefined || spec.pool !== place.pool) return ok("lost");
   if (spec.podUID === adding.podUID) {
-    const isOwn = spec.nic === nic || isUnnamed || spec.nic === undefined ||
-      spec.nic.startsWith("#");
+    const named = spec.nic ?? "";
+    const isOwn = named === nic || isUnnamed || named === "" || named.startsWith("#");
     return ok(isOwn ? "take" : "lost");
   }
   if (!isKeptFor(adding, claim)) return ok("lost");
@@ -194,12 +203,11 @@ async function makeAgain(
   if (reading?.kind !== "facts" || !reading.facts.isAdopted) return undefined;
   if (!hasAddress(reading.facts, place.address)) return undefined;
   const reserved = await reader.reserved({ signal });
-  const made = await claimer.reclaim(
+  // It stays also if this call fails: its NIC may be up with it.
+  return await claimer.reclaim(
     { facts: reading.facts, address: place.address },
     { holder: holderOf(adding, { nic, parts }), reserved, signal },
   );
-  if (made !== undefined) adding.created.set(made.metadata.name, made);
-  return made;
 }
 
 function hasAddress(facts: PoolFacts, address: Address): boolean {

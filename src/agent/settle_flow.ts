@@ -29,8 +29,11 @@ export const SETTLE_GAP_MS = 30_000;
 /** Milliseconds after which a claim that no endpoint lists is of no ADD that could still end. */
 const EXTRA_AGE_MS = ADD_MS_MAX + 15_000;
 
-/** Milliseconds for which a claim must look dead where nothing proves that its sandbox is down. */
-const SUSPECT_MS = 20_000;
+/**
+ * Milliseconds for which a claim must look dead where nothing proves that its sandbox is down:
+ * longer than a node stays Ready without its kubelet, which takes the sandbox down.
+ */
+const SUSPECT_MS = 60_000;
 
 /** Facts that one decision asks for, at most. */
 const QUESTIONS_MAX = 4;

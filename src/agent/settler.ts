@@ -40,9 +40,14 @@ export interface WriteOptions<T> {
   readonly signal: AbortSignal;
   /** Whether a stored object is the one this write would have made. */
   readonly isOurs: (stored: T) => boolean;
+  /** Whether an earlier call began this creation, and its end is not known. */
+  readonly mayBeDone?: boolean | undefined;
   /** What of the object a replacement writes; absent: all but a status of its own. */
   readonly part?: "status" | undefined;
 }
+
+/** A creation that was refused for good, after a try of which nobody knows what became. */
+export class UnsettledFailure extends StoreFailure {}
 
 /** What a settler needs. */
 export interface SettlerPorts {
@@ -111,11 +116,11 @@ export class Settler {
   async create<T extends StoredObject>(
     resource: Resource<T>,
     object: T,
-    { signal, isOurs }: WriteOptions<T>,
+    { signal, isOurs, mayBeDone: wasBegun = false }: WriteOptions<T>,
   ): Promise<Created<T>> {
     const { store } = this.#ports;
     const call = { signal, timeoutMs: CALL_MS_MAX };
-    let mayBeDone = false;
+    let mayBeDone = wasBegun;
     for (let attempt = 0;; attempt++) {
       const result = await this.#gate.pass(() => store.create(resource, object, call), call);
       if (result.ok) return { kind: "created", object: result.value };
@@ -128,6 +133,7 @@ export class Settler {
         continue; // It was deleted in between: the name is free again.
       }
       mayBeDone ||= isUnknown(result.error);
+      if (mayBeDone && !passesByItself(result.error)) throw new UnsettledFailure(result.error);
       await this.#pauseOrThrow(attempt, { error: result.error, signal });
     }
   }

@@ -5,19 +5,25 @@ import type { SpiderEndpoint } from "../api/endpoint.ts";
 import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
 import { VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES } from "../api/kubernetes/kube_virt.ts";
 import { LABEL_POD, podLabelValue } from "../api/labels.ts";
+import { DEFAULT_NIC } from "../api/pod_annotations.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { addressOfClaim } from "../ipam/claim.ts";
 import {
+  addressesOf,
   type EndpointAddress,
   endpointNics,
   newEndpoint,
   type NicAllocation,
 } from "../ipam/endpoint.ts";
+import { positionalNic } from "../ipam/wish.ts";
 import { machineKeeps, statefulSetKeeps } from "../ipam/sticky.ts";
 import type { Adding } from "./adding.ts";
 import { factsOf } from "./allocation.ts";
 import { isKeptFor } from "./keeping.ts";
 import type { AgentParts } from "./parts.ts";
+
+/** NICs of one pod that are told apart by position; none has as many. */
+const POSITIONS_MAX = 64;
 
 /**
  * What the endpoint of a kept pod said, from the claims alone: for one whose endpoint was lost.
@@ -45,8 +51,34 @@ export async function rebuiltEndpoint(
     if (allocation.families.length > 0) allocations.push(allocation);
   }
   if (allocations.length === 0) return undefined;
-  const { nics } = endpointNics(allocations, []);
+  const { nics } = endpointNics(inOrder(allocations), []);
   return newEndpoint({ pod, controller, keeper, endpointName: endpointKey.name, nics });
+}
+
+/**
+ * Allocations in the order of their NICs. Where one has a position, each stands at its own, with
+ * one that has nothing in the place of each that is missing.
+ */
+function inOrder(allocations: readonly NicAllocation[]): readonly NicAllocation[] {
+  const sorted = allocations.toSorted((one, other) => rankOf(one) - rankOf(other));
+  if (!sorted.some(({ position }) => position !== undefined)) return sorted;
+  const whole: NicAllocation[] = [];
+  for (const allocation of sorted) {
+    while (whole.length < Math.min(rankOf(allocation), POSITIONS_MAX)) {
+      const position = whole.length;
+      const nic = position === 0 ? DEFAULT_NIC : positionalNic(position);
+      whole.push({ nic, position, cleanGateway: false, families: [] });
+    }
+    whole.push(allocation);
+  }
+  return whole;
+}
+
+/** Where a NIC stands among those of its pod: by position, else by the number that Multus gives. */
+function rankOf({ nic, position }: NicAllocation): number {
+  if (position !== undefined) return position;
+  if (nic === DEFAULT_NIC) return 0;
+  return Number(/^net(\d+)$/.exec(nic)?.[1] ?? POSITIONS_MAX);
 }
 
 async function allocationOf(
@@ -76,14 +108,22 @@ async function allocationOf(
  */
 export async function surrender(
   parts: AgentParts,
-  { adding, addresses }: {
+  { adding, stored, addresses }: {
     readonly adding: Adding;
+    /** The endpoint as it is now: what it lists was given again. */
+    readonly stored: SpiderEndpoint;
     readonly addresses: readonly EndpointAddress[];
   },
 ): Promise<void> {
+  const listed = new Set(
+    (stored.status?.current.ips ?? []).flatMap(addressesOf)
+      .map(({ address }) => formatObjectName(address)),
+  );
   for (const { address } of addresses) {
+    const name = formatObjectName(address);
+    if (listed.has(name)) continue;
     try {
-      await surrenderOne(parts, { adding, name: formatObjectName(address) });
+      await surrenderOne(parts, { adding, name });
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       parts.ports.log.warn("address of a former pool not given back yet", { error });

@@ -17,6 +17,16 @@ export function orAborted<T>(
   });
 }
 
+/**
+ * The outcomes of works that run at once. Where one throws, the others are waited for before that
+ * is told: nothing may run on after whoever began it has ended.
+ */
+export async function allEnded<T>(works: Iterable<Promise<T>>): Promise<T[]> {
+  const all = [...works];
+  await Promise.allSettled(all);
+  return await Promise.all(all);
+}
+
 /** Work by key that several may ask for at a time and that is then done once for all of them. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();

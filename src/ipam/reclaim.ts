@@ -86,7 +86,8 @@ export function nodeReading(node: Node | undefined): NodeReading {
 /**
  * Decides whether an address is provably free.
  *
- * - A pod that lives keeps it, and so does an owner that still wants it.
+ * - A pod that lives keeps it, and so does an owner that still wants it. What an owner wants no
+ *   longer stays as long as there is a pod of its name.
  * - A pod that ended gives it up, if its node was ready to say so or cannot run it any more.
  * - A pod that is being deleted and exists long past its grace gives it up as the switches say,
  *   whatever its phase; one whose address was kept does not.
@@ -104,6 +105,10 @@ export function decideReclaim(facts: ReclaimFacts): ReclaimDecision {
   if (keeper?.keeps === true) return keep(`its owner keeps it: ${keeper.reason}`);
   if (keeper === undefined && claim.spec.owner !== undefined) {
     return ask("keeper", "its owner was not asked whether it still wants it");
+  }
+  if (claim.spec.owner !== undefined && reading.kind === "present" && pod === undefined) {
+    // An agent of the reference gives it to the next pod without writing it here.
+    return keep("another pod of its name exists, which may have it");
   }
   if (pod === undefined) return decideGone(facts);
   return isFinished(pod) ? decideFinished(facts, pod) : decideDeleting(facts, pod);
@@ -174,6 +179,8 @@ function decideFinished(facts: ReclaimFacts, pod: Pod): ReclaimDecision {
     if (isTerminating(pod)) return decideDeleting(facts, pod);
     return keep(`${ended}, but ${name} is not ready to say so`);
   }
+  // Controllers write `Failed` for a pod whose node is away; the node may be back, and the pod up.
+  if (!haveContainersEnded(pod)) return keep(`${ended}, but ${name} did not say so`);
   const dueMs = lastFinishMs(pod) + graceMs(facts, pod.spec.terminationGracePeriodSeconds);
   return nowMs < dueMs
     ? keep(`${ended}, but its sandbox may still be about to`)
@@ -227,6 +234,14 @@ function isOther(before: string | undefined, now: string | undefined): boolean {
  */
 function graceMs({ extraGraceMs = 0 }: ReclaimFacts, seconds = GRACE_SECONDS): number {
   return seconds * 1000 + extraGraceMs;
+}
+
+/** Whether a kubelet said of each container that it ended: nobody else does. */
+function haveContainersEnded({ spec, status }: Pod): boolean {
+  const statuses = status?.containerStatuses ?? [];
+  return spec.containers.every(({ name }) => {
+    return statuses.some((one) => one.name === name && isRecord(one.state?.terminated));
+  });
 }
 
 /** When the last container of a pod ended, as its node says; 0 if it says nothing. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { claimOf, controllerWith, nodeThat, podOf } from "../../tests/support/decision_objects.ts";
 import type { EndpointNic } from "../api/endpoint.ts";
 import type { Node } from "../api/kubernetes/node.ts";
+import type { ContainerStatus } from "../api/kubernetes/pod.ts";
 import { newEndpoint } from "./endpoint.ts";
 import {
   decideReclaim,
@@ -145,6 +146,21 @@ Deno.test("decideReclaim() frees what ended where the node was ready to say so",
     verdict({ pod, node: outOfService }),
     `free: ${ended} and node "n1" is out of service`,
   );
+});
+
+Deno.test("decideReclaim() keeps what a controller called failed and no node did", () => {
+  const withState = (state: ContainerStatus["state"]) =>
+    present({
+      spec: { containers: [{ name: "c" }] },
+      status: { phase: "Failed", containerStatuses: [{ name: "c", state }] },
+    });
+  const said = 'keep: its pod has ended (Failed), but node "n1" did not say so';
+  assert.equal(verdict({ pod: withState({ running: {} }) }), said);
+  assert.equal(verdict({ pod: withState(undefined) }), said);
+  assert.ok(verdict({ pod: withState({ terminated: {} }) }).startsWith("free"));
+  const unsaid = present({ spec: { containers: [{ name: "c" }] }, status: { phase: "Failed" } });
+  assert.equal(verdict({ pod: unsaid }), said);
+  assert.ok(verdict({ pod: unsaid, node: gone }).startsWith("free"), "it cannot be up any more");
 });
 
 Deno.test("decideReclaim() gives a pod that ended its grace from its last container on", () => {
