@@ -236,7 +236,10 @@ export class AgentHost {
         done({ kind: "refused", message });
       }, (error) => {
         if (!process.life.isAlive) return;
-        if (!signal.aborted || error !== signal.reason) {
+        const stopped = process.stop.signal;
+        const isReason = (signal.aborted && error === signal.reason) ||
+          (stopped.aborted && error === stopped.reason);
+        if (!isReason) {
           referee.report("call_throws", `${what}: ${errorText(error)}`);
         }
         server.trace.note(process.name, `${what}: given up`);

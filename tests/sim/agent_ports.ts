@@ -1,31 +1,12 @@
 /** What an agent is to the simulation: the service of plugins, and the loops behind it. */
+import type { EnginePorts, EngineSettings } from "../../src/agent/engine.ts";
 import type { AgentService } from "../../src/agent/service.ts";
-import type { Clock } from "../../src/base/clock.ts";
-import type { Log } from "../../src/base/log.ts";
-import type { ObjectStore } from "../../src/base/object_store.ts";
-import type { Random } from "../../src/base/random.ts";
-import type { Result } from "../../src/base/result.ts";
-import type { AnyAddressInCidr } from "../../src/ip/mod.ts";
 import type { IpamSettings } from "../../src/ipam/settings.ts";
 
 /** The outside of an agent. */
-export interface AgentPorts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly masterSubnets: (
-    nic: { readonly netns: string; readonly nic: string },
-  ) => Promise<Result<readonly AnyAddressInCidr[], string>>;
-  readonly sandboxOf: (podUid: string) => Promise<"present" | "absent" | "unknown">;
-}
-
+export type AgentPorts = EnginePorts;
 /** What an agent is told at its start. */
-export interface AgentSettings {
-  readonly ipam: IpamSettings;
-  readonly nodeName: string;
-  readonly identity: string;
-}
+export type AgentSettings = EngineSettings;
 
 /** An agent that can be run. */
 export interface AgentUnderTest extends AgentService {

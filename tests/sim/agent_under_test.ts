@@ -1,6 +1,8 @@
 /** The agent that the simulation is about. */
-import type { AgentFactory } from "./agent_ports.ts";
-import { naiveAgents } from "./naive_agent.ts";
+import { IpamEngine } from "../../src/agent/engine.ts";
+import type { AgentPorts, AgentSettings, AgentUnderTest } from "./agent_ports.ts";
 
 /** Makes the real agent's engine. */
-export const agentUnderTest: AgentFactory = naiveAgents("none");
+export function agentUnderTest(ports: AgentPorts, settings: AgentSettings): AgentUnderTest {
+  return new IpamEngine(ports, settings);
+}

@@ -173,7 +173,7 @@ export class ApiClient implements ObjectStore, Connection {
     const what = `remove ${resource.plural} ${keyText(key)}`;
     const options = { signal: _signal, timeoutMs: _timeoutMs };
     return this.#send({ what, options, isWrite: true }, () => {
-      const done = this.server.as(this.name, () => this.server.engine.write(request));
+      const done = this.server.write(this.name, request);
       if (!done.ok) return done;
       return ok(done.value.effect === "delete" ? "removed" : "terminating");
     });
@@ -191,7 +191,7 @@ export class ApiClient implements ObjectStore, Connection {
     const what = `${operation} ${resource.plural} ${keyText(keyOf(object))}`;
     return this.#send({ what, options, isWrite: true }, () => {
       const request = { operation, kind: resource, object: copy };
-      const done = this.server.as(this.name, () => this.server.engine.write(request));
+      const done = this.server.write(this.name, request);
       return done.ok ? readAs(resource, done.value.object) : done;
     });
   }

@@ -1,11 +1,12 @@
 /** A simulated API server: the memory store's engine behind caches that lag, rules and spells. */
 import { writeRefusal } from "../../src/api/write_rules.ts";
-import type { StoreError } from "../../src/base/object_store.ts";
+import type { StoredObject, StoreError, StoreResult } from "../../src/base/object_store.ts";
 import type { Change } from "../../src/store/backend.ts";
 import { kindId } from "../../src/store/backend.ts";
 import { type AdmissionRequest, Engine } from "../../src/store/engine.ts";
 import { podGraceSeconds } from "../../src/store/grace.ts";
 import { MemoryBackend } from "../../src/store/memory_backend.ts";
+import type { Decision, WriteRequest } from "../../src/store/decide.ts";
 import { valueAt } from "../../src/store/json_value.ts";
 import { CacheOfKind } from "./api_cache.ts";
 import type { Dice } from "./dice.ts";
@@ -26,6 +27,13 @@ export interface Commit {
   readonly timeMs: number;
 }
 
+/** A creation that was refused because somebody else has the name. */
+export interface NameTaken {
+  readonly kind: string;
+  /** What was not stored. */
+  readonly object: StoredObject;
+}
+
 /** The whole control plane's storage, as clients see it. */
 export class ApiServer {
   readonly engine: Engine;
@@ -41,6 +49,7 @@ export class ApiServer {
   #actor = "";
   readonly #caches = new Map<string, CacheOfKind>();
   readonly #listeners: ((commit: Commit) => void)[] = [];
+  readonly #takenListeners: ((taken: NameTaken) => void)[] = [];
   /** Requests and watches that a restart breaks. */
   readonly #open = new Set<() => void>();
 
@@ -68,6 +77,21 @@ export class ApiServer {
   /** Tells of every change, at the moment it is stored. */
   onCommit(listener: (commit: Commit) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Tells of every creation that came too late. */
+  onNameTaken(listener: (taken: NameTaken) => void): void {
+    this.#takenListeners.push(listener);
+  }
+
+  /** Does a write as the actor's. */
+  write(actor: string, request: WriteRequest): StoreResult<Decision> {
+    const done = this.as(actor, () => this.engine.write(request));
+    if (!done.ok && done.error.code === "already_exists" && "object" in request) {
+      const taken = { kind: kindId(request.kind), object: request.object };
+      for (const listener of this.#takenListeners) listener(taken);
+    }
+    return done;
   }
 
   /** Runs a synchronous body whose writes are the actor's. */

@@ -18,15 +18,15 @@ export interface SimRequest {
 }
 
 /** The stage of `test:all`: a fixed budget. */
-const STAGE = { seeds: 2_000, seconds: 60 };
+const STAGE = { seeds: 60, seconds: 300 };
 const SEED_MAX = 2 ** 32 - 1;
 
 const USAGE = "give --seed N, --seeds COUNT, --seconds S, --trace, --mutants or --profile " +
   PROFILES.join("|");
 
 /**
- * Reads the command line. Without any argument it is the stage of `test:all`: fresh seeds for a
- * minute, then the mutants; one seed alone is one run.
+ * Reads the command line. Without any argument it is the stage of `test:all`: some fresh
+ * seeds, then the mutants; one seed alone is one run.
  */
 export function parseArguments(argv: readonly string[]): Result<SimRequest, string> {
   const numbers = new Map<string, number>();

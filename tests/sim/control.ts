@@ -86,7 +86,7 @@ export class Control {
     what: string,
     request: Parameters<ApiServer["engine"]["write"]>[0],
   ): T | undefined {
-    const done = this.server.as(this.#actor, () => this.server.engine.write(request));
+    const done = this.server.write(this.#actor, request);
     this.note(done.ok ? what : `${what}: ${done.error.code}`);
     return done.ok ? asObject<T>(done.value.object) : undefined;
   }

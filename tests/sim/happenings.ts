@@ -52,7 +52,10 @@ export class Happenings {
     const { nodes, workloads, control, controlPlane } = this.#targets;
     this.#isOver = true;
     controlPlane.cordoned.clear();
-    for (const workload of workloads) workload.isWanted = true;
+    for (const workload of workloads) {
+      workload.isWanted = true;
+      workload.isAtRest = true;
+    }
     for (const name of this.#poolNames()) {
       control.change(SPIDER_IP_POOLS, { name }, (pool) => {
         return { ...pool, spec: { ...pool.spec, disable: false } };
@@ -61,9 +64,15 @@ export class Happenings {
     for (const node of nodes) {
       node.heal();
       if (node.host?.isReference === true) this.#upgrade(node);
-      else if (node.host?.count === 0) node.host.start();
       node.startKubelet();
     }
+    this.#keepRunning();
+  }
+
+  /** Starts again what has ended, as a DaemonSet does. */
+  #keepRunning(): void {
+    for (const node of this.#targets.nodes) node.startAgent();
+    this.#later(10_000, () => this.#keepRunning());
   }
 
   happen(happening: Happening): void {
@@ -119,22 +128,19 @@ export class Happenings {
 
   #agentEvent(
     happening: "agent_crash" | "agent_restart" | "agent_roll_over",
-    { host }: SimNode,
+    node: SimNode,
   ): void {
     const { dice } = this.#targets;
+    const { host } = node;
     if (host === undefined) return;
     switch (happening) {
       case "agent_crash":
         host.crash();
-        return this.#later(dice.pick([100, 5_000, 40_000]), () => {
-          if (host.count === 0) host.start();
-        });
+        return this.#later(dice.pick([100, 5_000, 40_000]), () => node.startAgent());
       case "agent_restart": {
         const graceMs = dice.pick([0, 2_000, 30_000]);
         host.stop(graceMs);
-        return this.#later(graceMs + dice.ms(1_000, 10_000), () => {
-          if (host.count === 0) host.start();
-        });
+        return this.#later(graceMs + dice.ms(1_000, 10_000), () => node.startAgent());
       }
       case "agent_roll_over":
         if (host.count !== 1) return;
@@ -226,13 +232,12 @@ export class Happenings {
     }
   }
 
-  #upgrade({ host }: SimNode): void {
+  #upgrade(node: SimNode): void {
+    const { host } = node;
     if (host?.isReference !== true) return;
     host.stop(5_000);
     host.isReference = false;
-    this.#targets.control.server.scheduler.after(8_000, () => {
-      if (host.count === 0) host.start();
-    });
+    this.#targets.control.server.scheduler.after(8_000, () => node.startAgent());
   }
 
   #poolNames(): readonly string[] {

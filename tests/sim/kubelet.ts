@@ -7,6 +7,7 @@ import type { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import type { Plugin } from "./plugin.ts";
 import { keeperOfPod, nicsOfPod, runtimeMsOfPod } from "./pods.ts";
+import { EPOCH_MS } from "./scheduler.ts";
 import type { Sandbox, Truth } from "./truth.ts";
 
 /** What becomes of the DEL of a sandbox. */
@@ -76,9 +77,7 @@ export class Kubelet {
       if (pod.spec.nodeName === node.name) this.podChanged(keyOfPod(pod));
     }
     for (const sandbox of [...truth.onNode(node.name)]) {
-      // What was being set up under the last kubelet is thrown away.
-      if (sandbox.state === "setting_up") this.#tearDownSoon(sandbox);
-      else this.podChanged({ namespace: sandbox.namespace, name: sandbox.podName });
+      this.podChanged({ namespace: sandbox.namespace, name: sandbox.podName });
     }
     this.#cleanFolders();
   }
@@ -104,7 +103,10 @@ export class Kubelet {
     if (pod === undefined || !isOurs) return;
     const uid = pod.metadata.uid ?? "";
     if (this.#workers.has(uid)) return;
-    if (isToEnd(pod) && !this.#holds(uid)) return this.#finalize(pod);
+    if (isToEnd(pod) && !this.#holds(uid)) {
+      this.#report({ uid, key, sandbox: undefined }, { phase: "ended" });
+      return this.#finalize(pod);
+    }
     this.#startWorker(pod);
   }
 
@@ -137,7 +139,7 @@ export class Kubelet {
       nics: nicsOfPod(pod),
       keeper: keeperOfPod(pod),
       runtimeMs: runtimeMsOfPod(pod),
-      sandbox: left?.state === "up" ? left : undefined,
+      sandbox: left,
       isEnding: isToEnd(pod),
       isForced: false,
       wake: () => {},
@@ -149,6 +151,13 @@ export class Kubelet {
 
   async #work(worker: Worker): Promise<void> {
     const { dice, habits } = this.#options;
+    // What was being set up under the last kubelet is thrown away.
+    if (worker.sandbox?.state === "setting_up") {
+      await worker.sandbox.busy;
+      await this.#whileAlive();
+      await this.#tearDown(worker.sandbox);
+      worker.sandbox = undefined;
+    }
     while (!worker.isEnding) {
       if (worker.sandbox === undefined) {
         const sandbox = this.#newSandbox(worker);
@@ -174,6 +183,7 @@ export class Kubelet {
       await this.#sleep(stopMs);
       await this.#tearDown(worker.sandbox);
     }
+    this.#report(worker, { phase: "ended" });
     this.#workers.delete(worker.uid);
     this.#forgetFolderLater(worker.uid);
     const pod = this.#options.control.get(PODS, worker.key);
@@ -192,7 +202,7 @@ export class Kubelet {
       keeper: worker.keeper,
       state: "setting_up",
       addresses: new Map(),
-      isForsaken: false,
+      busy: Promise.resolve(),
       isReference: false,
     };
     truth.add(sandbox);
@@ -203,7 +213,9 @@ export class Kubelet {
     const { plugin, truth } = this.#options;
     for (const nic of sandbox.nics) {
       if (worker.isEnding) return false;
-      const outcome = await plugin.add(sandbox, nic);
+      const adding = plugin.add(sandbox, nic);
+      sandbox.busy = adding;
+      const outcome = await adding;
       const addresses = outcome.kind === "answer"
         ? outcome.value.ips.filter((ip) => ip.nic === nic)
           .map(({ address }) => address.split("/")[0] ?? "")
@@ -268,7 +280,9 @@ export class Kubelet {
   }
 
   #tearDownSoon(sandbox: Sandbox): void {
-    this.#after(this.#options.dice.ms(0, 3_000), () => this.#tearDown(sandbox));
+    sandbox.busy.then(() => {
+      this.#after(this.#options.dice.ms(0, 3_000), () => this.#tearDown(sandbox));
+    });
   }
 
   async #release(sandbox: Sandbox): Promise<void> {
@@ -294,17 +308,30 @@ export class Kubelet {
     if (now?.metadata.uid === pod.metadata.uid) this.#finalize(pod);
   }
 
-  #report(worker: Worker, { phase }: { readonly phase: string }): void {
+  /** @param options.phase `ended`: whatever the phase is, the containers have ended. */
+  #report(
+    worker: Pick<Worker, "uid" | "key" | "sandbox">,
+    { phase }: { readonly phase: string },
+  ): void {
     const { control, node } = this.#options;
     if (node.link.isCut || control.server.isDown) {
       return this.#after(1_000, () => this.#report(worker, { phase }));
     }
     const pod = control.get(PODS, worker.key);
-    if (pod?.metadata.uid !== worker.uid || isFinished(pod)) return;
+    if (pod?.metadata.uid !== worker.uid || isFinished(pod) !== (phase === "ended")) return;
+    if (phase === "ended" && haveContainersEnded(pod)) return;
     const podIPs = [...worker.sandbox?.addresses.values() ?? []].flat().map((ip) => ({ ip }));
+    const finishedAt = new Date(EPOCH_MS + control.server.scheduler.nowMs).toISOString();
+    const state = phase === "Running" ? { running: {} } : { terminated: { finishedAt } };
     control.changeStatus(PODS, worker.key, (now) => ({
       ...now,
-      status: { ...now.status, phase, podIP: podIPs[0]?.ip, podIPs },
+      status: {
+        ...now.status,
+        phase: phase === "ended" ? now.status?.phase : phase,
+        podIP: podIPs[0]?.ip,
+        podIPs,
+        containerStatuses: now.spec.containers.map(({ name }) => ({ name, state })),
+      },
     }));
   }
 
@@ -356,6 +383,11 @@ export class Kubelet {
 
 function keyOfPod({ metadata }: Pod): ObjectKey & { readonly namespace: string } {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
+}
+
+function haveContainersEnded({ status }: Pod): boolean {
+  const statuses = status?.containerStatuses ?? [];
+  return statuses.length > 0 && statuses.every(({ state }) => state?.terminated !== undefined);
 }
 
 function isFinished(pod: Pod): boolean {

@@ -7,8 +7,8 @@ const ROOT = new URL("../../", import.meta.url);
 /** What a run of the simulation needs. */
 const COPIED = ["src", "scripts", "tests/sim", "deno.json", "deno.lock"] as const;
 /** Seeds that a mutant may take until it is noticed, and seconds. */
-const SEEDS_MAX = 4_000;
-const SECONDS_MAX = 90;
+const SEEDS_MAX = 1_000;
+const SECONDS_MAX = 600;
 
 /**
  * Applies a patch to a text.

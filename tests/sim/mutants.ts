@@ -14,4 +14,147 @@ export interface Mutant {
 }
 
 /** All of them. */
-export const MUTANTS: readonly Mutant[] = [];
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "an ADD does not look at the pod's UID",
+    file: "src/agent/adding.ts",
+    find: `import { isDead, uidMatches } from "../ipam/pod_life.ts";`,
+    replace: `import { isDead } from "../ipam/pod_life.ts";\nconst uidMatches = () => true;`,
+  },
+  {
+    name: "a deletion has no precondition",
+    file: "src/agent/settler.ts",
+    find: "const preconditions = { uid, resourceVersion };",
+    replace: "const preconditions = {};",
+  },
+  {
+    name: "the copy of pods is trusted where an address is reclaimed",
+    file: "src/agent/settle_flow.ts",
+    find: "const pod = await view.livePod(key, { signal });\n    const reading",
+    replace: "const pod = view.pods.get(key);\n    const reading",
+    profile: "blind",
+  },
+  {
+    name: "a creation without an answer is read instead of repeated",
+    file: "src/agent/settler.ts",
+    find: "      mayBeDone ||= isUnknown(result.error);\n      if (mayBeDone &&",
+    replace: "      if (isUnknown(result.error)) {\n" +
+      "        const found = await this.get(resource, keyOf(object), { signal });\n" +
+      '        if (found === undefined) return { kind: "exists" };\n' +
+      "      }\n" +
+      "      if (mayBeDone &&",
+    profile: "lossy",
+  },
+  {
+    name: "a creation that was refused after an unknown one is forgotten",
+    file: "src/agent/claimer.ts",
+    find: "error instanceof UnsettledFailure && untilMs === -Infinity",
+    replace: "false",
+    profile: "lossy",
+  },
+  {
+    name: "a DEL does not look at the sandbox",
+    file: "src/ipam/release.ts",
+    find: 'if (containerID !== request.containerID) return `belongs to sandbox "${containerID}"`;',
+    replace: "",
+    profile: "unruly",
+  },
+  {
+    name: "a DEL frees what a living pod has",
+    file: "src/ipam/release.ts",
+    find: 'return isDead(reading.pod) === undefined ? "belongs to a pod that lives" : undefined;',
+    replace: "return undefined;",
+  },
+  {
+    name: "records are taken over behind the marker",
+    file: "src/agent/adopter.ts",
+    find: "await allEnded(some.map((claim) => this.#create(claim, { signal })));",
+    replace: "this.#parts.ports.clock.sleep(500, { signal })" +
+      ".then(() => some.map((claim) => this.#create(claim, { signal })));",
+    profile: "upgrade",
+  },
+  {
+    name: "a pool without the marker is used",
+    file: "src/ipam/pool_facts.ts",
+    find: 'isAdopted: pool.status?.truth === "SpiderIP",',
+    replace: "isAdopted: true,",
+    profile: "upgrade",
+  },
+  {
+    name: "a full pool is known by its own label only",
+    file: "src/ipam/ledger.ts",
+    find: "if (foreign === undefined && !this.#listed.has(address)) this.#needsFullList = true;",
+    replace: "",
+    profile: "overlap",
+  },
+  {
+    name: "an address has another name",
+    file: "src/ipam/claim.ts",
+    find: "metadata: { name: formatObjectName(address), labels",
+    replace: 'metadata: { name: formatAddress(address).replaceAll(":", "-"), labels',
+  },
+  {
+    name: "an answer comes from the endpoint alone",
+    file: "src/agent/keeping.ts",
+    find: "  for (let attempt = 0; attempt < REBINDS_MAX; attempt++) {",
+    replace: "  const known = claims.get(name);\n  if (known !== undefined) return ok(known);\n" +
+      "  for (let attempt = 0; attempt < REBINDS_MAX; attempt++) {",
+  },
+  {
+    name: "a refused ADD gives back what the pod had before",
+    file: "src/agent/allocation.ts",
+    find: "(isOfThis ? adding.found : adding.created).set(name, taken);",
+    replace: "adding.created.set(name, taken);",
+  },
+  {
+    name: "an answer comes before the endpoint",
+    file: "src/agent/add_flow.ts",
+    find: "return await endpoints.write(draft.endpoint, { signal });",
+    replace: "endpoints.write(draft.endpoint, { signal });\n  return draft.endpoint;",
+  },
+  {
+    name: "a new sandbox is not written down",
+    file: "src/agent/keeping.ts",
+    find: 'const fields = ["podNamespace", "podName", "podUID", "containerID", "nic", "node"]',
+    replace: 'const fields = ["podNamespace", "podName", "podUID", "nic", "node"]',
+  },
+  {
+    name: "a sandbox that is up does not keep the address of a pod that is gone",
+    file: "src/agent/settle_flow.ts",
+    find: 'if (rest !== "unknown") return rest;',
+    replace: 'if (rest !== "unknown") return "absent";',
+    profile: "unruly",
+  },
+  {
+    name: "a finished pod's address is free at once",
+    file: "src/agent/settle_flow.ts",
+    find: "if (hasEnded && !this.#isLongSuspect(claim)) return false;",
+    replace: "",
+  },
+  {
+    name: "nobody asks the owner of a kept address",
+    file: "src/agent/sticky_claims.ts",
+    find: "return statefulSetKeeps({ podName, statefulSet });",
+    replace: 'return { keeps: statefulSet === undefined, reason: "" };',
+    profile: "sticky",
+  },
+  {
+    name: "a kept address is taken from a pod that exists",
+    file: "src/ipam/sticky.ts",
+    find: 'if (!uidMatches(recorded.pod, spec.podUID ?? "")) return { kind: "rebind" };',
+    replace: 'return { kind: "rebind" };',
+    profile: "sticky",
+  },
+  {
+    name: "an address too many stays",
+    file: "src/ipam/reclaim.ts",
+    find: "return nowMs - createdMs > olderThanMs;",
+    replace: "return false;",
+  },
+  {
+    name: "excluded addresses are given",
+    file: "src/ipam/pool_facts.ts",
+    find: "const left = listed.value.subtract(excluded.value);",
+    replace: "const left = listed.value;",
+  },
+];

@@ -89,14 +89,29 @@ class NaiveAgent implements AgentUnderTest {
       for (const [version, pools] of [[4, want.ipv4], [6, want.ipv6]] as const) {
         if (pools.length === 0) continue;
         const taken = await this.#take(args, { pod, version, pools, signal });
-        if (!taken.ok) return taken;
+        if (!taken.ok) {
+          await this.#undo(args, { signal });
+          return taken;
+        }
         got.push(taken.value);
       }
       if (this.#flaw !== "lists_nothing") await this.#list(pod, { want, got, signal });
       return ok(answerOf(args.ifName, got));
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
+      await this.#undo(args, { signal });
       return refuse(error.message);
+    }
+  }
+
+  /** Gives back what a refused ADD took. */
+  async #undo(
+    { containerID, ifName }: IpamAddArgs,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    for (const claim of await this.#claims({ signal })) {
+      const isOwn = claim.spec.containerID === containerID && claim.spec.nic === ifName;
+      if (isOwn) await this.#free(claim, { signal });
     }
   }
 

@@ -28,6 +28,8 @@ export class SimNode {
   readonly folders = new Set<string>();
   host: AgentHost | undefined;
   plugin: Plugin | undefined;
+  /** Whether the machine has power. */
+  isOn = true;
   readonly #options: SimNodeOptions;
   #kubelet: Kubelet | undefined;
   #kubeletLife = new Life();
@@ -59,8 +61,13 @@ export class SimNode {
     this.#writeBoot(dice.hex(32));
   }
 
+  /** Starts an agent unless there is one. */
+  startAgent(): void {
+    if (this.isOn && this.host?.count === 0) this.host.start();
+  }
+
   startKubelet(): void {
-    if (this.#kubelet !== undefined || this.plugin === undefined) return;
+    if (!this.isOn || this.#kubelet !== undefined || this.plugin === undefined) return;
     const { control, dice, truth, habits } = this.#options;
     this.#kubeletLife = new Life();
     control.note(`kubelet of ${this.name} starts`);
@@ -97,6 +104,7 @@ export class SimNode {
   /** Everything on the machine dies; nothing is told to anyone. */
   powerOff(): void {
     this.#options.control.note(`node ${this.name} loses power`);
+    this.isOn = false;
     this.stopKubelet();
     this.host?.crash();
     for (const sandbox of [...this.#options.truth.onNode(this.name)]) {
@@ -107,8 +115,9 @@ export class SimNode {
   /** Comes up again after `powerOff`, as another boot. */
   powerOn(): void {
     this.#options.control.note(`node ${this.name} boots`);
+    this.isOn = true;
     this.#writeBoot(this.#options.dice.hex(32));
-    this.host?.start();
+    this.startAgent();
     this.startKubelet();
   }
 

@@ -1,5 +1,9 @@
 /** Pods as the simulation makes them, and what its kubelets read of them. */
-import { ANNOTATION_IP_POOL, ANNOTATION_IP_POOLS } from "../../src/api/annotations.ts";
+import {
+  ANNOTATION_IP_POOL,
+  ANNOTATION_IP_POOLS,
+  ANNOTATION_NETWORKS,
+} from "../../src/api/annotations.ts";
 import type { Pod } from "../../src/api/kubernetes/pod.ts";
 import type { OwnerReference, StoredObject } from "../../src/base/object_store.ts";
 
@@ -37,6 +41,7 @@ export function annotationsOf(plan: PodTemplatePlan): Record<string, string> {
     [NICS]: wants.map(({ nic }) => nic).join(","),
     [WANTS]: JSON.stringify(wants),
     ...(runtimeMs !== undefined && { [RUNTIME]: String(runtimeMs) }),
+    ...(wants.length > 1 && { [ANNOTATION_NETWORKS]: wants.slice(1).map(networkOf).join(",") }),
   };
   switch (mode) {
     case "ippool": {
@@ -57,6 +62,11 @@ export function annotationsOf(plan: PodTemplatePlan): Record<string, string> {
     case "default":
       return annotations;
   }
+}
+
+/** The network that gives a pod its further NIC; which one it is matters to no pool. */
+function networkOf({ nic }: NicWant): string {
+  return `spiderpool/of-${nic}`;
 }
 
 /** A pod to be stored. */

@@ -1,6 +1,7 @@
 /** An agent of the reference's form, as far as taking over from it matters. */
 import type { IpamAddArgs, IpamAddResponse, WorkloadEndpointStatus } from "../../src/api/agent.ts";
-import { SPIDER_ENDPOINTS } from "../../src/api/endpoint.ts";
+import { type EndpointNic, SPIDER_ENDPOINTS, type SpiderEndpoint } from "../../src/api/endpoint.ts";
+import { ANNOTATION_IP_POOLS } from "../../src/api/annotations.ts";
 import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
 import { formatAllocatedIps, readAllocatedIps } from "../../src/api/ip_pool_records.ts";
@@ -45,30 +46,26 @@ export class ReferenceAgent implements AgentUnderTest {
     const { podNamespace: namespace, podName: name, ifName } = args;
     const pod = await this.#ports.store.get(PODS, { namespace, name }, { signal });
     if (!pod.ok) return refuse(pod.error.message);
-    const want = wantsOfPod(pod.value).find(({ nic }) => nic === ifName);
-    if (pod.value.metadata.uid !== args.podUID || want === undefined) return refuse("unknown pod");
-    const ips: { version: 4 | 6; address: string; pool: string }[] = [];
-    for (const [version, pools] of [[4, want.ipv4], [6, want.ipv6]] as const) {
-      if (pools.length === 0) continue;
-      const taken = await this.#takeOfAny(pod.value, pools, { signal });
-      if (!taken.ok) return taken;
-      ips.push({ version, ...taken.value });
-    }
-    const stored = await this.#writeEndpoint(pod.value, { nic: ifName, ips, want }, { signal });
+    if (pod.value.metadata.uid !== args.podUID) return refuse("unknown pod");
+    const found = await this.#ports.store.get(SPIDER_ENDPOINTS, { namespace, name }, { signal });
+    if (!found.ok && found.error.code !== "not_found") return refuse(found.error.message);
+    const endpoint = found.ok ? found.value : undefined;
+    const known = nicsOf(endpoint, pod.value);
+    const at = placeOf(known, ifName);
+    const nics = [...known];
+    if (at === undefined) {
+      for (const want of wantsAtOnce(pod.value, ifName)) {
+        const named = await this.#named(want, { signal });
+        if (!named.ok) return named;
+        const taken = await this.#takeAll(pod.value, named.value, { signal });
+        if (!taken.ok) return taken;
+        nics.push(taken.value);
+      }
+    } else nics[at] = { ...nics[at], interface: ifName, vlan: 0 };
+    const stored = await this.#writeEndpoint(pod.value, { endpoint, nics }, { signal });
     if (!stored.ok) return stored;
-    return ok({
-      ips: ips.map(({ version, address, pool }) => ({
-        version,
-        address,
-        ipPool: pool,
-        nic: ifName,
-        gateway: "",
-        vlan: 0,
-        enableGatewayDetection: false,
-        enableIPConflictDetection: false,
-      })),
-      routes: [],
-    });
+    const own = nics[placeOf(nics, ifName) ?? 0];
+    return own === undefined ? refuse("unknown NIC") : ok({ ips: answerOf(own), routes: [] });
   }
 
   release(): ServiceResult<void> {
@@ -91,18 +88,44 @@ export class ReferenceAgent implements AgentUnderTest {
     return Promise.resolve(err({ status: 500, message: "not simulated" }));
   }
 
-  async #takeOfAny(
-    pod: Pod,
-    pools: readonly string[],
+  /** What a NIC wants, where it names no pools: the cluster's default ones. */
+  async #named(
+    want: NicWant,
     { signal }: { readonly signal: AbortSignal },
-  ): Promise<Result<{ readonly address: string; readonly pool: string }, Refusal>> {
-    let last: Result<never, Refusal> = refuse("no pool");
-    for (const pool of pools) {
-      const taken = await this.#take(pod, pool, { signal });
-      if (taken.ok) return taken;
-      last = taken;
+  ): Promise<Result<NicWant, Refusal>> {
+    if (want.ipv4.length + want.ipv6.length > 0) return ok(want);
+    const listed = await this.#ports.store.list(SPIDER_IP_POOLS, { signal });
+    if (!listed.ok) return refuse(listed.error.message);
+    const names = (isIpv6: boolean): readonly string[] => {
+      return listed.value.items.filter(({ spec }) => {
+        return spec.default && spec.subnet.includes(":") === isIpv6;
+      }).map(({ metadata }) => metadata.name);
+    };
+    return ok({ nic: want.nic, ipv4: names(false), ipv6: names(true) });
+  }
+
+  /** Both families of a NIC. */
+  async #takeAll(
+    pod: Pod,
+    want: NicWant,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<Result<EndpointNic, Refusal>> {
+    let nic: EndpointNic = { interface: want.nic, vlan: 0 };
+    for (const [version, pools] of [[4, want.ipv4], [6, want.ipv6]] as const) {
+      let refusal: Result<never, Refusal> | undefined;
+      for (const pool of pools) {
+        const taken = await this.#take(pod, pool, { signal });
+        refusal = taken.ok ? undefined : taken;
+        if (!taken.ok) continue;
+        const { address } = taken.value;
+        nic = version === 4
+          ? { ...nic, ipv4: address, ipv4Pool: pool }
+          : { ...nic, ipv6: address, ipv6Pool: pool };
+        break;
+      }
+      if (refusal !== undefined) return refusal;
     }
-    return last;
+    return ok(nic);
   }
 
   async #take(
@@ -143,49 +166,78 @@ export class ReferenceAgent implements AgentUnderTest {
 
   async #writeEndpoint(
     pod: Pod,
-    { nic, ips, want }: {
-      readonly nic: string;
-      readonly ips: readonly { readonly version: 4 | 6; address: string; pool: string }[];
-      readonly want: NicWant;
+    { endpoint, nics }: {
+      readonly endpoint: SpiderEndpoint | undefined;
+      readonly nics: readonly EndpointNic[];
     },
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Result<void, Refusal>> {
     const { store } = this.#ports;
     const { namespace = "", name, uid = "" } = pod.metadata;
     const owner = pod.metadata.ownerReferences?.[0];
-    const detail = {
-      interface: want.nic,
-      vlan: 0,
-      ...Object.fromEntries(ips.flatMap(({ version, address, pool }) => [
-        [`ipv${version}`, address],
-        [`ipv${version}Pool`, pool],
-      ])),
-    };
-    const found = await store.get(SPIDER_ENDPOINTS, { namespace, name }, { signal });
-    if (!found.ok && found.error.code !== "not_found") return refuse(found.error.message);
-    const old = found.ok && found.value.status?.current.uid === uid
-      ? found.value.status.current.ips.filter((one) => one.interface !== nic)
-      : [];
     const reference = { apiVersion: "v1", kind: "Pod", name, uid };
     const object = {
       apiVersion: SPIDERPOOL_API_VERSION,
       kind: "SpiderEndpoint",
       metadata: {
-        ...(found.ok ? found.value.metadata : { namespace, name }),
+        ...(endpoint === undefined ? { namespace, name } : endpoint.metadata),
         finalizers: [SPIDERPOOL_FINALIZER],
         ...(owner?.kind !== "StatefulSet" && { ownerReferences: [reference] }),
       },
       status: {
-        current: { uid, node: this.#settings.nodeName, ips: [...old, detail] },
+        current: { uid, node: this.#settings.nodeName, ips: nics },
         ownerControllerType: owner?.kind ?? "Pod",
         ownerControllerName: owner?.name ?? name,
       },
     } as const;
-    const written = found.ok
-      ? await store.replace(SPIDER_ENDPOINTS, object, { signal })
-      : await store.create(SPIDER_ENDPOINTS, object, { signal });
+    const written = endpoint === undefined
+      ? await store.create(SPIDER_ENDPOINTS, object, { signal })
+      : await store.replace(SPIDER_ENDPOINTS, object, { signal });
     return written.ok ? ok(undefined) : refuse(written.error.message);
   }
+}
+
+/** What an endpoint lists for a pod, of a StatefulSet also for one of the same name before it. */
+function nicsOf(
+  endpoint: SpiderEndpoint | undefined,
+  { metadata }: Pod,
+): readonly EndpointNic[] {
+  const current = endpoint?.status?.current;
+  const isSticky = metadata.ownerReferences?.[0]?.kind === "StatefulSet";
+  return current !== undefined && (isSticky || current.uid === metadata.uid) ? current.ips : [];
+}
+
+/** The entry of a NIC: with its name, else the first without one. */
+function placeOf(nics: readonly EndpointNic[], name: string): number | undefined {
+  const named = nics.findIndex((nic) => nic.interface === name);
+  const found = named >= 0 ? named : nics.findIndex((nic) => nic.interface === "");
+  return found < 0 ? undefined : found;
+}
+
+/** The NICs that are given addresses together: all that one annotation lists. */
+function wantsAtOnce(pod: Pod, name: string): readonly NicWant[] {
+  const wants = wantsOfPod(pod);
+  const list = pod.metadata.annotations?.[ANNOTATION_IP_POOLS];
+  if (list === undefined) return wants.filter(({ nic }) => nic === name);
+  const isNamed = list.includes('"interface"');
+  return isNamed ? wants : wants.map((want, at) => at === 0 ? want : { ...want, nic: "" });
+}
+
+function answerOf(nic: EndpointNic): IpamAddResponse["ips"] {
+  const { ipv4, ipv6, ipv4Pool, ipv6Pool } = nic;
+  return ([[4, ipv4, ipv4Pool], [6, ipv6, ipv6Pool]] as const).flatMap(
+    ([version, address, pool]) =>
+      address === undefined ? [] : [{
+        version,
+        address,
+        ipPool: pool ?? "",
+        nic: nic.interface,
+        gateway: "",
+        vlan: 0,
+        enableGatewayDetection: false,
+        enableIPConflictDetection: false,
+      }],
+  );
 }
 
 /** The pool with records, and without every field of status that the reference does not know. */

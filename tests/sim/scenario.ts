@@ -45,8 +45,30 @@ export const HAPPENINGS = [
 ] as const;
 export type Happening = typeof HAPPENINGS[number];
 
-/** Kinds of worlds to draw from: `any` draws all of them, the others one kind more often. */
-export const PROFILES = ["any", "upgrade", "sticky", "calm"] as const;
+/** What makes pods and sandboxes end otherwise than they should. */
+const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
+  "pod_deleted",
+  "pod_forced",
+  "sandbox_dies",
+  "kubelet_pause",
+]);
+
+/**
+ * Kinds of worlds to draw from: `any` draws all of them, the others one kind only. `upgrade`: from
+ * the reference; `sticky`: StatefulSets; `calm`: nothing is lost; `overlap`: pools share addresses;
+ * `unruly`: pods die by force, sandboxes break, DELs are late; `lossy`: answers are lost and writes
+ * are late; `blind`: watches fall silent, and nodes do not tell what runs on them.
+ */
+export const PROFILES = [
+  "any",
+  "upgrade",
+  "sticky",
+  "calm",
+  "overlap",
+  "unruly",
+  "lossy",
+  "blind",
+] as const;
 export type Profile = typeof PROFILES[number];
 
 /** A node. */
@@ -93,23 +115,28 @@ export function drawScenario(dice: Dice, profile: Profile = "any"): Scenario {
   const families = dice.pick([[4], [4], [6], [4, 6]] as const);
   const hasZones = dice.chance(0.15);
   const nodes = drawNodes(dice, { isUpgrade, hasZones });
-  const { pools, reserved } = drawPools(dice, { families, isUpgrade, hasZones });
+  const overlaps = dice.chance(profile === "overlap" ? 1 : 0.15);
+  // The reference gives an address of two pools twice.
+  const shares = { overlaps: overlaps && !isUpgrade };
+  const { pools, reserved } = drawPools(dice, { families, isUpgrade, hasZones, ...shares });
   const namespaces = ["one", "two"].slice(0, dice.between(1, 2));
+  const happenings = drawHappenings(dice, { isUpgrade, profile });
   const workloads = drawWorkloads(dice, { pools, namespaces, hasZones, profile });
   return {
-    faults: profile === "calm" ? CALM : drawFaults(dice),
+    faults: faultsOf(profile, dice),
     nodes,
     pools: sized(pools, { workloads, reserved, dice }),
     reserved,
     namespaces,
     workloads,
-    happenings: drawHappenings(dice, { isUpgrade }),
+    happenings,
     happeningMs: dice.pick([300, 1_000, 3_000]),
     isMarked: !isUpgrade && dice.chance(0.7),
-    kubelet: drawKubelet(dice),
+    kubelet: drawKubelet(dice, profile),
     plugin: {
       killed: dice.pick([0, 0, 0.05, 0.3]),
-      unnoticed: dice.pick([0, 0.2, 1]),
+      // Beside another agent of the node, an ADD that outlives its plugin would race with the next.
+      unnoticed: hasTwoAgents(happenings) ? 0 : dice.pick([0, 0.2, 1]),
       withoutUid: dice.pick([0, 0, 0, 0.5]),
     },
     activeMs: dice.pick([30_000, 60_000, 150_000]),
@@ -129,14 +156,23 @@ function drawNodes(
   }));
 }
 
-function drawKubelet(dice: Dice): KubeletHabits {
-  const rarely = (): number => dice.pick([0, 0, 0.05, 0.3]);
+function faultsOf(profile: Profile, dice: Dice): Faults {
+  const drawn = drawFaults(dice);
+  if (profile === "calm" || profile === "overlap") return CALM;
+  if (profile === "blind") return { ...CALM, watchStalls: 0.2, watchMsMin: 600_000 };
+  if (profile !== "lossy") return drawn;
+  return { ...drawn, lostAnswer: 0.1, lateCommit: 0.1, lateMsMax: 58_000 };
+}
+
+function drawKubelet(dice: Dice, profile: Profile): KubeletHabits {
+  const often = profile === "unruly" ? 1 : 0.3;
+  const rarely = (): number => dice.pick([0, 0, 0.05, often]);
   return {
     release: [[1, "done"], [rarely(), "lost"], [rarely(), "late"], [rarely(), "repeated"]],
     lateMsMax: dice.pick([5_000, 90_000]),
     retryMsMax: dice.pick([2_000, 15_000]),
     seesMsMax: dice.pick([100, 3_000]),
-    sandboxUnknown: dice.pick([0, 0, 0.2]),
+    sandboxUnknown: profile === "blind" ? 1 : dice.pick([0, 0, 0.2]),
     folderMsMax: dice.pick([500, 20_000]),
   };
 }
@@ -144,15 +180,15 @@ function drawKubelet(dice: Dice): KubeletHabits {
 /** Pools before anyone counted how many addresses they need. */
 function drawPools(
   dice: Dice,
-  { families, isUpgrade, hasZones }: {
+  { families, isUpgrade, hasZones, overlaps }: {
     readonly families: readonly (4 | 6)[];
     readonly isUpgrade: boolean;
     readonly hasZones: boolean;
+    readonly overlaps: boolean;
   },
 ): { readonly pools: readonly PoolPlan[]; readonly reserved: readonly string[] } {
   const pools: PoolPlan[] = [];
   const reserved: string[] = [];
-  const overlaps = dice.chance(0.15);
   for (const version of families) {
     const count = hasZones ? 2 : dice.between(1, 3);
     for (let index = 0; index < count; index++) {
@@ -301,18 +337,27 @@ function plus(address: string, by: number): string {
   return `${address.slice(0, at)}${host.toString(isIpv6 ? 16 : 10)}`;
 }
 
+function hasTwoAgents(
+  happenings: readonly (readonly [weight: number, happening: Happening])[],
+): boolean {
+  return happenings.some(([weight, happening]) => weight > 0 && happening === "agent_roll_over");
+}
+
 function drawHappenings(
   dice: Dice,
-  { isUpgrade }: { readonly isUpgrade: boolean },
+  { isUpgrade, profile }: { readonly isUpgrade: boolean; readonly profile: Profile },
 ): readonly (readonly [number, Happening])[] {
+  const leastUnruly = profile === "unruly" ? 4 : 0;
   return HAPPENINGS.map((happening): readonly [number, Happening] => {
     if (happening === "reference_upgrade") return [isUpgrade ? 2 : 0, happening];
     // The reference's endpoints would hold a namespace by their finalizers.
     if (isUpgrade && happening === "namespace_gone") return [0, happening];
+    if (profile === "overlap" && !CLEAR_HAPPENINGS.has(happening)) return [0, happening];
     const isPoolChange = happening.startsWith("pool_") || happening === "address_reserved";
     const isRare = isPoolChange || happening === "namespace_gone" || happening === "workload_gone";
     const weight = dice.weighted([[isRare ? 6 : 2, 0], [2, 1], [1, 4]]);
     // Pods come and go in every world.
-    return [happening === "pod_deleted" ? Math.max(weight, 1) : weight, happening];
+    const least = happening === "pod_deleted" ? 1 : UNRULY.has(happening) ? leastUnruly : 0;
+    return [Math.max(weight, least), happening];
   });
 }

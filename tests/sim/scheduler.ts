@@ -45,7 +45,7 @@ export class Scheduler {
   /** Plans something for later. */
   after(ms: number, run: () => void): Timer {
     const entry: Entry = {
-      dueMs: this.#nowMs + Math.max(0, ms),
+      dueMs: this.#nowMs + onGrid(ms),
       order: this.#order++,
       run,
       cancel: () => {
@@ -112,6 +112,11 @@ export class Scheduler {
     heap[index] = last;
     return top;
   }
+}
+
+/** Milliseconds on a grid that doubles add and subtract without rounding. */
+function onGrid(ms: number): number {
+  return Math.ceil(Math.max(0, ms) * 1_024) / 1_024;
 }
 
 function isBefore(one: Entry | undefined, other: Entry | undefined): boolean {

@@ -119,9 +119,15 @@ export class Simulation {
     const { scheduler, trace, referee } = this;
     this.server = new ApiServer({ scheduler, trace, dice: dice.fork() });
     this.control = new Control(this.server, "world");
-    this.truth = new Truth(({ address, first, second }) => {
-      const name = (one: typeof first): string => `${one.namespace}/${one.podName} on ${one.node}`;
-      referee.report("duplicate", `${address} is in use twice: ${name(first)}, ${name(second)}`);
+    this.truth = new Truth({
+      onClash: ({ address, first, second }) => {
+        const name = (one: typeof first): string =>
+          `${one.namespace}/${one.podName} on ${one.node}`;
+        referee.report("duplicate", `${address} is in use twice: ${name(first)}, ${name(second)}`);
+      },
+      podExists: ({ namespace, podName: name, podUid }) => {
+        return this.control.get(PODS, { namespace, name })?.metadata.uid === podUid;
+      },
     });
     this.server.onCommit((commit) => this.#follow(commit));
     const facts = this.#facts = new Facts(this.control);
@@ -210,7 +216,7 @@ export class Simulation {
     }
     for (const node of this.nodes) {
       node.register();
-      node.host?.start();
+      node.startAgent();
       node.startKubelet();
     }
     this.server.faults = scenario.faults;
@@ -271,16 +277,11 @@ export class Simulation {
     }
   }
 
-  /** Tells kubelets of their pods, and marks what an owner declared dead. */
+  /** Tells kubelets of their pods. */
   #follow({ change }: Commit): void {
     if (change.kind !== kindId(PODS)) return;
     const pod = (change.object ?? change.previous) as unknown as Pod;
-    const { namespace = "", name, uid } = pod.metadata;
-    if (change.object === undefined) {
-      for (const sandbox of this.truth.all()) {
-        if (sandbox.podUid === uid && sandbox.keeper !== undefined) sandbox.isForsaken = true;
-      }
-    }
+    const { namespace = "", name } = pod.metadata;
     const node = this.nodes.find((one) => one.name === pod.spec.nodeName);
     node?.podChanged({ namespace, name });
   }

@@ -14,8 +14,8 @@ export interface Sandbox {
   state: "setting_up" | "up" | "down";
   /** By NIC: the addresses in use, canonical texts. */
   readonly addresses: Map<string, readonly string[]>;
-  /** Whether its owner gave its word that it is dead: its pod was deleted by force. */
-  isForsaken: boolean;
+  /** Ends when no plugin works for it any more: until then its runtime touches nothing of it. */
+  busy: Promise<unknown>;
   /** Whether the reference's agent served it: it keeps no container's id. */
   isReference: boolean;
 }
@@ -32,10 +32,24 @@ export class Truth {
   readonly #byNode = new Map<string, Set<Sandbox>>();
   readonly #byAddress = new Map<string, Set<Sandbox>>();
   readonly #onClash: (clash: Clash) => void;
+  readonly #podExists: (sandbox: Sandbox) => boolean;
 
-  /** @param onClash Told when an address comes into use twice. */
-  constructor(onClash: (clash: Clash) => void) {
+  constructor({ onClash, podExists }: {
+    /** Told when an address comes into use twice. */
+    readonly onClash: (clash: Clash) => void;
+    /** Whether the API still has the sandbox's pod. */
+    readonly podExists: (sandbox: Sandbox) => boolean;
+  }) {
     this.#onClash = onClash;
+    this.#podExists = podExists;
+  }
+
+  /**
+   * Whether its owner gave its word that it is dead: its pod was deleted by force while it was up
+   * (design.md 2.1, rule 7).
+   */
+  isForsaken(sandbox: Sandbox): boolean {
+    return sandbox.keeper !== undefined && !this.#podExists(sandbox);
   }
 
   /** Sandboxes that a node has, down ones left out. */
@@ -68,7 +82,7 @@ export class Truth {
     for (const address of nic.addresses) {
       const users = this.#byAddress.get(address) ?? new Set();
       for (const other of users) {
-        if (other !== sandbox && !isHandedOn(other, sandbox)) {
+        if (other !== sandbox && !this.#isHandedOn(other, sandbox)) {
           this.#onClash({ address, first: other, second: sandbox });
         }
       }
@@ -86,13 +100,10 @@ export class Truth {
     }
     this.#byNode.get(sandbox.node)?.delete(sandbox);
   }
-}
 
-/**
- * Whether the second may have what the first still uses: the owner of both said that the first is
- * dead (design.md 2.1, rule 7).
- */
-function isHandedOn(first: Sandbox, second: Sandbox): boolean {
-  return first.isForsaken && first.keeper !== undefined && first.keeper === second.keeper &&
-    first.podName === second.podName;
+  /** Whether the second may have what the first still uses, or the first what is the second's. */
+  #isHandedOn(first: Sandbox, second: Sandbox): boolean {
+    return first.keeper === second.keeper && first.podName === second.podName &&
+      (this.isForsaken(first) || this.isForsaken(second));
+  }
 }

@@ -31,6 +31,8 @@ export abstract class Workload {
   replicas: number;
   /** Whether it is there; one that is not has no pods for long. */
   isWanted = true;
+  /** Whether nothing new is to come: what ends by itself is not begun again. */
+  isAtRest = false;
 
   constructor(options: WorkloadOptions) {
     this.options = options;
@@ -193,6 +195,7 @@ export class JobWorkload extends Workload {
       return pods.forEach((pod) => this.removePod(pod));
     }
     const job = control.get(JOBS, { namespace, name });
+    if (this.isAtRest) return;
     if (job === undefined) {
       if (pods.length === 0 && dice.chance(0.2)) this.#makeJob(name);
       return;

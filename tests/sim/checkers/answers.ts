@@ -82,6 +82,7 @@ export class AnswerChecker implements CallObserver {
   }
 
   addRefused(call: RefusedAdd): void {
+    this.#checkRollBack(call);
     if (!call.message.includes(USED_OUT) || !this.#options.isClear()) return;
     const want = this.#wantOf(call);
     if (want === undefined) return;
@@ -90,6 +91,22 @@ export class AnswerChecker implements CallObserver {
     );
     if (isPossible) {
       this.#report("false_full", `${where(call)} was told that pools are full: ${call.message}`);
+    }
+  }
+
+  /** Where nothing is unknown, a refused ADD leaves nothing behind. */
+  #checkRollBack(call: RefusedAdd): void {
+    const { facts, isClear } = this.#options;
+    if (!isClear()) return;
+    const { podNamespace, podName, ifName, containerID } = call.args;
+    const ips = facts.endpoint(podNamespace, podName)?.status?.current.ips ?? [];
+    if (ips.some((nic) => nic.interface === ifName)) return;
+    const left = facts.claims().find(({ spec }) =>
+      spec.podNamespace === podNamespace && spec.podName === podName && spec.nic === ifName &&
+      spec.containerID === containerID
+    );
+    if (left !== undefined) {
+      this.#report("not_undone", `${where(call)} was refused and left ${said(left)}`);
     }
   }
 
@@ -107,6 +124,9 @@ export class AnswerChecker implements CallObserver {
     const { spec } = claim;
     const isOurs = spec.podNamespace === podNamespace && spec.podName === podName &&
       (podUID === "" || spec.podUID === podUID) && spec.nic === ifName;
+    const asked = { namespace: podNamespace, name: podName, uid: podUID };
+    // Its owner has handed the address on to the next pod while this call was on its way back.
+    if (!isOurs && spec.owner !== undefined && !facts.livesAs(asked)) return;
     if (!isOurs) {
       return this.#report("answered_foreign", `${where(call)} got ${address} of ${said(claim)}`);
     }
@@ -115,6 +135,9 @@ export class AnswerChecker implements CallObserver {
       this.#report("answered_container", message);
     }
     const current = facts.endpoint(podNamespace, podName)?.status?.current;
+    // Of a pod that is going, with its namespace or alone, anyone may have deleted the endpoint.
+    const uid = spec.podUID ?? "";
+    if (!facts.livesAs({ namespace: podNamespace, name: podName, uid })) return;
     const isListed = current?.uid === spec.podUID &&
       current?.ips.some((nic) =>
         nic.interface === ifName &&
@@ -132,8 +155,11 @@ export class AnswerChecker implements CallObserver {
     const claim = this.#options.facts.claim(given.name);
     const uid = claim?.spec.podUID ?? call.args.podUID;
     const key = `${uid} ${ifName} ${version}`;
+    this.#options.facts.answered.add(`${uid} ${given.name}`);
     const before = this.#given.get(key);
-    if (before !== undefined && before.address !== given.address) {
+    // What a pod had is free once it is gone, also while a call for it is still on its way.
+    const lives = this.#options.facts.livesAs({ namespace: podNamespace, name: podName, uid });
+    if (lives && before !== undefined && before.address !== given.address) {
       const message = `${where(call)} got ${given.address}, and before it ${before.address}`;
       this.#report("changed_answer", message);
     }

@@ -20,9 +20,18 @@ export interface ClaimCheckerOptions {
 export class ClaimChecker {
   readonly #options: ClaimCheckerOptions;
 
+  /** By name: the program that created a SpiderIP, as long as that exists. */
+  readonly #creators = new Map<string, string>();
+  /** Every `podUID name` that was deleted, or refused, once: a late creation may bring it. */
+  readonly #ended = new Set<string>();
+
   constructor(options: ClaimCheckerOptions) {
     this.#options = options;
-    options.facts.control.server.onCommit((commit) => this.#look(commit));
+    const { server } = options.facts.control;
+    server.onCommit((commit) => this.#look(commit));
+    server.onNameTaken(({ kind, object }) => {
+      if (kind === kindId(SPIDER_IPS)) this.#ended.add(markOf(object as SpiderIp));
+    });
   }
 
   #look({ change, actor }: Commit): void {
@@ -31,7 +40,9 @@ export class ClaimChecker {
     const after = change.object as SpiderIp | undefined;
     if (after !== undefined) this.#checkName(after);
     if (before === undefined && after !== undefined) this.#checkCreation(after, actor);
+    if (before === undefined && after !== undefined) this.#checkSecond(after, actor);
     if (before !== undefined && after === undefined) this.#checkRelease(before, actor);
+    this.#remember({ before, after, actor });
     if (before !== undefined && after !== undefined) this.#checkChange(before, after, actor);
   }
 
@@ -53,21 +64,60 @@ export class ClaimChecker {
     );
   }
 
+  /**
+   * One program never takes two addresses for one NIC and family: it knows how each creation
+   * ended before it tries another address (design.md 2.1, rule 8).
+   */
+  #checkSecond(claim: SpiderIp, actor: string): void {
+    const { facts } = this.#options;
+    const { podUID, nic, ip } = claim.spec;
+    if (nic === undefined || nic === "" || this.#hasEnded(claim)) return;
+    const first = facts.claims().find(({ metadata, spec }) =>
+      metadata.name !== claim.metadata.name && spec.podUID === podUID && spec.nic === nic &&
+      spec.ip.includes(":") === ip.includes(":") && this.#creators.get(metadata.name) === actor &&
+      (spec.containerID ?? "") !== "" // What was taken over from a record is no call's.
+    );
+    if (first === undefined || this.#hasEnded(first)) return;
+    // Of a pool that no longer gives it, another address is right; this one is freed as an extra.
+    const { pool, ip: address } = first.spec;
+    if (!facts.pools.couldGive(pool, { address, sinceMs: facts.nowMs })) return;
+    this.#report("second_address", `${actor} took ${said(claim)} beside its ${said(first)}`);
+  }
+
+  #hasEnded(claim: SpiderIp): boolean {
+    return this.#ended.has(markOf(claim));
+  }
+
+  #remember({ before, after, actor }: {
+    readonly before: SpiderIp | undefined;
+    readonly after: SpiderIp | undefined;
+    readonly actor: string;
+  }): void {
+    if (before === undefined && after !== undefined) {
+      this.#creators.set(after.metadata.name, actor);
+    }
+    if (before === undefined || after !== undefined) return;
+    this.#creators.delete(before.metadata.name);
+    this.#ended.add(markOf(before));
+  }
+
   #checkRelease(claim: SpiderIp, actor: string): void {
     const { truth, facts } = this.#options;
     const { ip, podNamespace = "", podName = "", podUID = "" } = claim.spec;
     for (const sandbox of truth.using(ip)) {
-      if (sandbox.isForsaken) continue;
+      if (truth.isForsaken(sandbox)) continue;
       const who = `${sandbox.namespace}/${sandbox.podName}, sandbox ${sandbox.id}`;
       this.#report("freed_in_use", `${actor} freed ${ip} of ${who}, which is up: ${said(claim)}`);
     }
+    // Taken and given back before anyone was told of it.
+    if (!facts.answered.has(`${podUID} ${claim.metadata.name}`)) return;
     if (facts.releasedAll.has(podUID)) return;
     const endpoint = facts.endpoint(podNamespace, podName);
     const isListed = endpoint?.status?.current.uid === podUID &&
       endpoint.status.current.ips.some(({ ipv4, ipv6 }) =>
         ipv4?.split("/")[0] === ip || ipv6?.split("/")[0] === ip
       );
-    if (!isListed) return; // Taken and given back before it was anyone's.
+    if (!isListed) return; // The pod has another address by now.
     const pod = { namespace: podNamespace, name: podName, uid: podUID };
     if (facts.livesAs(pod)) {
       this.#report("freed_alive", `${actor} freed ${ip} of a pod that lives: ${said(claim)}`);
@@ -94,7 +144,7 @@ export class ClaimChecker {
       }
     }
     for (const sandbox of truth.using(ip)) {
-      if (sandbox.isForsaken || sandbox.isReference || sandbox.podUid !== podUID) continue;
+      if (truth.isForsaken(sandbox) || sandbox.isReference || sandbox.podUid !== podUID) continue;
       const isKept = after.spec.containerID === sandbox.id && after.spec.podUID === podUID;
       if (isKept || before.spec.containerID !== sandbox.id) continue;
       this.#report(
@@ -107,6 +157,10 @@ export class ClaimChecker {
   #report(rule: string, message: string): void {
     this.#options.referee.report(rule, message);
   }
+}
+
+function markOf({ metadata, spec }: SpiderIp): string {
+  return `${spec.podUID} ${metadata.name}`;
 }
 
 /** A claim in a message. */

@@ -24,6 +24,8 @@ export class Facts {
   readonly #unwantedMs = new Map<string, number>();
   /** By name of a SpiderIP: when it last existed. */
   readonly #busyMs = new Map<string, number>();
+  /** Every `podUID name` of a SpiderIP that an ADD of the pod was answered with. */
+  readonly answered = new Set<string>();
   /** Pods whose addresses were all to be released, by UID. */
   readonly releasedAll = new Set<string>();
 

@@ -60,7 +60,10 @@ function findUnclaimed({ facts, truth }: RestOptions): readonly Unrest[] {
   for (const sandbox of truth.all()) {
     for (const address of [...sandbox.addresses.values()].flat()) {
       const name = formatObjectName(expectOk(parseAddress(address), "sandboxes have addresses"));
-      if (facts.claim(name)?.spec.podUID === sandbox.podUid || sandbox.isForsaken) continue;
+      const claim = facts.claim(name)?.spec;
+      // The reference's agent gives a kept address again and writes only the SpiderEndpoint.
+      const isKept = sandbox.isReference && claim?.podName === sandbox.podName;
+      if (claim?.podUID === sandbox.podUid || isKept || truth.isForsaken(sandbox)) continue;
       const message = `${address} of ${sandbox.namespace}/${sandbox.podName} has no SpiderIP of it`;
       unrest.push({ rule: "unclaimed", message });
     }
