@@ -57,9 +57,14 @@ export interface Claimed {
 interface Pending {
   readonly facts: PoolFacts;
   readonly address: Address;
+  /** When it was last tried, in monotonic milliseconds. */
+  readonly triedMs: number;
   /** Until when (monotonic milliseconds) it may still come, if it was refused since. */
   readonly untilMs: number;
 }
+
+/** Milliseconds for which a creation is remembered although its pod is not seen: copies lag. */
+const PENDING_KEPT_MS = 600_000;
 
 /** Milliseconds after which a server has done what it was asked for, or never does it. */
 const UNSETTLED_MS = 120_000;
@@ -130,8 +135,10 @@ export class Claimer {
 
   /** Forgets creations of pods that are no more: claims of dead pods are found by a list. */
   keepOnly(podUIDs: ReadonlySet<string>): void {
-    for (const key of this.#pending.keys()) {
-      if (!podUIDs.has(key.slice(0, key.indexOf(" ")))) this.#pending.delete(key);
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [key, { triedMs }] of this.#pending) {
+      const isSeen = podUIDs.has(key.slice(0, key.indexOf(" ")));
+      if (!isSeen && nowMs - triedMs > PENDING_KEPT_MS) this.#pending.delete(key);
     }
   }
 
@@ -173,7 +180,7 @@ export class Claimer {
     const key = pendingKey(holder, versionOf(address));
     const startedMs = clock.monotonicMs();
     const untilMs = this.#pending.get(key)?.untilMs ?? -Infinity;
-    this.#pending.set(key, { facts, address, untilMs });
+    this.#pending.set(key, { facts, address, triedMs: startedMs, untilMs });
     try {
       const object = newClaim({ pool: facts.name, address }, holder);
       const isOurs = (stored: SpiderIp): boolean =>
@@ -194,7 +201,8 @@ export class Claimer {
       // Aborted: the address may be ours, so it stays pending. Refused for good: it is not, unless
       // a try before that may still come.
       if (error instanceof UnsettledFailure && untilMs === -Infinity) {
-        this.#pending.set(key, { facts, address, untilMs: nowMs + UNSETTLED_MS });
+        const mayComeMs = nowMs + UNSETTLED_MS;
+        this.#pending.set(key, { facts, address, triedMs: startedMs, untilMs: mayComeMs });
       } else if (error instanceof StoreFailure && nowMs >= untilMs) this.#pending.delete(key);
       ledger.settle(address, { kind: "refused", nowMs, costMs: 0 });
       throw error;

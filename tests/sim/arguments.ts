@@ -18,7 +18,7 @@ export interface SimRequest {
 }
 
 /** The stage of `test:all`: a fixed budget. */
-const STAGE = { seeds: 60, seconds: 300 };
+const STAGE = { seeds: 40, seconds: 300 };
 const SEED_MAX = 2 ** 32 - 1;
 
 const USAGE = "give --seed N, --seeds COUNT, --seconds S, --trace, --mutants or --profile " +
