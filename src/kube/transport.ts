@@ -388,11 +388,14 @@ function backoffMs(sends: number): number {
   return Math.min(BACKOFF_MS_MIN * 2 ** (sends - 1), BACKOFF_MS_MAX);
 }
 
+/** One for all: an `abort()` without a reason makes an error with a stack. */
+const DISPOSED = new Error("The timer was disposed");
+
 function startTimer(
   clock: Clock,
   { ms, act }: { readonly ms: number; readonly act: () => void },
 ): Disposable {
   const timer = new AbortController();
   clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
-  return { [Symbol.dispose]: () => timer.abort() };
+  return { [Symbol.dispose]: () => timer.abort(DISPOSED) };
 }
