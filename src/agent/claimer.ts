@@ -190,7 +190,7 @@ export class Claimer {
       const nowMs = clock.monotonicMs();
       if (created.kind === "exists") {
         metrics.conflicted();
-        ledger.settle(address, { kind: "refused", nowMs, costMs: nowMs - startedMs });
+        ledger.settle(address, { kind: "refused", nowMs });
         return undefined;
       }
       ledger.settle(address, { kind: "claimed" });
@@ -204,7 +204,7 @@ export class Claimer {
         const mayComeMs = nowMs + UNSETTLED_MS;
         this.#pending.set(key, { facts, address, triedMs: startedMs, untilMs: mayComeMs });
       } else if (error instanceof StoreFailure && nowMs >= untilMs) this.#pending.delete(key);
-      ledger.settle(address, { kind: "refused", nowMs, costMs: 0 });
+      ledger.settle(address, { kind: "refused", nowMs });
       throw error;
     }
   }

@@ -110,7 +110,7 @@ function perform(
       if (found === undefined) return;
       twin.inFlight.delete(found);
       if (one.outcome === "refused") {
-        ledger.settle(at(found), { kind: "refused", nowMs, costMs: 1 });
+        ledger.settle(at(found), { kind: "refused", nowMs });
         twin.refused.set(found, nowMs);
       } else {
         ledger.settle(at(found), { kind: one.outcome });

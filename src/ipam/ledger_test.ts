@@ -47,7 +47,7 @@ Deno.test("settle() frees what was dropped and keeps what was claimed or refused
   drain(ledger);
   ledger.settle(ip("10.0.0.1"), { kind: "dropped" });
   ledger.settle(ip("10.0.0.2"), { kind: "claimed" });
-  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0 });
   assert.deepEqual(drain(ledger), ["10.0.0.1"]);
 });
 
@@ -55,9 +55,9 @@ Deno.test("listed() replaces what older lists said, and keeps what is known sinc
   const ledger = ledgerOf("10.0.0.1-10.0.0.4");
   ledger.listed({ begunMs: 5, costMs: 1, addresses: [ip("10.0.0.1")], nodes: [] });
   drain(ledger);
-  ledger.settle(ip("10.0.0.2"), { kind: "refused", nowMs: 20, costMs: 1 });
+  ledger.settle(ip("10.0.0.2"), { kind: "refused", nowMs: 20 });
   ledger.settle(ip("10.0.0.3"), { kind: "claimed" });
-  ledger.settle(ip("10.0.0.4"), { kind: "refused", nowMs: 5, costMs: 1 });
+  ledger.settle(ip("10.0.0.4"), { kind: "refused", nowMs: 5 });
   ledger.listed({ begunMs: 10, costMs: 1, addresses: [], nodes: [] });
   assert.deepEqual(drain(ledger), ["10.0.0.1", "10.0.0.4"], "2 was refused since, 3 is our own");
 });
@@ -105,39 +105,44 @@ Deno.test("an address that was just released is given last for a while", () => {
 });
 
 Deno.test("wantsList() is true once refusals cost more than a list, first after two", () => {
-  const ledger = ledgerOf("10.0.0.1-10.0.0.9");
-  const refuse = (text: string, costMs: number): void => {
-    ledger.attempt(ip(text));
-    ledger.settle(ip(text), { kind: "refused", nowMs: 1_000, costMs });
+  const ledger = ledgerOf("10.0.0.0-10.0.255.255");
+  const refuse = (count: number): void => {
+    for (let index = 0; index < count; index++) {
+      const address = ledger.choose(seededRandom(index), 0);
+      assert.ok(address !== undefined);
+      ledger.settle(address, { kind: "refused", nowMs: 1_000 });
+    }
   };
   assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
-  refuse("10.0.0.1", 5);
+  refuse(1);
   assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
-  refuse("10.0.0.2", 5);
+  refuse(1);
   assert.equal(ledger.wantsList(1_000, { spread: 0 }), true);
-  ledger.listed({ begunMs: 1_000, costMs: 8, addresses: [], nodes: [] });
-  refuse("10.0.0.3", 5);
-  refuse("10.0.0.4", 5);
+  const addresses = Array.from({ length: 1_280 }, (_, at) => ip(`10.0.${at >> 8}.${at & 255}`));
+  ledger.listed({ begunMs: 1_000, costMs: 8, addresses, nodes: [] });
+  refuse(11);
+  assert.equal(ledger.wantsList(9_000, { spread: 0 }), false, "a list of 1,280 costs more");
+  refuse(1);
   assert.equal(ledger.wantsList(1_199, { spread: 0 }), false, "lists keep a distance");
   assert.equal(ledger.wantsList(1_200, { spread: 0 }), true);
   assert.equal(ledger.wantsList(1_200, { spread: 0.5 }), false, "and do not all come at once");
 });
 
-Deno.test("a claim in a row resets the refusals", () => {
+Deno.test("a claim between two refusals puts the first list off", () => {
   const ledger = ledgerOf("10.0.0.1-10.0.0.9");
   ledger.attempt(ip("10.0.0.1"));
-  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0 });
   ledger.attempt(ip("10.0.0.2"));
   ledger.settle(ip("10.0.0.2"), { kind: "claimed" });
   ledger.attempt(ip("10.0.0.3"));
-  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.settle(ip("10.0.0.3"), { kind: "refused", nowMs: 0 });
   assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
 });
 
 Deno.test("a refusal that no list of the pool explains calls for a list of all", () => {
   const ledger = ledgerOf("10.0.0.1");
   ledger.attempt(ip("10.0.0.1"));
-  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0, costMs: 1 });
+  ledger.settle(ip("10.0.0.1"), { kind: "refused", nowMs: 0 });
   ledger.listed({ begunMs: 10, costMs: 1, addresses: [], nodes: [] });
   assert.equal(ledger.needsFullList, true);
   assert.equal(ledger.isEmpty, false, "it may have been freed since");

@@ -19,6 +19,10 @@ export class BareWorkers implements AsyncDisposable {
     for (const worker of this.#workers) tell(worker, access);
   }
 
+  get pids(): readonly number[] {
+    return this.#workers.map(({ child }) => child.pid);
+  }
+
   /**
    * Spreads jobs over the processes and has them done.
    *

@@ -24,17 +24,24 @@ export interface NodeWork {
 export async function playPlugins(
   nodes: readonly NodeWork[],
   { inFlight }: { readonly inFlight: number },
-): Promise<{ readonly seconds: number; readonly calls: readonly PluginCall[] }> {
+): Promise<{
+  readonly seconds: number;
+  readonly calls: readonly PluginCall[];
+  /** Seconds after the beginning at which each job was done, ascending. */
+  readonly doneSeconds: readonly number[];
+}> {
   const calls: PluginCall[] = [];
+  const doneSeconds: number[] = [];
   const fromMs = performance.now();
   await Promise.all(nodes.map(async ({ agent, jobs }) => {
     const work = async (job: NodeWork["jobs"][number]): Promise<void> => {
       calls.push(...await job(agent));
+      doneSeconds.push((performance.now() - fromMs) / 1_000);
     };
     const { failures } = await doJobs(jobs, { inFlight, work });
     if (failures[0] !== undefined) throw new Error(failures[0]);
   }));
-  return { seconds: (performance.now() - fromMs) / 1_000, calls };
+  return { seconds: (performance.now() - fromMs) / 1_000, calls, doneSeconds };
 }
 
 /** An ADD of `eth0`. */

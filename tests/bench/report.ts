@@ -19,7 +19,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 /** Rounds, one scenario in each line, and what each pod costs below. */
 export function roundsTable(figures: readonly Figures[]): string {
   const head = [
-    ...["scenario", "pods/s", "bare pods/s", "ratio", "failed", "health ms p50/p99"],
+    ...["scenario", "pods/s", "bare pods/s", "ratio", "CPU ratio", "failed", "health ms p50/p99"],
     ...["call ms p50/p99", "pod ms p50/p99", "agent CPU s", "CPU ms/pod", "RSS MB", "watch kB"],
     ...["load"],
   ];
@@ -30,6 +30,7 @@ export function roundsTable(figures: readonly Figures[]): string {
     `${one.rate} (${one.rates.join(" ")})`,
     `${one.bareRate} (${one.bareRates.join(" ")}) at ${one.bareInFlight}`,
     one.ratio.toFixed(2),
+    one.cpuRatio.toFixed(2),
     String(one.failedCalls),
     pair(one.health),
     pair(one.call),
@@ -47,10 +48,16 @@ export function roundsTable(figures: readonly Figures[]): string {
       .map(([key, count]) => `${key} ${count.toFixed(2)}`);
     return `requests per pod, ${scenario}: ${texts.join(", ")}`;
   });
+  const done = figures.map(({ scenario, doneSeconds, ...cpu }) => {
+    const texts = Object.entries(doneSeconds).map(([share, seconds]) => `${share} % ${seconds} s`);
+    const each = cpu.cpuMsPerPod.map(({ agents, server, bare }) => `${agents}/${server}/${bare}`);
+    return `pods done after, ${scenario}: ${texts.join(", ")}; CPU ms per pod of each round, ` +
+      `agents/server/bare calls with their server: ${each.join(" ")}`;
+  });
   const failures = figures.flatMap(({ scenario, failures }) => {
     return failures.map((text) => `failed, ${scenario}: ${text.slice(0, 300)}`);
   });
-  return [table([head, ...rows]), ...requests, ...failures].join("\n");
+  return [table([head, ...rows]), ...requests, ...done, ...failures].join("\n");
 }
 
 /** One ADD at a time, one number of records in each line. */

@@ -188,7 +188,7 @@ export class Rounds {
         await work(asked, pod),
       ]),
     }));
-    const { seconds, calls } = await playPlugins(nodes, { inFlight });
+    const { seconds, calls, doneSeconds } = await playPlugins(nodes, { inFlight });
     const after = await this.#reading();
     const watches = after.server.watches.get("pods") ?? 0;
     const own = watches - fleet.agents.length;
@@ -196,6 +196,7 @@ export class Rounds {
       seconds,
       pods: pods.length,
       calls,
+      doneSeconds,
       agents: {
         count: fleet.agents.length,
         cpuSeconds: after.agentCpu - before.agentCpu,
@@ -221,7 +222,8 @@ export class Rounds {
   }
 
   #round({ lab: _lab, ...played }: Played, bare: BareRound): Round {
-    return { ...played, bare: bare.report, bareInFlight: bare.inFlight };
+    const { report, inFlight, cpuSeconds } = bare;
+    return { ...played, bare: report, bareInFlight: inFlight, bareCpuSeconds: cpuSeconds };
   }
 
   /** The same objects by bare calls, with as many at a time as was found best. */
@@ -273,9 +275,12 @@ export class Rounds {
   }
 
   async #bareRound(jobs: readonly (readonly BareCall[])[], inFlight: number): Promise<BareRound> {
-    const report = await this.#options.workers.round(jobs, { inFlight });
+    const { workers, lab } = this.#options;
+    const pids = [...workers.pids, ...lab.serverPids];
+    const fromCpu = cpuSecondsOf(pids);
+    const report = await workers.round(jobs, { inFlight });
     if (report.failures[0] !== undefined) throw new Error(report.failures[0]);
-    return { report, inFlight };
+    return { report, inFlight, cpuSeconds: cpuSecondsOf(pids) - fromCpu };
   }
 
   /** Jobs of pods that nobody stored. */
@@ -299,9 +304,11 @@ export class Rounds {
 interface BareRound {
   readonly report: JobsReport;
   readonly inFlight: number;
+  /** Of the server and of those who call it. */
+  readonly cpuSeconds: number;
 }
 
-type Played = Omit<Round, "bare" | "bareInFlight"> & { readonly lab: Lab };
+type Played = Omit<Round, "bare" | "bareInFlight" | "bareCpuSeconds"> & { readonly lab: Lab };
 
 interface Reading {
   readonly server: ServerCounts;
