@@ -15,7 +15,10 @@ export const CONFLICT_AVOIDED_MS = 600_000;
 const AVOIDED_MAX = 10_000;
 /** Milliseconds between the beginnings of two lists of one pool, at least; half of it is jitter. */
 const LIST_GAP_MS = 200;
-/** Refusals in a row that call for the first list; for a later one, of a pool without SpiderIPs. */
+/**
+ * Refusals that call for another list of a pool without SpiderIPs. The first list comes after one:
+ * it tells which nodes share the pool, and is short while that helps most.
+ */
 const LIST_REFUSALS_MIN = 2;
 /**
  * SpiderIPs whose list costs a server as much as one more creation that it refuses (measured: 17 us
@@ -83,9 +86,8 @@ export class PoolLedger<A extends Address> {
   #listCostMs: number | undefined;
   /** SpiderIPs of the newest list. */
   #listedCount = 0;
-  /** Since the last list, and since the last claim too. */
+  /** Since the last list. */
   #refusalCount = 0;
-  #refusalsInRow = 0;
   #needsFullList = false;
 
   /** @param options.node The agent's own node. */
@@ -177,12 +179,10 @@ export class PoolLedger<A extends Address> {
     const mine = this.#mine(address);
     this.#inFlight.delete(mine);
     if (outcome.kind === "claimed") {
-      this.#refusalsInRow = 0;
       this.claimed(mine);
     } else if (outcome.kind === "refused") {
       this.#refused.set(mine, outcome.nowMs);
       this.#refusalCount++;
-      this.#refusalsInRow++;
     }
     this.#give(mine);
   }
@@ -232,7 +232,7 @@ export class PoolLedger<A extends Address> {
    */
   wantsList(nowMs: number, { spread }: { readonly spread: number }): boolean {
     if (nowMs - this.#listBegunMs < LIST_GAP_MS * (1 + spread / 2)) return false;
-    if (this.#listCostMs === undefined) return this.#refusalsInRow >= LIST_REFUSALS_MIN;
+    if (this.#listCostMs === undefined) return this.#refusalCount > 0;
     return this.#refusalCount >= LIST_REFUSALS_MIN + this.#listedCount / LISTED_PER_REFUSAL;
   }
 
@@ -258,7 +258,6 @@ export class PoolLedger<A extends Address> {
     this.#listCostMs = costMs;
     this.#listedCount = own.length + others.length;
     this.#refusalCount = 0;
-    this.#refusalsInRow = 0;
     this.#rebuild();
   }
 
