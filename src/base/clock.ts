@@ -48,10 +48,20 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Why the sleep of a deadline ends that was disposed. One for all: an `abort()` without a reason
- * makes an error with a stack, which costs more than the rest of a deadline.
+ * Why the sleep of a timer ends that was disposed. One for all: an `abort()` without a reason makes
+ * an error with a stack, which costs more than the rest of a timer.
  */
-const DISPOSED = new Error("The deadline was disposed");
+const DISPOSED = new Error("The timer was disposed");
+
+/** Does something after a while, unless it is disposed first. */
+export function startTimer(
+  clock: Clock,
+  { ms, act }: { readonly ms: number; readonly act: () => void },
+): Disposable {
+  const timer = new AbortController();
+  clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
+  return { [Symbol.dispose]: () => timer.abort(DISPOSED) };
+}
 
 /**
  * Starts a deadline. Dispose it (`using`) so that its timer ends with the work it bounds.
@@ -69,21 +79,20 @@ export function startDeadline(
   },
 ): Deadline {
   const controller = new AbortController();
-  const timer = new AbortController();
   const endsAtMs = clock.monotonicMs() + timeoutMs;
   const passOn = (): void => controller.abort(signal.reason);
   if (signal.aborted) passOn();
   signal.addEventListener("abort", passOn, { once: true });
-  clock.sleep(timeoutMs, { signal: timer.signal }).then(
-    () => controller.abort(new DeadlineError(`Gave up on ${what} after ${timeoutMs} ms`)),
-    () => {}, // Disposed before the deadline: the sleep was cancelled on purpose.
-  );
+  const timer = startTimer(clock, {
+    ms: timeoutMs,
+    act: () => controller.abort(new DeadlineError(`Gave up on ${what} after ${timeoutMs} ms`)),
+  });
   return {
     signal: controller.signal,
     remainingMs: () => Math.max(0, endsAtMs - clock.monotonicMs()),
     [Symbol.dispose]: () => {
       signal.removeEventListener("abort", passOn);
-      timer.abort(DISPOSED);
+      timer[Symbol.dispose]();
     },
   };
 }

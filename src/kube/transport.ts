@@ -1,5 +1,5 @@
 /** The only way to the API server: requests with credentials, deadlines and safe retries. */
-import { type Clock, type Deadline, startDeadline } from "../base/clock.ts";
+import { type Clock, type Deadline, startDeadline, startTimer } from "../base/clock.ts";
 import type { StoreError, StoreResult } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -386,16 +386,4 @@ function isWrite(request: ApiRequest): boolean {
 
 function backoffMs(sends: number): number {
   return Math.min(BACKOFF_MS_MIN * 2 ** (sends - 1), BACKOFF_MS_MAX);
-}
-
-/** One for all: an `abort()` without a reason makes an error with a stack. */
-const DISPOSED = new Error("The timer was disposed");
-
-function startTimer(
-  clock: Clock,
-  { ms, act }: { readonly ms: number; readonly act: () => void },
-): Disposable {
-  const timer = new AbortController();
-  clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
-  return { [Symbol.dispose]: () => timer.abort(DISPOSED) };
 }

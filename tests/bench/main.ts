@@ -86,6 +86,8 @@ async function measureRounds(request: BenchRequest, { folder, results }: Run): P
   await using fleet = await Fleet.start(lab, { count, program });
   await using workers = new BareWorkers(lab.access, { count });
   const rounds = new Rounds({ lab, fleet, workers, pods, inFlight, levels, report: say });
+  // Agents run for days: what is measured is not how they warm up. Bare callers do so as well.
+  await rounds.allocateAndRelease({ versions: [4], addressesPerPod: 4 });
   const figures: Figures[] = [];
   for (const name of wanted) {
     const played = new Map<string, Round[]>();
