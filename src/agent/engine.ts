@@ -21,6 +21,7 @@ import { podText } from "./adding.ts";
 import { Adopter } from "./adopter.ts";
 import { AgentMetrics, type RequestMetrics } from "./agent_metrics.ts";
 import { Claimer } from "./claimer.ts";
+import { CoordinatorReader } from "./coordinator_reader.ts";
 import { KnownEndpoints } from "./known_endpoints.ts";
 import { ADD_MS_MAX } from "./limits.ts";
 import { coordinatorConfig, podStatus } from "./look_ups.ts";
@@ -295,6 +296,7 @@ function partsOf(
     lifetime,
     unadopted: new Bell(),
     owners: new Owners(settler, { lifetime }),
+    coordinators: new CoordinatorReader({ store, settler, clock, lifetime }),
     endpoints: new KnownEndpoints(settler),
   };
 }

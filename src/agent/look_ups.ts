@@ -1,19 +1,16 @@
 /** What other plugins and checks ask of an agent: reads only. */
 import { err, type Result } from "../base/result.ts";
-import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
-import { StoreFailure } from "../base/object_store.ts";
 import { formatObjectName } from "../ip/mod.ts";
 import type { CoordinatorArgs, CoordinatorConfig, WorkloadEndpointStatus } from "../api/agent.ts";
-import { SPIDER_COORDINATORS } from "../api/coordinator.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
+import type { Pod } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { coordinatorAnswer, workloadStatus } from "../ipam/answer.ts";
 import { addressesOf } from "../ipam/endpoint.ts";
+import { uidMatches } from "../ipam/pod_life.ts";
 import { endpointNameOf } from "../ipam/sticky.ts";
+import { COORDINATOR_NAME } from "./coordinator_reader.ts";
 import type { AgentParts } from "./parts.ts";
-
-/** Name of the SpiderCoordinator that counts; any other only where there is none of this name. */
-const COORDINATOR_NAME = "default";
 
 interface PodName {
   readonly podNamespace: string;
@@ -80,23 +77,31 @@ function isOf({ spec }: SpiderIp, { metadata, status }: SpiderEndpoint): boolean
 
 /** What coordinators do for a pod, or why that is not known. */
 export async function coordinatorConfig(
-  { settler, view, ports: { store } }: AgentParts,
+  parts: AgentParts,
   { args, signal }: { readonly args: CoordinatorArgs; readonly signal: AbortSignal },
 ): Promise<Result<CoordinatorConfig, string>> {
-  const listed = await settler.read(
-    (options) => store.list(SPIDER_COORDINATORS, { ...options, limit: LIST_PAGE_OBJECTS }),
-    { signal },
-  );
-  if (!listed.ok) throw new StoreFailure(listed.error);
-  const { items } = listed.value;
-  const coordinator = items.find(({ metadata }) => metadata.name === COORDINATOR_NAME) ?? items[0];
+  const coordinator = await parts.coordinators.read({ signal });
   if (coordinator === undefined) {
     return err(
       `coordinator config not found: create a SpiderCoordinator named "${COORDINATOR_NAME}"`,
     );
   }
-  const key = { namespace: args.podNamespace, name: args.podName };
-  const isNamed = args.podNamespace !== "" && args.podName !== "";
-  const pod = isNamed ? view.pods.get(key) ?? await view.livePod(key, { signal }) : undefined;
-  return coordinatorAnswer(coordinator, pod);
+  return coordinatorAnswer(coordinator, await askedPod(parts, { args, signal }));
+}
+
+/**
+ * The pod whose annotation counts. The copy is believed where it has this very UID, for it may
+ * still show a former pod of the name; plugins of the reference say no UID, and have it read live.
+ */
+async function askedPod(
+  { view }: AgentParts,
+  { args: { podNamespace: namespace, podName: name, podUID }, signal }: {
+    readonly args: CoordinatorArgs;
+    readonly signal: AbortSignal;
+  },
+): Promise<Pod | undefined> {
+  if (namespace === "" || name === "") return undefined;
+  const copy = view.pods.isStale ? undefined : view.pods.get({ namespace, name });
+  if (copy !== undefined && podUID !== "" && uidMatches(copy, podUID)) return copy;
+  return await view.livePod({ namespace, name }, { signal });
 }

@@ -9,6 +9,7 @@ import type { AnyAddressInCidr } from "../ip/mod.ts";
 import type { IpamSettings } from "../ipam/settings.ts";
 import type { AgentMetrics } from "./agent_metrics.ts";
 import type { Claimer } from "./claimer.ts";
+import type { CoordinatorReader } from "./coordinator_reader.ts";
 import type { KnownEndpoints } from "./known_endpoints.ts";
 import type { NodeView } from "./node_view.ts";
 import type { OwnClaims } from "./own_claims.ts";
@@ -57,6 +58,7 @@ export interface AgentParts {
   readonly claims: OwnClaims;
   readonly claimer: Claimer;
   readonly owners: Owners;
+  readonly coordinators: CoordinatorReader;
   readonly endpoints: KnownEndpoints;
   readonly versions: SeenVersions;
   readonly metrics: AgentMetrics;

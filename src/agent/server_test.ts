@@ -143,7 +143,7 @@ Deno.test("GET coordinator/config reads its body, and keeps required members", a
     policyRoutes: [],
     hostRuleTable: 500,
   });
-  const args = { podName: "a", podNamespace: "b" };
+  const args = { podName: "a", podNamespace: "b", podUID: "" };
   assert.deepEqual(service.asked, [{ what: "coordinatorConfig", args }]);
 });
 

@@ -153,9 +153,10 @@ export type IpamBatchDelArgs = Decoded<typeof batchDelArgs>;
 const coordinatorArgs = members({
   podNamespace: otherwise(text, ""),
   podName: otherwise(text, ""),
+  podUID: otherwise(text, ""),
 });
 
-/** Body of a coordinator's question. */
+/** Body of a coordinator's question; the reference's plugin says no UID. */
 export type CoordinatorArgs = Decoded<typeof coordinatorArgs>;
 
 /** Whether a text is a hardware address, `aa:bb:cc:dd:ee:ff` in either case. */

@@ -144,7 +144,8 @@ Deno.test("readCoordinatorConfig() takes null and missing members as not set", (
     vethLinkAddress: "",
     vethMTU: 1500,
   });
-  assert.deepEqual(expectOk(readCoordinatorArgs("{}"), "ok"), { podNamespace: "", podName: "" });
+  const nobody = { podNamespace: "", podName: "", podUID: "" };
+  assert.deepEqual(expectOk(readCoordinatorArgs("{}"), "ok"), nobody);
 });
 
 Deno.test("readWorkloadEndpointStatus() takes routes whose ifName is null", () => {

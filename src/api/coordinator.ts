@@ -1,6 +1,6 @@
 /** SpiderCoordinator: how pods with underlay NICs reach their node and the cluster's networks. */
 import * as z from "zod";
-import { COORDINATOR_MODES_ON_WIRE } from "./coordinator_mode.ts";
+import { COORDINATOR_MODES_ON_WIRE, HOST_RULE_TABLE_DEFAULT } from "./coordinator_mode.ts";
 import { routesSchema } from "./parts.ts";
 import { type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { wholeNumberSchema, type Wire } from "./schema.ts";
@@ -32,7 +32,7 @@ export const coordinatorSpecSchema = z.looseObject({
   podDefaultRouteNIC: z.string().optional().meta({
     description: "NIC that gets the pod's default route; it stays with eth0 when empty.",
   }),
-  hostRuleTable: wholeNumberSchema().default(500).meta({
+  hostRuleTable: wholeNumberSchema().default(HOST_RULE_TABLE_DEFAULT).meta({
     description: "Routing table of the node for routes to pods.",
   }),
   podRPFilter: wholeNumberSchema().default(0).meta({

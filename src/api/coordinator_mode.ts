@@ -12,6 +12,11 @@ export const COORDINATOR_MODES_ON_WIRE = [
   "disable",
 ] as const;
 
+/** MTU of the veth between pod and node where nothing else is said. */
+export const VETH_MTU_DEFAULT = 1_500;
+/** Routing table of the node for routes to pods where nothing else is said. */
+export const HOST_RULE_TABLE_DEFAULT = 500;
+
 /** A mode, in one spelling. */
 export type CoordinatorMode = "auto" | "underlay" | "overlay" | "disabled";
 

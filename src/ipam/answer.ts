@@ -10,7 +10,7 @@ import {
 } from "../api/agent.ts";
 import { ANNOTATION_DEFAULT_ROUTE_NIC } from "../api/annotations.ts";
 import { COORDINATOR_PHASES, type SpiderCoordinator } from "../api/coordinator.ts";
-import { parseCoordinatorMode } from "../api/coordinator_mode.ts";
+import { parseCoordinatorMode, VETH_MTU_DEFAULT } from "../api/coordinator_mode.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import type { Route } from "../api/parts.ts";
@@ -79,7 +79,8 @@ export function workloadStatus(endpoint: SpiderEndpoint): WorkloadEndpointStatus
  *
  * The mode `disabled` is answered as `disable`: older plugins know only that one, ours both.
  *
- * @param pod Absent: nothing is known of it, so nothing is changed for it.
+ * @param pod Its annotation counts even if it is empty: the default route then stays with the pod's
+ *   first NIC. Absent: nothing is known of it, so nothing is changed for it.
  */
 export function coordinatorAnswer(
   coordinator: SpiderCoordinator,
@@ -102,7 +103,7 @@ export function coordinatorAnswer(
         `spiderpool-controller sets it once it has found the networks of the cluster`,
     );
   }
-  const nic = pod?.metadata.annotations?.[ANNOTATION_DEFAULT_ROUTE_NIC] ?? "";
+  const nic = pod?.metadata.annotations?.[ANNOTATION_DEFAULT_ROUTE_NIC];
   return ok({
     mode: mode === "disabled" ? "disable" : mode,
     overlayPodCIDR: status.overlayPodCIDR ?? [],
@@ -111,12 +112,12 @@ export function coordinatorAnswer(
     hijackCIDR: spec.hijackCIDR ?? [],
     policyRoutes: (spec.policyRoutes ?? []).map(({ dst, gw }) => ({ dst, gw })),
     podMACPrefix: spec.podMACPrefix ?? "",
-    podDefaultRouteNIC: nic === "" ? spec.podDefaultRouteNIC ?? "" : nic,
+    podDefaultRouteNIC: nic ?? spec.podDefaultRouteNIC ?? "",
     hostRuleTable: spec.hostRuleTable,
     podRPFilter: spec.podRPFilter,
     txQueueLen: spec.txQueueLen,
     vethLinkAddress: spec.vethLinkAddress ?? "",
-    vethMTU: spec.vethMTU ?? 0,
+    vethMTU: spec.vethMTU ?? VETH_MTU_DEFAULT,
   });
 }
 

@@ -166,7 +166,7 @@ Deno.test("coordinatorAnswer() answers what is stored, lists that are missing as
     podRPFilter: 0,
     txQueueLen: 0,
     vethLinkAddress: "",
-    vethMTU: 0,
+    vethMTU: 1500,
   });
   assert.ok(readCoordinatorConfig(JSON.stringify(answer)).ok);
 });
@@ -174,11 +174,17 @@ Deno.test("coordinatorAnswer() answers what is stored, lists that are missing as
 Deno.test("coordinatorAnswer() lets the pod choose its default route's NIC", () => {
   const stored = coordinator({ podDefaultRouteNIC: "eth0", mode: "underlay" });
   const annotations = { "ipam.spidernet.io/default-route-nic": "net1" };
-  const pods = [podOf({ metadata: { annotations } }), podOf(), undefined];
+  const empty = { "ipam.spidernet.io/default-route-nic": "" };
+  const pods = [
+    podOf({ metadata: { annotations } }),
+    podOf({ metadata: { annotations: empty } }),
+    podOf(),
+    undefined,
+  ];
   const nics = pods.map((pod) => {
     return expectOk(coordinatorAnswer(stored, pod), "it is synced").podDefaultRouteNIC;
   });
-  assert.deepEqual(nics, ["net1", "eth0", "eth0"]);
+  assert.deepEqual(nics, ["net1", "", "eth0", "eth0"]);
 });
 
 Deno.test("coordinatorAnswer() says disabled the way every plugin reads it", () => {
