@@ -62,7 +62,7 @@ testWith({
       ok: false,
       error: missing,
     });
-    const silent = { code: "no_driver", reason: " (ENOTSUP)" };
+    const silent = { code: "no_driver", reason: " (EOPNOTSUPP)" };
     assert.deepEqual(staying(() => driverOf({ netns, nic: "lo" })), { ok: false, error: silent });
     const unnameable = { code: "no_nic", reason: "" };
     for (const nic of ["", "a-name-of-16-byt", "lo/x", "lo:1"]) {

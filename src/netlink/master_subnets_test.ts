@@ -114,9 +114,9 @@ Deno.test("masterSubnetsOf() says which NIC is no VF, and why", async () => {
     assert.equal(await refusalOf(ports), NO_VF + why + REMEDY);
   }
   const silent = portsOf(tree.root, {
-    driverOf: () => err({ code: "no_driver", reason: " (ENOTSUP)" }),
+    driverOf: () => err({ code: "no_driver", reason: " (EOPNOTSUPP)" }),
   });
-  assert.equal(await refusalOf(silent), `${NO_VF}it has no driver (ENOTSUP)${REMEDY}`);
+  assert.equal(await refusalOf(silent), `${NO_VF}it has no driver (EOPNOTSUPP)${REMEDY}`);
 });
 
 Deno.test("masterSubnetsOf() says what of the node it cannot see", async () => {

@@ -7,7 +7,17 @@ export type NetlinkErrorCode =
   /** A network namespace cannot be entered: no right to, or the file is something else. */
   | "not_entered"
   /** The kernel gives no socket. */
-  | "no_socket";
+  | "no_socket"
+  /** This kernel has no nf_tables. */
+  | "no_nf_tables"
+  /** An answer is lost, or the request was not taken: whether it was done is not known. */
+  | "no_answer"
+  /** The kernel's answer is not what its headers say. */
+  | "bad_message"
+  /** A list changed while it was read, again and again. */
+  | "inconsistent"
+  /** The kernel says no, and the caller did not expect that it could. */
+  | "refused";
 
 /** The kernel cannot be asked. The message is a sentence with the remedy. */
 export class NetlinkError extends Error {
