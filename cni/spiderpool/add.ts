@@ -1,10 +1,10 @@
 import type { IpamAddResponse } from "../../src/api/agent.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { CniCall, CniOutcome } from "../../src/cni/plugin.ts";
+import { readPod } from "../../src/cni/pod.ts";
 import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import type { IpamResult } from "../../src/cni/result.ts";
 import { begin, codeOf, type PluginPorts, podFields, unhealthyText } from "./commands.ts";
-import { readPod } from "./config.ts";
 
 /** Words that people look for. */
 const FAILED = "spiderpool IP allocation error";

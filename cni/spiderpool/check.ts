@@ -1,11 +1,11 @@
 import type { WorkloadEndpointStatus } from "../../src/api/agent.ts";
 import { err, ok } from "../../src/base/result.ts";
 import type { CniCall, CniOutcome } from "../../src/cni/plugin.ts";
+import { type PodIdentity, readPod } from "../../src/cni/pod.ts";
 import { previousAddresses } from "../../src/cni/previous_result.ts";
 import { CNI_CODES } from "../../src/cni/refusal.ts";
 import { formatAddressInCidr, parseAnyAddressInCidr } from "../../src/ip/cidr.ts";
 import { begin, codeOf, type PluginPorts, podFields } from "./commands.ts";
-import { type PodIdentity, readPod } from "./config.ts";
 
 /** Words that people look for. */
 const FAILED = "spiderpool IP check error";

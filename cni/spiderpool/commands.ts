@@ -1,11 +1,13 @@
 import type { IpamConfig } from "../../src/api/cni_config.ts";
 import type { Log } from "../../src/base/log.ts";
 import { ok, type Result } from "../../src/base/result.ts";
+import type { AgentPorts, AgentProblem } from "../../src/cni/agent_line.ts";
+import { fileLog, type LogPorts } from "../../src/cni/log_file.ts";
+import type { PodIdentity } from "../../src/cni/pod.ts";
 import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import type { CniCall } from "../../src/cni/plugin.ts";
-import { Agent, type AgentPorts, type AgentProblem } from "./agent.ts";
-import { type PodIdentity, readPluginConfig } from "./config.ts";
-import { fileLog, type LogPorts } from "./log.ts";
+import { Agent } from "./agent.ts";
+import { readPluginConfig } from "./config.ts";
 
 /** What the plugin needs of the world. */
 export type PluginPorts = AgentPorts & LogPorts;
@@ -35,7 +37,8 @@ export function begin(
   return ok({
     config: config.value,
     agent: new Agent(ports, config.value.socketPath),
-    log: fileLog(config.value.log, ports).with({ Action: action, Network: network.name, ...nic }),
+    log: fileLog(config.value.log, { logger: "spiderpool", ports })
+      .with({ Action: action, Network: network.name, ...nic }),
   });
 }
 

@@ -1,7 +1,7 @@
 import { ok } from "../../src/base/result.ts";
 import type { CniCall, CniOutcome } from "../../src/cni/plugin.ts";
+import { readPod } from "../../src/cni/pod.ts";
 import { begin, type PluginPorts, podFields } from "./commands.ts";
-import { readPod } from "./config.ts";
 
 /**
  * Milliseconds that a DEL waits to hear whether the agent serves. Less than an ADD: a runtime ends

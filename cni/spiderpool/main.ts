@@ -1,8 +1,8 @@
 import { systemClock } from "../../src/base/clock.ts";
 import type { ProgramPorts } from "../../src/base/program.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
+import { systemFiles } from "../../src/cni/system_files.ts";
 import type { PluginPorts } from "./commands.ts";
-import type { AppendFile, FileAt, LogFiles } from "./log.ts";
 
 /**
  * Runs the CNI plugin `spiderpool` once, and gives its exit code. Each command loads what it needs,
@@ -36,55 +36,7 @@ function realPorts({ writeError }: ProgramPorts): PluginPorts {
       Deno.permissions.revokeSync({ name: "net" });
     },
     clock: systemClock(),
-    files: FILES,
+    files: systemFiles(Deno),
     writeError,
   };
-}
-
-/** The file system of the machine. */
-export const FILES: LogFiles = {
-  at: (path) => whereThere(() => fileAt(path)),
-  openAppend,
-  rename: (from, to) => Deno.renameSync(from, to),
-  list: (folder) => Array.from(Deno.readDirSync(folder), ({ name }) => name),
-  remove: (path) => whereThere(() => Deno.removeSync(path)),
-};
-
-function fileAt(path: string): FileAt {
-  const { ino, isFile } = Deno.statSync(path);
-  return { inode: ino ?? 0, isFile };
-}
-
-function openAppend(path: string): AppendFile {
-  const options = { append: true, create: true, mode: 0o600 } as const;
-  const file = whereThere(() => Deno.openSync(path, options));
-  if (file !== undefined) return appendFileOf(file);
-  const folder = path.slice(0, path.lastIndexOf("/") + 1) || "./";
-  Deno.mkdirSync(folder, { recursive: true, mode: 0o755 });
-  return appendFileOf(Deno.openSync(path, options));
-}
-
-function appendFileOf(file: Deno.FsFile): AppendFile {
-  return {
-    status: () => {
-      const { ino, size } = file.statSync();
-      return { inode: ino ?? 0, bytes: size };
-    },
-    append: (text) => {
-      const bytes = new TextEncoder().encode(text);
-      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-    },
-    tryLock: () => file.tryLockSync(true),
-    [Symbol.dispose]: () => file.close(),
-  };
-}
-
-/** What a step gives, or `undefined` where what it is about is not there. */
-function whereThere<T>(step: () => T): T | undefined {
-  try {
-    return step();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

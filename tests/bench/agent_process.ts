@@ -1,6 +1,7 @@
 /** The real agent program, each in a process of its own, and plugins that ask it. */
 import * as path from "node:path";
-import { Agent, type AgentPorts } from "../../cni/spiderpool/agent.ts";
+import { Agent } from "../../cni/spiderpool/agent.ts";
+import type { AgentPorts } from "../../src/cni/agent_line.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import {
   endProcess,

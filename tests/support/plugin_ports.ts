@@ -1,6 +1,6 @@
 /** A world for the plugin `spiderpool`: an agent and files that a test describes. */
 import type { PluginPorts } from "../../cni/spiderpool/commands.ts";
-import type { AppendFile, FileAt, LogFiles } from "../../cni/spiderpool/log.ts";
+import type { AppendFile, FileAt, LogFiles } from "../../src/cni/log_file.ts";
 import type { CniCall } from "../../src/cni/plugin.ts";
 import type { CniVersion } from "../../src/cni/version.ts";
 import { type Piece, ScriptedConnection } from "./agent_connection.ts";

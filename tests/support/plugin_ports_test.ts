@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FILES } from "../../cni/spiderpool/main.ts";
-import type { LogFiles } from "../../cni/spiderpool/log.ts";
+import type { LogFiles } from "../../src/cni/log_file.ts";
+import { systemFiles } from "../../src/cni/system_files.ts";
 import { ScriptedConnection } from "./agent_connection.ts";
 import { MemoryFiles } from "./plugin_ports.ts";
 
@@ -57,7 +57,7 @@ for (const [promise, keep] of PROMISES) {
   Deno.test(`files of the machine: ${promise}`, () => {
     const folder = Deno.makeTempDirSync({ prefix: "files-" });
     try {
-      keep(FILES, `${folder}/`);
+      keep(systemFiles(Deno), `${folder}/`);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }
@@ -67,7 +67,7 @@ for (const [promise, keep] of PROMISES) {
 Deno.test("files of the machine: folders that are missing are made", () => {
   const folder = Deno.makeTempDirSync({ prefix: "files-" });
   try {
-    FILES.openAppend(`${folder}/b/c/a.log`)[Symbol.dispose]();
+    systemFiles(Deno).openAppend(`${folder}/b/c/a.log`)[Symbol.dispose]();
     const mode = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o777;
     assert.deepEqual([mode(`${folder}/b/c`), mode(`${folder}/b/c/a.log`)], [0o755, 0o600]);
   } finally {

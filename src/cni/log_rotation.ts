@@ -1,7 +1,13 @@
 /** Names of rotated logs, as the reference gives them: `spiderpool-2026-07-01T12-30-00.000.log`. */
-import type { LogFile } from "../../src/api/cni_config.ts";
-
 const DAY_MS = 86_400_000;
+
+/** How many old logs are kept, and for how long. */
+export interface KeptLogs {
+  /** Days that an old file is kept; 0: for ever. */
+  readonly daysMax: number;
+  /** Old files that are kept; 0: all. */
+  readonly filesMax: number;
+}
 
 /**
  * The name that a full log gets, from the time in UTC.
@@ -29,7 +35,7 @@ export function pruneLogs(
   name: string,
   { names, settings: { daysMax, filesMax }, nowMs }: {
     readonly names: readonly string[];
-    readonly settings: Pick<LogFile, "daysMax" | "filesMax">;
+    readonly settings: KeptLogs;
     readonly nowMs: number;
   },
 ): readonly string[] {

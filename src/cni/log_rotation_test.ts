@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pruneLogs, rotatedName } from "./rotation.ts";
+import { pruneLogs, rotatedName } from "./log_rotation.ts";
 
 const NOW_MS = Date.UTC(2026, 6, 1, 12, 30, 5, 7);
 const DAY_MS = 86_400_000;

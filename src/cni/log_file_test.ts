@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { LogFile } from "../../src/api/cni_config.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { MemoryFiles } from "../../tests/support/plugin_ports.ts";
-import { fileLog } from "./log.ts";
+import { fileLog, type LogSettings } from "./log_file.ts";
 
 const PATH = "/log/a.log";
 const MEGABYTE = 1_048_576;
@@ -17,13 +16,10 @@ function disk(): Disk {
   return { files: new MemoryFiles(), errors: [], clock: new ManualClock() };
 }
 
-function logOn({ files, errors, clock }: Disk, settings: Partial<LogFile> = {}) {
+function logOn({ files, errors, clock }: Disk, settings: Partial<LogSettings> = {}) {
   const file = { level: "info", path: PATH, megabytesMax: 1, daysMax: 0, filesMax: 0 } as const;
-  return fileLog({ ...file, ...settings }, {
-    files,
-    clock,
-    writeError: (text) => errors.push(text),
-  });
+  const ports = { files, clock, writeError: (text: string) => errors.push(text) };
+  return fileLog({ ...file, ...settings }, { logger: "spiderpool", ports });
 }
 
 Deno.test("fileLog() appends lines of JSON to the file", () => {

@@ -1,7 +1,15 @@
-import type { LogFile } from "../../src/api/cni_config.ts";
-import type { Clock } from "../../src/base/clock.ts";
-import { errorText, jsonLog, type Log } from "../../src/base/log.ts";
-import { pruneLogs, rotatedName } from "./rotation.ts";
+/** The log of a plugin: one file that plugins of many pods append to and rotate. */
+import type { Clock } from "../base/clock.ts";
+import { errorText, jsonLog, type Log, type LogLevel } from "../base/log.ts";
+import { type KeptLogs, pruneLogs, rotatedName } from "./log_rotation.ts";
+
+/** Where a plugin logs, and how much it keeps. */
+export interface LogSettings extends KeptLogs {
+  readonly level: LogLevel;
+  readonly path: string;
+  /** Megabytes of one file, at least 1. */
+  readonly megabytesMax: number;
+}
 
 /** What is at a path. */
 export interface FileAt {
@@ -49,8 +57,13 @@ const MEGABYTE = 1_048_576;
  *
  * Logging never fails what is logged: the first problem is said on standard error, and the rest of
  * the log is dropped.
+ *
+ * @param options.logger The plugin, as each line names it.
  */
-export function fileLog(settings: LogFile, ports: LogPorts): Log {
+export function fileLog(
+  settings: LogSettings,
+  { logger, ports }: { readonly logger: string; readonly ports: LogPorts },
+): Log {
   const { clock, writeError } = ports;
   const file = new RotatedFile(settings, ports);
   let isBroken = false;
@@ -63,17 +76,17 @@ export function fileLog(settings: LogFile, ports: LogPorts): Log {
       writeError(`Cannot write the log "${settings.path}": ${errorText(error)}\n`);
     }
   }
-  return jsonLog(sink, { clock, level: settings.level, fields: { logger: "spiderpool" } });
+  return jsonLog(sink, { clock, level: settings.level, fields: { logger } });
 }
 
 /** A file that many processes append to, and that whoever finds it full rotates. */
 class RotatedFile {
-  readonly #settings: LogFile;
+  readonly #settings: LogSettings;
   readonly #ports: LogPorts;
   #file: AppendFile | undefined;
   #mayRotate = true;
 
-  constructor(settings: LogFile, ports: LogPorts) {
+  constructor(settings: LogSettings, ports: LogPorts) {
     this.#settings = settings;
     this.#ports = ports;
   }
@@ -113,7 +126,7 @@ class RotatedFile {
  * this file still at the path, is the only one to rename it. Who has it open writes on into it.
  */
 function rename(full: AppendFile, { settings, ports: { files, clock } }: {
-  readonly settings: LogFile;
+  readonly settings: LogSettings;
   readonly ports: LogPorts;
 }): void {
   const { path } = settings;
