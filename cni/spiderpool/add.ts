@@ -1,6 +1,6 @@
 import type { IpamAddResponse } from "../../src/api/agent.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
-import type { CniCall, CniOutcome } from "../../src/cni/plugin.ts";
+import type { CniCall } from "../../src/cni/plugin.ts";
 import { readPod } from "../../src/cni/pod.ts";
 import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import type { IpamResult } from "../../src/cni/result.ts";
@@ -13,7 +13,10 @@ const FAILED = "spiderpool IP allocation error";
  * Gives the container's NIC its addresses: asks the agent whether it serves, which fails at once
  * where it does not, and then for the addresses.
  */
-export async function add(call: CniCall, ports: PluginPorts): Promise<CniOutcome> {
+export async function add(
+  call: CniCall,
+  ports: PluginPorts,
+): Promise<Result<IpamResult, CniRefusal>> {
   const setting = begin("ADD", call, { ports });
   if (!setting.ok) return setting;
   const { agent, config } = setting.value;

@@ -83,8 +83,8 @@ Deno.test("add() passes on name servers, and takes routes that are null", async 
   const body = { ips: DUAL.ips, routes: null, dns };
   const outcome = await add(callOf(), pluginWorld(HEALTHY, { status: 200, body }).ports);
   assert.ok(outcome.ok);
-  assert.deepEqual(outcome.value?.dns, { ...dns, options: [], search: [] });
-  assert.deepEqual(outcome.value?.routes, []);
+  assert.deepEqual(outcome.value.dns, { ...dns, options: [], search: [] });
+  assert.deepEqual(outcome.value.routes, []);
 });
 
 Deno.test("add() sends an empty UID where the runtime knows none", async () => {

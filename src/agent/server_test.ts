@@ -142,6 +142,7 @@ Deno.test("GET coordinator/config reads its body, and keeps required members", a
     hijackCIDR: [],
     policyRoutes: [],
     hostRuleTable: 500,
+    podNICs: [],
   });
   const args = { podName: "a", podNamespace: "b", podUID: "" };
   assert.deepEqual(service.asked, [{ what: "coordinatorConfig", args }]);

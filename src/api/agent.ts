@@ -250,9 +250,13 @@ const coordinatorConfig = members({
   txQueueLen: otherwise(integer(), 0),
   vethLinkAddress: otherwise(text, ""),
   vethMTU: otherwise(integer(), 0),
+  podNICs: texts,
 });
 
-/** What coordinators do unless their own configuration says otherwise; 0 and "" are "not set". */
+/**
+ * What coordinators do unless their own configuration says otherwise; 0 and "" are "not set".
+ * `podNICs`, which the reference does not say, are the pod's NICs beside its first.
+ */
 export type CoordinatorConfig = Decoded<typeof coordinatorConfig>;
 
 const REQUEST = { root: "the request" };

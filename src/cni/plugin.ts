@@ -5,6 +5,7 @@ import { type CniAttachment, readAttachment } from "./environment.ts";
 import {
   CNI_INPUT_BYTES_MAX,
   type CniNetwork,
+  type JsonObject,
   readAskedVersion,
   readNetwork,
   type VersionedRefusal,
@@ -26,8 +27,13 @@ export interface CniCall {
   readonly attachment: CniAttachment;
 }
 
+/** A result that is printed as it is. */
+export interface WholeResult {
+  readonly whole: JsonObject;
+}
+
 /** What a command gives: a result to print (ADD), nothing to print, or why it was refused. */
-export type CniOutcome = Result<IpamResult | undefined, CniRefusal>;
+export type CniOutcome = Result<IpamResult | WholeResult | undefined, CniRefusal>;
 
 /** Carries out one command. A throw is a bug, and reaches the runtime as an error object. */
 export type CniCommand = (call: CniCall) => Promise<CniOutcome>;
@@ -97,7 +103,10 @@ async function answer(
   if (!attachment.ok) return err({ cniVersion, refusal: attachment.error });
   const outcome = await carryOut({ network: network.value, attachment: attachment.value });
   if (!outcome.ok) return err({ cniVersion, refusal: outcome.error });
-  return ok(outcome.value === undefined ? "" : ipamResultText(outcome.value, network.value));
+  const result = outcome.value;
+  if (result === undefined) return ok("");
+  if ("whole" in result) return ok(`${JSON.stringify(result.whole)}\n`);
+  return ok(ipamResultText(result, network.value));
 }
 
 function notServed(

@@ -65,6 +65,14 @@ Deno.test("VERSION without a version in its input answers with the newest", asyn
   }
 });
 
+Deno.test("a whole result is printed as it is", async () => {
+  const whole = { cniVersion: "1.1.0", ips: [], later: 1 };
+  const commands = always(ok({ whole }));
+  const { code, reply } = await ask({ command: "ADD", input: network(), commands });
+  assert.equal(code, 0);
+  assert.deepEqual(reply, whole);
+});
+
 Deno.test("a command that the plugin does not have never succeeds", async () => {
   for (const command of ["ADD", "DEL", "CHECK", "GC", "STATUS"]) {
     const { code, reply } = await ask({ command, input: '{"cniVersion":"0.4.0"}' });

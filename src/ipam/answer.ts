@@ -13,6 +13,7 @@ import { COORDINATOR_PHASES, type SpiderCoordinator } from "../api/coordinator.t
 import { parseCoordinatorMode, VETH_MTU_DEFAULT } from "../api/coordinator_mode.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
+import { nicOf } from "../api/multus_networks.ts";
 import type { Route } from "../api/parts.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import {
@@ -23,6 +24,7 @@ import {
   IPV6,
   parseAddressInCidr,
 } from "../ip/mod.ts";
+import { furtherNetworks } from "./multus.ts";
 import { canonicalRoute, DEFAULT_DESTINATION, distinctRoutes } from "./routes.ts";
 
 /** What plugins are to look for before they use an address. */
@@ -118,7 +120,14 @@ export function coordinatorAnswer(
     txQueueLen: spec.txQueueLen,
     vethLinkAddress: spec.vethLinkAddress ?? "",
     vethMTU: spec.vethMTU ?? VETH_MTU_DEFAULT,
+    podNICs: pod === undefined ? [] : furtherNics(pod),
   });
+}
+
+/** NICs beside the first, if the annotation that names their networks can be read. */
+function furtherNics(pod: Pod): readonly string[] {
+  const networks = furtherNetworks(pod);
+  return networks.ok ? networks.value.map(nicOf) : [];
 }
 
 function ipConfig(

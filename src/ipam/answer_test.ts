@@ -167,6 +167,7 @@ Deno.test("coordinatorAnswer() answers what is stored, lists that are missing as
     txQueueLen: 0,
     vethLinkAddress: "",
     vethMTU: 1500,
+    podNICs: [],
   });
   assert.ok(readCoordinatorConfig(JSON.stringify(answer)).ok);
 });
@@ -185,6 +186,16 @@ Deno.test("coordinatorAnswer() lets the pod choose its default route's NIC", () 
     return expectOk(coordinatorAnswer(stored, pod), "it is synced").podDefaultRouteNIC;
   });
   assert.deepEqual(nics, ["net1", "", "eth0", "eth0"]);
+});
+
+Deno.test("coordinatorAnswer() names the NICs that the pod gets beside its first", () => {
+  const nicsOf = (networks: string) => {
+    const annotations = { "k8s.v1.cni.cncf.io/networks": networks };
+    const pod = podOf({ metadata: { annotations } });
+    return expectOk(coordinatorAnswer(coordinator({}), pod), "it is synced").podNICs;
+  };
+  assert.deepEqual(nicsOf("a/b, c@blue"), ["net1", "blue"]);
+  assert.deepEqual(nicsOf("[{"), [], "an annotation that cannot be read names none");
 });
 
 Deno.test("coordinatorAnswer() says disabled the way every plugin reads it", () => {

@@ -42,6 +42,7 @@ export const COORDINATOR_ANSWER: CoordinatorConfig = {
   txQueueLen: 0,
   vethLinkAddress: "",
   vethMTU: 0,
+  podNICs: [],
 };
 
 /** What the service answers of a pod. */
