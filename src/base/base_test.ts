@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { assert as promise, AssertionError, unreachable } from "./assert.ts";
-import { startDeadline, systemClock } from "./clock.ts";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { startDeadline, startTimer, systemClock } from "./clock.ts";
 import { errorText, jsonLog } from "./log.ts";
 import { BoundedQueue } from "./queue.ts";
 import { seededRandom, systemRandom } from "./random.ts";
@@ -43,6 +44,33 @@ Deno.test("startDeadline() aborts at its time, naming the work", async () => {
     { name: "DeadlineError", message: "Gave up on a nap after 1 ms" },
   );
   assert.equal(deadline.remainingMs(), 0);
+});
+
+Deno.test("startTimer() acts at each timer's time, in their order", async () => {
+  const clock = new ManualClock();
+  const rung: string[] = [];
+  const start = (name: string, ms: number): Disposable =>
+    startTimer(clock, { ms, act: () => rung.push(`${name} at ${clock.monotonicMs()}`) });
+  using _late = start("late", 30);
+  using _soon = start("soon", 10);
+  using _never = start("never", 20);
+  _never[Symbol.dispose]();
+  using _also = start("also", 10.5);
+  assert.equal(clock.sleeperCount, 1, "one sleep serves them all");
+  await clock.advance(29);
+  assert.deepEqual(rung, ["soon at 10", "also at 10"], "a fraction of a millisecond early");
+  await clock.advance(1);
+  assert.deepEqual(rung.slice(2), ["late at 30"]);
+  assert.equal(clock.sleeperCount, 0);
+});
+
+Deno.test("startTimer() leaves no sleep behind once every timer is disposed", () => {
+  const clock = new ManualClock();
+  const timers = [5, 50, 500].map((ms) =>
+    startTimer(clock, { ms, act: () => assert.fail("rung") })
+  );
+  for (const timer of timers) timer[Symbol.dispose]();
+  assert.equal(clock.sleeperCount, 0);
 });
 
 Deno.test("startDeadline() passes the caller's abort on, and stops its timer on dispose", () => {

@@ -48,19 +48,85 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Why the sleep of a timer ends that was disposed. One for all: an `abort()` without a reason makes
- * an error with a stack, which costs more than the rest of a timer.
+ * Why a sleep ends that is not needed any more. One for all: an `abort()` without a reason makes an
+ * error with a stack, which costs more than the rest of a timer.
  */
-const DISPOSED = new Error("The timer was disposed");
+const NOT_NEEDED = new Error("The timer was disposed");
 
-/** Does something after a while, unless it is disposed first. */
+/**
+ * Does something after a while, unless it is disposed first. All timers of a clock share one sleep,
+ * until the earliest of them ends: most are disposed long before, and a sleep of its own for each
+ * took a twentieth of an agent's time.
+ */
 export function startTimer(
   clock: Clock,
   { ms, act }: { readonly ms: number; readonly act: () => void },
 ): Disposable {
-  const timer = new AbortController();
-  clock.sleep(ms, { signal: timer.signal }).then(act, () => {}); // Rejects when it is disposed.
-  return { [Symbol.dispose]: () => timer.abort(DISPOSED) };
+  let timers = timersOf.get(clock);
+  if (timers === undefined) {
+    timers = new Timers(clock);
+    timersOf.set(clock, timers);
+  }
+  return timers.start(ms, act);
+}
+
+const timersOf = new WeakMap<Clock, Timers>();
+
+interface Timer extends Disposable {
+  /** Monotonic milliseconds. */
+  readonly endsMs: number;
+  readonly act: () => void;
+}
+
+/** Timers of one clock. Nothing sleeps while there are none. */
+class Timers {
+  readonly #clock: Clock;
+  readonly #pending = new Set<Timer>();
+  #sleep: { readonly untilMs: number; readonly end: AbortController } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  start(ms: number, act: () => void): Timer {
+    const endsMs = this.#clock.monotonicMs() + ms;
+    const timer: Timer = { endsMs, act, [Symbol.dispose]: () => this.#stop(timer) };
+    this.#pending.add(timer);
+    if (this.#sleep === undefined || endsMs < this.#sleep.untilMs) this.#sleepUntil(endsMs);
+    return timer;
+  }
+
+  #stop(timer: Timer): void {
+    this.#pending.delete(timer);
+    if (this.#pending.size === 0) this.#wake();
+  }
+
+  #wake(): void {
+    this.#sleep?.end.abort(NOT_NEEDED);
+    this.#sleep = undefined;
+  }
+
+  #sleepUntil(untilMs: number): void {
+    this.#wake();
+    const end = new AbortController();
+    this.#sleep = { untilMs, end };
+    const ms = Math.max(0, untilMs - this.#clock.monotonicMs());
+    this.#clock.sleep(ms, { signal: end.signal }).then(() => this.#ring(), () => {});
+  }
+
+  #ring(): void {
+    this.#sleep = undefined;
+    const nowMs = this.#clock.monotonicMs();
+    const due: Timer[] = [];
+    let nextMs = Infinity;
+    for (const timer of this.#pending) {
+      if (timer.endsMs - nowMs < 1) due.push(timer); // A sleep may end a fraction early.
+      else nextMs = Math.min(nextMs, timer.endsMs);
+    }
+    for (const timer of due) this.#pending.delete(timer);
+    if (nextMs < Infinity) this.#sleepUntil(nextMs);
+    for (const timer of due.sort((one, other) => one.endsMs - other.endsMs)) timer.act();
+  }
 }
 
 /**

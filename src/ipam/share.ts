@@ -4,8 +4,9 @@ import type { Address, RangeSet } from "../ip/mod.ts";
 
 /** Hashes that one choice may cost: some hundred microseconds. */
 const HASHES_MAX = 20_000;
-/** Addresses drawn at most where a set is too large to be looked through. */
+/** Addresses drawn before a set is looked through, at most, and for each node that shares it. */
 const DRAWS_MAX = 64;
+const DRAWS_PER_NODE = 4;
 
 /**
  * Draws an address of a set: one that belongs to `node` where there is one (rendezvous hashing over
@@ -21,40 +22,41 @@ export function ownerShare<A extends Address>(
     readonly random: Random;
   },
 ): A {
-  const any = set.nth(set.family.below(random, set.size));
+  const { family, size } = set;
+  const any = set.nth(family.below(random, size));
   if (nodes.length <= 1) return any;
   const seeds = nodes.map(hashText);
   const own = nodes.indexOf(node);
   const isOwn = (address: A): boolean => ownerOf(hashAddress(address), seeds) === own;
-  if (set.size <= HASHES_MAX / nodes.length) {
-    const share: A[] = [];
-    for (const { first, last } of set) {
-      for (let address = first;; address = set.family.next(address)) {
-        if (isOwn(address)) share.push(address);
-        if (address === last) break;
-      }
-    }
-    return share[random.below(Math.max(1, share.length))] ?? any;
-  }
-  const draws = Math.min(DRAWS_MAX, 4 * nodes.length);
+  const draws = Math.min(DRAWS_MAX, DRAWS_PER_NODE * nodes.length);
   let address = any;
   for (let draw = 0; draw < draws; draw++) {
     if (isOwn(address)) return address;
-    address = set.nth(set.family.below(random, set.size));
+    address = set.nth(family.below(random, size));
   }
-  return any;
+  if (size > HASHES_MAX / nodes.length) return any;
+  const share: A[] = [];
+  for (const { first, last } of set) {
+    for (let one = first;; one = family.next(one)) {
+      if (isOwn(one)) share.push(one);
+      if (one === last) break;
+    }
+  }
+  return share[random.below(Math.max(1, share.length))] ?? any;
 }
 
 /** Index of the seed whose hash with the address is highest. */
 function ownerOf(address: number, seeds: readonly number[]): number {
   let best = -1;
   let owner = 0;
-  for (const [index, seed] of seeds.entries()) {
+  let index = 0;
+  for (const seed of seeds) {
     const hash = mix(seed ^ address);
     if (hash > best) {
       best = hash;
       owner = index;
     }
+    index++;
   }
   return owner;
 }
