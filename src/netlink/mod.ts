@@ -4,3 +4,43 @@ export { type MasterPorts, masterSubnetsOf, type NodeAddress } from "./master_su
 export { NetlinkError, type NetlinkErrorCode } from "./netlink_error.ts";
 export { type Sysfs, sysfsAt } from "./sysfs.ts";
 export type { DriverInfo } from "./wire/ethtool.ts";
+export { listNeighbors, type NeighborFilter, removeNeighbor, replaceNeighbor } from "./neighbor.ts";
+export {
+  addRoute,
+  appendRoute,
+  listRoutes,
+  lookUpRoute,
+  removeRoute,
+  replaceRoute,
+  type RouteFilter,
+} from "./route.ts";
+export { addRule, listRules, removeRule } from "./rule.ts";
+export {
+  describeNeighbor,
+  NEIGHBOR_STATE,
+  type NeighborRecord,
+  type NeighborSpec,
+} from "./wire/neighbor.ts";
+export type { RouteQuestion } from "./wire/route.ts";
+export {
+  describeRoute,
+  type Encapsulation,
+  type NexthopSpec,
+  ROUTE_METRIC,
+  ROUTE_PROTOCOL,
+  ROUTE_SCOPE,
+  ROUTE_TABLE,
+  ROUTE_TYPE,
+  type RouteHop,
+  type RouteMetrics,
+  type RouteNexthop,
+  type RouteRecord,
+  type RouteSpec,
+} from "./wire/route_record.ts";
+export {
+  describeRule,
+  type NumberRange,
+  RULE_ACTION,
+  type RuleRecord,
+  type RuleSpec,
+} from "./wire/rule.ts";
