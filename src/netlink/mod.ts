@@ -44,3 +44,38 @@ export {
   type RuleRecord,
   type RuleSpec,
 } from "./wire/rule.ts";
+export {
+  changeNfTables,
+  listRuleset,
+  type NftChange,
+  type NftRefusal,
+  openNfTables,
+  readGeneration,
+  type Ruleset,
+} from "./nft.ts";
+export {
+  NFT_FAMILY,
+  NFT_HOOK,
+  type NftChain,
+  type NftFamily,
+  type NftHook,
+  type NftRule,
+  type NftTable,
+} from "./wire/nft.ts";
+export {
+  type Comparison,
+  CT_KEY,
+  CT_STATE,
+  META_KEY,
+  type NftExpression,
+} from "./wire/nft_expression.ts";
+export {
+  hasConnectionMark,
+  hasMark,
+  isFromLink,
+  isInState,
+  type MarkWish,
+  restoreMark,
+  saveMark,
+  setMark,
+} from "./wire/nft_statement.ts";
