@@ -1,9 +1,18 @@
-/** The kernel: what programs ask of it. Nothing is loaded before the first question. */
+/**
+ * The kernel: links, addresses, namespaces and settings over netlink, and what drives a NIC.
+ * Nothing is loaded before the first question. Everything is synchronous: it is done when it
+ * returns.
+ */
+export { addAddress, listAddresses, removeAddress, replaceAddress } from "./address.ts";
 export { driverOf, type DriverRefusal, type NicPlace } from "./ethtool.ts";
+export { type KernelRefusal, refusalError, refusalSentence } from "./kernel_refusal.ts";
+export { addLink, findLink, listLinks, removeLink, setBond, setLink } from "./link.ts";
 export { type MasterPorts, masterSubnetsOf, type NodeAddress } from "./master_subnets.ts";
 export { NetlinkError, type NetlinkErrorCode } from "./netlink_error.ts";
+export { type Netns, openNetns, openOwnNetns, withNetns } from "./netns.ts";
+export { type BatchRefusal, NetlinkSocket, type SocketOptions } from "./socket.ts";
+export { readSysctl, type SysctlPath, writeSysctl } from "./sysctl.ts";
 export { type Sysfs, sysfsAt } from "./sysfs.ts";
-export type { DriverInfo } from "./wire/ethtool.ts";
 export { listNeighbors, type NeighborFilter, removeNeighbor, replaceNeighbor } from "./neighbor.ts";
 export {
   addRoute,
@@ -79,3 +88,42 @@ export {
   saveMark,
   setMark,
 } from "./wire/nft_statement.ts";
+export {
+  ADDRESS_SCOPE,
+  type AddressFilter,
+  type AddressPlace,
+  type AddressRecord,
+  type AddressSpec,
+  IFA_F,
+} from "./wire/address.ts";
+export {
+  BOND_AD_SELECT,
+  BOND_ARP_VALIDATE,
+  BOND_FAIL_OVER_MAC,
+  BOND_HASH_POLICIES,
+  BOND_LACP_RATES,
+  BOND_MODES,
+  BOND_PRIMARY_RESELECT,
+  type BondOptions,
+} from "./wire/bond.ts";
+export { type DriverInfo, isNicName } from "./wire/ethtool.ts";
+export {
+  IFF,
+  type LinkBasics,
+  type LinkChanges,
+  type LinkPlace,
+  type LinkRecord,
+  type LinkSpec,
+  type NetnsHandle,
+  type OperState,
+} from "./wire/link.ts";
+export {
+  type IpvlanMode,
+  type IpvlanSharing,
+  type LinkDetails,
+  type MacvlanMode,
+  VLAN_FLAGS,
+  type VlanOptions,
+  type VlanProtocol,
+} from "./wire/link_kind.ts";
+export { type MacAddress, macBytes, macOfBytes, type MacRefusal, parseMac } from "./wire/mac.ts";

@@ -246,6 +246,11 @@ export class AttributeReader {
     return this.#view.getUint32(this.#value(4), true);
   }
 
+  /** An integer of a structure, `offset` bytes into it. */
+  u32At(offset: number): number {
+    return this.#view.getUint32(this.#value(offset + 4) + offset, true);
+  }
+
   u32Be(): number {
     return this.#view.getUint32(this.#value(4));
   }

@@ -71,6 +71,7 @@ Deno.test("AttributeReader refuses a value that is shorter than asked for", () =
     (reader) => reader.u16Be(),
     (reader) => reader.u32(),
     (reader) => reader.u32Be(),
+    (reader) => reader.u32At(0),
     (reader) => reader.i32(),
     (reader) => reader.u64(),
     (reader) => reader.u64Be(),
