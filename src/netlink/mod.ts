@@ -2,6 +2,51 @@
  * The kernel: links, addresses, namespaces and settings over netlink, and what drives a NIC.
  * Nothing is loaded before the first question. Everything is synchronous: it is done when it
  * returns.
+ *
+ * A veth pair between this namespace and that of a container, with an address at its end:
+ *
+ * ```ts
+ * import { IPV4 } from "../ip/mod.ts";
+ * import {
+ *   addAddress,
+ *   addLink,
+ *   findLink,
+ *   NetlinkSocket,
+ *   openNetns,
+ *   openOwnNetns,
+ *   refusalError,
+ *   setLink,
+ *   withNetns,
+ *   writeSysctl,
+ * } from "./mod.ts";
+ *
+ * function plugIn(path: string): void {
+ *   using home = openOwnNetns();
+ *   using netns = openNetns(path);
+ *   using socket = NetlinkSocket.openRoute({ netns });
+ *
+ *   const peer = { name: "veth12345678", mtu: 1500, netns: home };
+ *   const made = addLink(socket, { kind: "veth", name: "veth0", mtu: 1500, peer });
+ *   // It may be there from an earlier try.
+ *   if (!made.ok && made.error.code !== "exists") throw refusalError("add veth0", made.error);
+ *
+ *   const link = findLink(socket, { name: "veth0" });
+ *   if (link === undefined) throw new Error("somebody removed it");
+ *   done("set veth0 up", setLink(socket, link.index, { isUp: true }));
+ *   const address = IPV4.parse("169.254.100.1");
+ *   if (address.ok) {
+ *     const spec = { linkIndex: link.index, address: address.value, prefixLength: 32 };
+ *     done("give veth0 its address", addAddress(socket, spec));
+ *   }
+ *   const setting = ["net", "ipv4", "conf", link.name, "rp_filter"];
+ *   done("set rp_filter", withNetns(netns, () => writeSysctl(setting, "0")));
+ * }
+ *
+ * function done(operation: string, result: ReturnType<typeof setLink>): void {
+ *   // "Cannot set veth0 up: this program needs the capability NET_ADMIN (EPERM)"
+ *   if (!result.ok) throw refusalError(operation, result.error);
+ * }
+ * ```
  */
 export { addAddress, listAddresses, removeAddress, replaceAddress } from "./address.ts";
 export { driverOf, type DriverRefusal, type NicPlace } from "./ethtool.ts";
