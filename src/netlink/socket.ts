@@ -12,12 +12,12 @@ import {
   writeTo,
 } from "./ffi.ts";
 import { type KernelRefusal, kernelRefusal, refusalError } from "./kernel_refusal.ts";
+import { readList } from "./list_reader.ts";
 import { NetlinkError } from "./netlink_error.ts";
 import { type Netns, withNetns } from "./netns.ts";
 import {
   type Acknowledgement,
   decodeAcknowledgement,
-  decodeDone,
   encodeMessage,
   type Message,
   MessageReader,
@@ -41,11 +41,9 @@ const DATAGRAM_BYTES_MAX = 65_536;
 const REQUEST_BYTES_MAX = 131_072;
 /** Messages of one batch: the answers to all of them fit the socket's queue. */
 const BATCH_MESSAGES_MAX = 128;
-/** How often a list that changed meanwhile is read. */
-const DUMP_TRIES = 5;
 /** Interrupted calls, and datagrams of others, in a row. */
 const INTERRUPTIONS_MAX = 1_024;
-/** Datagrams of one answer; a list of a million routes has fewer. */
+/** Datagrams until the one answer that is waited for. */
 const DATAGRAMS_MAX = 65_536;
 /** Where `struct sockaddr_nl` says who sent; the kernel is 0. */
 const SENDER_BYTES = 12;
@@ -205,39 +203,10 @@ export class NetlinkSocket implements Disposable {
    * @throws {NetlinkError} `inconsistent` if it changed each time.
    */
   tryDump(message: Message): Result<readonly Message[], KernelRefusal> {
-    for (let tries = 0; tries < DUMP_TRIES; tries++) {
-      const listed = this.#dumpOnce(message);
-      if (listed !== undefined) return listed;
-    }
-    throw new NetlinkError("inconsistent", {
-      message: `Cannot read a list from the kernel: it changed ${DUMP_TRIES} times while it was ` +
-        `read, try again when less is going on`,
+    return readList({
+      send: () => this.#send(message, NLM_F.REQUEST | NLM_F.DUMP),
+      receive: () => this.#receive({ copy: true }),
     });
-  }
-
-  /** Nothing if the list changed while it was read. */
-  #dumpOnce(message: Message): Result<readonly Message[], KernelRefusal> | undefined {
-    const sequence = this.#send(message, NLM_F.REQUEST | NLM_F.DUMP);
-    const messages: Message[] = [];
-    let interrupted = 0;
-    for (let datagrams = 0; datagrams < DATAGRAMS_MAX; datagrams++) {
-      const reader = this.#receive({ copy: true });
-      while (reader.next()) {
-        if (reader.sequence !== sequence) continue;
-        const { type, flags } = reader;
-        const body = reader.body();
-        interrupted |= flags & NLM_F.DUMP_INTR;
-        if (type === NLMSG.ERROR || type === NLMSG.DONE) {
-          const said = type === NLMSG.DONE
-            ? decodeDone({ type, flags, body })
-            : decodeAcknowledgement({ type, flags, body });
-          if (said.errno === 0 && interrupted !== 0) return undefined;
-          return resultOf(said, messages);
-        }
-        messages.push({ type, flags, body });
-      }
-    }
-    throw this.#endless();
   }
 
   /**
