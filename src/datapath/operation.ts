@@ -33,10 +33,10 @@ export const IPV6_METRIC_DEFAULT = 1024;
 export interface NexthopSpec {
   readonly device: string;
   /** Of either family. */
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
   /** 1 to 256. */
   readonly weight: number;
-  readonly isOnlink?: true;
+  readonly isOnlink?: true | undefined;
 }
 
 /**
@@ -53,19 +53,19 @@ export interface RouteSpec {
   readonly type: number;
   /** `RTA_PRIORITY`: 0 is none for IPv4; IPv6 always has one. */
   readonly metric: number;
-  readonly tos?: number;
+  readonly tos?: number | undefined;
   /** Absent for several nexthops, and for routes that lead nowhere. */
-  readonly device?: string;
+  readonly device?: string | undefined;
   /** Of either family. */
-  readonly gateway?: string;
-  readonly source?: string;
-  readonly isOnlink?: true;
+  readonly gateway?: string | undefined;
+  readonly source?: string | undefined;
+  readonly isOnlink?: true | undefined;
   /** By number: `RTAX_MTU` is 2. */
-  readonly metrics?: Readonly<Record<string, number>>;
+  readonly metrics?: Readonly<Record<string, number>> | undefined;
   /** `RTA_PREF` of IPv6; absent for medium. */
-  readonly preference?: number;
+  readonly preference?: number | undefined;
   /** IPv4 only: at least two. */
-  readonly nexthops?: readonly NexthopSpec[];
+  readonly nexthops?: readonly NexthopSpec[] | undefined;
 }
 
 /** A rule of policy routing that looks up a table. */
@@ -74,10 +74,10 @@ export interface RuleSpec {
   readonly priority: number;
   readonly table: number;
   /** `10.6.0.6/32`; absent: all. */
-  readonly from?: string;
-  readonly mark?: number;
+  readonly from?: string | undefined;
+  readonly mark?: number | undefined;
   /** `FRA_PROTOCOL`, absent for 0. */
-  readonly protocol?: number;
+  readonly protocol?: number | undefined;
 }
 
 /** A permanent neighbour. */
@@ -160,7 +160,7 @@ export type KernelOperation =
 export interface Step {
   readonly operation: KernelOperation;
   /** Absent where nothing is to be restored: what was removed was the rest of a dead pod. */
-  readonly undo?: KernelOperation;
+  readonly undo?: KernelOperation | undefined;
 }
 
 /** The destination of the default route. */

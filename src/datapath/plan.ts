@@ -46,8 +46,6 @@ export interface PlanRefusal {
     | "no_address"
     /** An address is IPv6 and the kernel has none. */
     | "no_ipv6"
-    /** No address of the node has the family of the NIC. */
-    | "no_node_address"
     /** Underlay mode on a further NIC, but the first is not coordinated. */
     | "first_nic_missing"
     /** Overlay mode on the first NIC. */
