@@ -61,7 +61,12 @@ export class Adopter {
   async #lead({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { clock } = this.#parts.ports;
     const events = this.#parts.view.pools.events({ signal });
-    let next = events.next();
+    const following = (): ReturnType<typeof events.next> => {
+      const next = events.next();
+      next.catch(() => {}); // The signal may end it while nobody waits for it.
+      return next;
+    };
+    let next = following();
     for (;;) {
       signal.throwIfAborted();
       const failed = await this.adoptAll({ signal });
@@ -71,7 +76,7 @@ export class Adopter {
       }).then(() => "time", () => "time");
       const woken = await Promise.race([next.then(() => "event"), pause]);
       timer.abort();
-      if (woken === "event") next = events.next();
+      if (woken === "event") next = following();
     }
   }
 

@@ -16,6 +16,7 @@ import { rebindDecision } from "../ipam/sticky.ts";
 import { positionalNic } from "../ipam/wish.ts";
 import { type Adding, confirmPod, holderOf } from "./adding.ts";
 import { ADOPTION_LEASE, untilAdopted } from "./adopted_pools.ts";
+import { podOf } from "./known_endpoints.ts";
 import type { AgentParts } from "./parts.ts";
 import { allEnded } from "./waiting.ts";
 
@@ -58,6 +59,7 @@ export async function keepEntries(
         place,
         nic: nic === "" ? positionalNic(index) : nic,
         isUnnamed: entry.interface === "",
+        isOwn: podOf(endpoint) === adding.apiUID,
       })
     ));
     for (const [at, place] of addresses.entries()) {
@@ -78,6 +80,8 @@ interface Place {
   readonly nic: string;
   /** Whether the endpoint does not say which NIC it is for. */
   readonly isUnnamed: boolean;
+  /** Whether the endpoint is this pod's, not that of one of its name before it. */
+  readonly isOwn: boolean;
 }
 
 /**
@@ -195,7 +199,7 @@ function tellUnadopted({ address, pool }: EndpointAddress): string {
 /** Creates a claim that is gone although its pod lives: somebody deleted it. */
 async function makeAgain(
   parts: AgentParts,
-  { adding, place, nic }: Place,
+  { adding, place, nic, isOwn }: Place,
 ): Promise<SpiderIp | undefined> {
   const { reader, claimer } = parts;
   const { signal } = adding;
@@ -203,11 +207,13 @@ async function makeAgain(
   if (reading?.kind !== "facts" || !reading.facts.isAdopted) return undefined;
   if (!hasAddress(reading.facts, place.address)) return undefined;
   const reserved = await reader.reserved({ signal });
-  // It stays also if this call fails: its NIC may be up with it.
-  return await claimer.reclaim(
+  const made = await claimer.reclaim(
     { facts: reading.facts, address: place.address },
     { holder: holderOf(adding, { nic, parts }), reserved, signal },
   );
+  // Of this very pod it stays also if this call fails: its NIC may be up with it.
+  if (made !== undefined && !isOwn) adding.created.set(made.metadata.name, made);
+  return made;
 }
 
 function hasAddress(facts: PoolFacts, address: Address): boolean {

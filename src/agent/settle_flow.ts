@@ -4,6 +4,7 @@
  */
 import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
+import type { SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { ANNOTATION_CONFIG_HASH } from "../api/annotations.ts";
 import { NODES } from "../api/kubernetes/node.ts";
@@ -12,6 +13,7 @@ import { isDead, isFinished, uidMatches } from "../ipam/pod_life.ts";
 import {
   decideReclaim,
   isExtra,
+  isSuperseded,
   nodeReading,
   type ReclaimDecision,
   type ReclaimFacts,
@@ -143,9 +145,12 @@ export class Settling {
       const decision = decideReclaim(facts);
       if (decision.verdict !== "ask") return decision;
       switch (decision.need) {
-        case "keeper":
-          facts = { ...facts, keeper: await keeperKeeps(this.#parts, { claim, signal }) };
+        case "keeper": {
+          const keeper = await keeperKeeps(this.#parts, { claim, signal });
+          const endpoint = await this.#endpointOf(claim, { signal });
+          facts = { ...facts, keeper, isSuperseded: isSuperseded({ claim, endpoint }) };
           break;
+        }
         case "node": {
           const key = { name: claim.spec.node ?? settings.nodeName };
           facts = { ...facts, node: nodeReading(await settler.get(NODES, key, { signal })) };
@@ -174,20 +179,26 @@ export class Settling {
     return nowMs - sinceMs >= SUSPECT_MS;
   }
 
+  #endpointOf(
+    { spec: { owner, podNamespace: namespace = "", podName = "" } }: SpiderIp,
+    options: { readonly signal: AbortSignal },
+  ): Promise<SpiderEndpoint | undefined> {
+    const name = owner?.kind === "VirtualMachineInstance" ? owner.name : podName;
+    return this.#parts.endpoints.read({ namespace, name }, options);
+  }
+
   /** Frees a claim of a live pod that its endpoint does not list. */
   async #settleExtra(
     claim: SpiderIp,
     { key, signal }: { readonly key: ObjectKey; readonly signal: AbortSignal },
   ): Promise<boolean> {
-    const { ports, endpoints, view } = this.#parts;
+    const { ports, view } = this.#parts;
     const mark = markOf(claim);
     if (this.#listed.has(mark)) return false;
     const nowMs = ports.store.serverTimeMs();
     const madeMs = Date.parse(claim.metadata.creationTimestamp ?? "");
     if (nowMs === undefined || !(nowMs - madeMs > EXTRA_AGE_MS)) return false;
-    const { owner } = claim.spec;
-    const name = owner?.kind === "VirtualMachineInstance" ? owner.name : key.name;
-    const endpoint = await endpoints.read({ namespace: key.namespace ?? "", name }, { signal });
+    const endpoint = await this.#endpointOf(claim, { signal });
     const pod = await view.livePod(key, { signal });
     if (pod === undefined) return false; // It went just now: the next look.
     if (!isExtra({ claim, endpoint, pod, nowMs, olderThanMs: EXTRA_AGE_MS })) {

@@ -49,6 +49,8 @@ export interface ReclaimFacts {
   } | undefined;
   /** What the owner of a kept address says; absent: it was not asked. */
   readonly keeper?: KeeperWord | undefined;
+  /** Whether `isSuperseded`: then its owner keeps another address instead; absent: it is not. */
+  readonly isSuperseded?: boolean | undefined;
   /** What the node's own agent says of sandboxes of this pod UID. */
   readonly sandbox: "present" | "absent" | "unknown";
   readonly switches: ReclaimSwitches;
@@ -96,17 +98,18 @@ export function nodeReading(node: Node | undefined): NodeReading {
  *   own agent finds none. Until then it is not, whatever the switches say.
  */
 export function decideReclaim(facts: ReclaimFacts): ReclaimDecision {
-  const { claim, pod: reading, keeper } = facts;
+  const { claim, pod: reading, keeper, isSuperseded: isOver = false } = facts;
   if (claim.spec.hold !== undefined) return keep("its pool takes it back");
   const pod = reading.kind === "present" && uidMatches(reading.pod, claim.spec.podUID ?? "")
     ? reading.pod
     : undefined;
   if (pod !== undefined && isDead(pod) === undefined) return keep("its pod lives");
-  if (keeper?.keeps === true) return keep(`its owner keeps it: ${keeper.reason}`);
+  if (keeper?.keeps === true && !isOver) return keep(`its owner keeps it: ${keeper.reason}`);
   if (keeper === undefined && claim.spec.owner !== undefined) {
     return ask("keeper", "its owner was not asked whether it still wants it");
   }
-  if (claim.spec.owner !== undefined && reading.kind === "present" && pod === undefined) {
+  const hasSuccessor = reading.kind === "present" && pod === undefined && !isOver;
+  if (claim.spec.owner !== undefined && hasSuccessor) {
     // An agent of the reference gives it to the next pod without writing it here.
     return keep("another pod of its name exists, which may have it");
   }
@@ -141,6 +144,23 @@ export function isExtra(
   if (address === undefined || listed.some((other) => other.address === address)) return false;
   const createdMs = Date.parse(metadata.creationTimestamp ?? "");
   return nowMs - createdMs > olderThanMs; // Never true of a time that cannot be read.
+}
+
+/**
+ * Whether the endpoint of a kept claim's pod lists another address for the same NIC and family: a
+ * call made the claim, and then somebody else wrote the endpoint, which decides.
+ */
+export function isSuperseded(
+  { claim, endpoint }: {
+    readonly claim: SpiderIp;
+    readonly endpoint: SpiderEndpoint | undefined;
+  },
+): boolean {
+  const address = addressOfClaim(claim);
+  const entry = endpoint?.status?.current.ips.find((nic) => nic.interface === claim.spec.nic);
+  if (address === undefined || entry === undefined) return false;
+  const listed = addressesOf(entry).filter((other) => typeof other.address === typeof address);
+  return listed.length > 0 && listed.every((other) => other.address !== address);
 }
 
 function decideGone({ claim, node, recordedNode, sandbox }: ReclaimFacts): ReclaimDecision {

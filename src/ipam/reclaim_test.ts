@@ -7,6 +7,7 @@ import { newEndpoint } from "./endpoint.ts";
 import {
   decideReclaim,
   isExtra,
+  isSuperseded,
   type NodeReading,
   nodeReading,
   type ReclaimFacts,
@@ -322,4 +323,38 @@ Deno.test("isExtra() is never a claim of another pod, one held back, or one with
     claimOf(),
   ];
   for (const claim of claims) assert.equal(isExtra({ ...extra, claim }), false);
+});
+
+Deno.test("isSuperseded() is a claim for whose NIC and family the endpoint lists another", () => {
+  const { claim, endpoint } = extra;
+  assert.equal(isSuperseded({ claim, endpoint }), true);
+  assert.equal(isSuperseded({ claim, endpoint: undefined }), false);
+  const { status, ...rest } = endpoint;
+  assert.ok(status !== undefined);
+  const listing = (ips: readonly EndpointNic[]): boolean => {
+    const current = { ...status.current, ips: [...ips] };
+    return isSuperseded({ claim, endpoint: { ...rest, status: { ...status, current } } });
+  };
+  assert.equal(listing([nic]), false, "it is the listed one");
+  assert.equal(listing([{ ...nic, interface: "net1", ipv4: "10.6.0.18/16" }]), false);
+  const { ipv4: _ipv4, ipv4Pool: _ipv4Pool, ...bare } = nic;
+  assert.equal(listing([{ ...bare, ipv6: "fd00::12/64", ipv6Pool: "p6" }]), false);
+  assert.equal(listing([]), false);
+});
+
+Deno.test("decideReclaim() frees a kept address whose owner keeps another one instead", () => {
+  const claim = claimOf({ holder: { keeper } });
+  const word = { keeps: true, reason: "it wants ordinal 0" } as const;
+  const free = 'free: its pod is gone and node "n1" has no sandbox of it';
+  assert.match(verdict({ claim, keeper: word }), /^keep: its owner keeps it/);
+  assert.equal(verdict({ claim, keeper: word, isSuperseded: true }), free);
+  const successor = present({ metadata: { uid: "uid-2" } });
+  assert.match(verdict({ claim, keeper: word, pod: successor }), /^keep: /);
+  assert.equal(verdict({ claim, keeper: word, pod: successor, isSuperseded: true }), free);
+  const node = nodeThat({ isReady: false });
+  assert.match(
+    verdict({ claim, keeper: word, isSuperseded: true, node }),
+    /^keep: .* may still run/,
+  );
+  assert.equal(verdict({ claim, pod: present(), isSuperseded: true }), "keep: its pod lives");
 });
