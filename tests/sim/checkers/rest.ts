@@ -85,19 +85,11 @@ function findStarved(options: RestOptions): readonly Unrest[] {
   }));
 }
 
-/** Whether each NIC and family has a free address, counting an address once. */
+/** Whether each NIC and family has room whichever addresses the others take. */
 function canBeServed(pod: Pod, options: RestOptions): boolean {
-  const taken = new Set<string>();
-  return wantsOfPod(pod).every((want) => {
-    const { ipv4, ipv6 } = wantedPools(want, options);
-    return [ipv4, ipv6].every((pools) => {
-      if (pools.length === 0) return true;
-      const free = freeAddress(pools, { pod, taken, options });
-      if (free === undefined) return false;
-      taken.add(free);
-      return true;
-    });
-  });
+  const slots = wantsOfPod(pod).map((want) => wantedPools(want, options))
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((pools) => pools.length > 0);
+  return slots.every((pools) => freeAddresses(pools, { pod, options }).size >= slots.length);
 }
 
 function wantedPools(
@@ -107,24 +99,19 @@ function wantedPools(
   return want.ipv4.length + want.ipv6.length > 0 ? want : defaultPools();
 }
 
-function freeAddress(
+function freeAddresses(
   pools: readonly string[],
-  { pod, taken, options }: {
-    readonly pod: Pod;
-    readonly taken: ReadonlySet<string>;
-    readonly options: RestOptions;
-  },
-): string | undefined {
+  { pod, options }: { readonly pod: Pod; readonly options: RestOptions },
+): ReadonlySet<string> {
   const { facts, isForNode } = options;
+  const free = new Set<string>();
   for (const pool of pools) {
     if (!isForNode(pool, pod.spec.nodeName ?? "")) continue;
     for (const address of facts.pools.alwaysGave(pool, { sinceMs: facts.nowMs })) {
       const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
       const holder = facts.claim(name)?.spec.podUID;
-      if ((holder === undefined || holder === pod.metadata.uid) && !taken.has(address)) {
-        return address;
-      }
+      if (holder === undefined || holder === pod.metadata.uid) free.add(address);
     }
   }
-  return undefined;
+  return free;
 }
