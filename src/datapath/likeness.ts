@@ -13,8 +13,11 @@ export function routeText(route: RouteSpec): string {
 }
 
 /** What a packet chooses a route by: of two with the same text the first is used. */
-export function slotText({ version, table, destination, tos = 0, metric }: RouteSpec): string {
-  return `${version}|${table}|${destination}|${tos}|${metric}`;
+export function slotText(route: RouteSpec): string {
+  const { version, table, destination, tos = 0, metric, from } = route;
+  return `${version}|${table}|${destination}|${tos}|${metric}${
+    from === undefined ? "" : `|${from}`
+  }`;
 }
 
 /** What the kernel tells rules apart by. */

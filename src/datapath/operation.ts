@@ -59,9 +59,16 @@ export interface RouteSpec {
   /** Of either family. */
   readonly gateway?: string | undefined;
   readonly source?: string | undefined;
+  /** IPv6: the route is only for packets from this network. */
+  readonly from?: string | undefined;
   readonly isOnlink?: true | undefined;
   /** By number: `RTAX_MTU` is 2. */
   readonly metrics?: Readonly<Record<string, number>> | undefined;
+  /** The TCP congestion control, such as `bbr`. */
+  readonly congestion?: string | undefined;
+  readonly realms?: number | undefined;
+  /** Number of a nexthop object that says where packets go. */
+  readonly nexthopId?: number | undefined;
   /** `RTA_PREF` of IPv6; absent for medium. */
   readonly preference?: number | undefined;
   /** IPv4 only: at least two. */
@@ -151,9 +158,9 @@ export type KernelOperation =
     readonly path: string;
     readonly value: string;
   }
-  /** The pod's nf_tables table: what comes in by DEVICE is marked, and so are the replies. */
+  /** The pod's nf_tables tables: what comes in by DEVICE is marked, and so are the replies. */
   | { readonly kind: "marks_set"; readonly device: string; readonly mark: number }
-  /** `nft delete table inet spiderpool` */
+  /** `nft delete table ip spiderpool; nft delete table ip6 spiderpool` */
   | { readonly kind: "marks_remove" };
 
 /** An operation and what takes it back. */

@@ -37,6 +37,10 @@ const route: Decoder<RouteSpec> = members({
   source: optional(text),
   isOnlink: optional(yes),
   metrics: optional(recordOf(number)),
+  from: optional(text),
+  congestion: optional(text),
+  realms: optional(number),
+  nexthopId: optional(number),
   preference: optional(number),
   nexthops: optional(listOf(members({
     device: text,
