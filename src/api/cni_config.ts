@@ -170,6 +170,7 @@ const coordinatorDecoder = members({
   podDefaultRouteNic: optional(unlessEmpty(text)),
   podDefaultCniNic: otherwise(unlessEmpty(text), undefined),
   multusNicPrefix: otherwise(text, ""),
+  ipam_unix_socket_path: otherwise(text, ""),
   logOptions: optional(members({
     logLevel: optional(unlessEmpty(logLevel)),
     logFile: otherwise(text, ""),
@@ -184,10 +185,15 @@ const coordinatorDecoder = members({
  * the agent's `CoordinatorConfig` says.
  */
 export type CoordinatorPluginConfig =
-  & Omit<Decoded<typeof coordinatorDecoder>, "logOptions" | "podDefaultCniNic">
+  & Omit<
+    Decoded<typeof coordinatorDecoder>,
+    "logOptions" | "podDefaultCniNic" | "ipam_unix_socket_path"
+  >
   & {
     /** NIC that the cluster's default network gave the pod. */
     readonly podDefaultCniNic: string;
+    /** Where the agent listens; the reference's plugin knows one place only. */
+    readonly socketPath: string;
     readonly log: LogFile;
   };
 
@@ -197,7 +203,12 @@ export function readCoordinatorPluginConfig(
 ): Result<CoordinatorPluginConfig, string> {
   const decoded = read(coordinatorDecoder, network, ROOT);
   if (!decoded.ok) return decoded;
-  const { logOptions, podDefaultCniNic = "eth0", ...rest } = decoded.value;
+  const {
+    logOptions,
+    podDefaultCniNic = "eth0",
+    ipam_unix_socket_path: socketPath,
+    ...rest
+  } = decoded.value;
   const path = logOptions?.logFile || "/var/log/spidernet/coordinator.log";
   const log = logFile(path, {
     level: logOptions?.logLevel ?? "info",
@@ -205,7 +216,12 @@ export function readCoordinatorPluginConfig(
     days: logOptions?.logMaxAge,
     files: logOptions?.logMaxCount,
   });
-  return ok({ ...rest, podDefaultCniNic, log });
+  return ok({
+    ...rest,
+    podDefaultCniNic,
+    socketPath: socketPath || AGENT_SOCKET_PATH,
+    log,
+  });
 }
 
 /** Name of a bond that has none. */

@@ -95,6 +95,7 @@ Deno.test("readCoordinatorPluginConfig() leaves open what the agent decides", ()
     policyRoutes: [],
     multusNicPrefix: "",
     podDefaultCniNic: "eth0",
+    socketPath: "/var/run/spidernet/spiderpool.sock",
     log: {
       level: "info",
       path: "/var/log/spidernet/coordinator.log",
@@ -115,6 +116,7 @@ Deno.test("readCoordinatorPluginConfig() reads what a SpiderMultusConfig is rend
     mode: "disable",
     podDefaultRouteNIC: "net1", // As the CRD spells it: names match in any case.
     podDefaultCniNic: "eth9",
+    ipam_unix_socket_path: "/run/a.sock",
     hostRuleTable: 600,
     podRPFilter: -5,
     hijackCIDR: ["10.9.0.0/16"],
@@ -138,6 +140,7 @@ Deno.test("readCoordinatorPluginConfig() reads what a SpiderMultusConfig is rend
     podDefaultRouteNic: "net1",
     multusNicPrefix: "",
     podDefaultCniNic: "eth9",
+    socketPath: "/run/a.sock",
     log: { level: "info", path: "/l", megabytesMax: 5, daysMax: 30, filesMax: 2 },
   });
 });
