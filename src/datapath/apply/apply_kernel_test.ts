@@ -59,7 +59,7 @@ class World implements AsyncDisposable {
        ip link set ${name} up
        ip addr add 10.6.0.${last}/24 dev ${name}
        ip addr add fd00:10:6::${last}/64 dev ${name} nodad
-       ip route add default via 10.6.0.1 dev ${name} metric ${metric}
+       ip route append default via 10.6.0.1 dev ${name} metric ${metric}
        ip -6 route append default via fd00:10:6::1 dev ${name} metric ${metric}`,
     );
   }
@@ -231,6 +231,41 @@ testWith({
     remove(world, { ...wishOf("net1"), addresses: ["10.6.0.6/24", "fd00:10:6::6/64"] });
     assert.equal(await world.node.run("ip", "route", "show", "table", "500"), "");
     assert.doesNotMatch(await world.node.run("ip", "rule"), /lookup 500/);
+  },
+});
+
+testWith({
+  name: "routes move with all they carry, also as one way of several, and come back",
+  needs,
+  async fn() {
+    await using world = await openWorld();
+    await world.addNic("eth0", { last: 5, metric: 50 });
+    add(world, wishOf("eth0"));
+    await world.addNic("net1", { last: 6, metric: 50 });
+    await script(
+      world.pod,
+      `ip route add default metric 70 nexthop via 10.6.0.1 dev eth0 nexthop via 10.6.0.9 dev net1
+       ip route add default via 10.9.9.9 dev net1 onlink metric 71 mtu 1400 src 10.6.0.6 proto 77
+       ip route add 192.0.2.0/24 via 10.6.0.1 dev net1 tos 0x10 advmss 900
+       ip -6 route add 2001:db8::/64 via fd00:10:6::1 dev net1 metric 5 pref high`,
+    );
+    const before = await world.state();
+    const record = add(world, wishOf("net1"));
+    const ipv4 = await world.pod.run("ip", "route", "show", "table", "101");
+    assert.match(
+      ipv4,
+      /default via 10\.9\.9\.9 dev net1 proto 77 src 10\.6\.0\.6 metric 71 onlink mtu 1400/,
+    );
+    assert.match(ipv4, /default via 10\.6\.0\.9 dev net1 metric 70/);
+    assert.match(ipv4, /192\.0\.2\.0\/24 tos 0x10 via 10\.6\.0\.1 dev net1 advmss 900/);
+    const ipv6 = await world.pod.run("ip", "-6", "route", "show", "table", "101");
+    assert.match(ipv6, /default via fd00:10:6::1 dev net1 metric 50/);
+    assert.match(ipv6, /2001:db8::\/64 via fd00:10:6::1 dev net1 metric 5 pref high/);
+    const main = await world.pod.run("ip", "route");
+    assert.match(main, /default via 10\.6\.0\.1 dev eth0 metric 70/);
+    assert.doesNotMatch(main + await world.pod.run("ip", "-6", "route"), /default .*dev net1/);
+    remove(world, wishOf("net1"), record);
+    assert.deepEqual(await world.state(), before);
   },
 });
 
