@@ -41,6 +41,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "bin/dash": ["usr/bin/dash", "bin/dash"],
   "sbin/ip": ["usr/bin/ip", "bin/ip"],
   "sbin/genl": ["usr/sbin/genl", "sbin/genl"],
+  "sbin/nft": ["usr/sbin/nft", "sbin/nft"],
   "usr/bin/nsenter": ["usr/bin/nsenter"],
   "usr/bin/unshare": ["usr/bin/unshare"],
   "sbin/bridge": ["usr/sbin/bridge", "sbin/bridge"],
@@ -49,6 +50,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 const SETTINGS: Readonly<Record<string, string>> = {
   "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
   "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+  "etc/protocols": "icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\n",
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
 };
 

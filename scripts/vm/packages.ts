@@ -19,6 +19,7 @@ const PACKAGES = [
   "iproute2",
   "libc6",
   "libgcc-s1",
+  "nftables",
   "util-linux",
 ] as const;
 
