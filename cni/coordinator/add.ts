@@ -11,7 +11,7 @@ import { NetlinkError } from "../../src/netlink/netlink_error.ts";
 import { begin, type PluginPorts } from "./commands.ts";
 import type { KernelView } from "./kernel.ts";
 import { randomMacs } from "./macs.ts";
-import { operationText } from "./operation_text.ts";
+import { operationText } from "../../src/datapath/operation_text.ts";
 import type { KeptRecord, Records } from "./records.ts";
 import { readRequest } from "./request.ts";
 

@@ -6,7 +6,7 @@ import type { CoordinatorWish } from "../../src/datapath/facts.ts";
 import { NetlinkError } from "../../src/netlink/netlink_error.ts";
 import { begin, type PluginPorts } from "./commands.ts";
 import { randomMacs } from "./macs.ts";
-import { operationText } from "./operation_text.ts";
+import { operationText } from "../../src/datapath/operation_text.ts";
 import { readRequest } from "./request.ts";
 
 /** Things that a refusal names; the log has all. */

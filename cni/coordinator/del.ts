@@ -6,7 +6,7 @@ import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import { planRemove, type RemovalWish } from "../../src/datapath/remove_plan.ts";
 import { NetlinkError } from "../../src/netlink/netlink_error.ts";
 import { beginAnyway, type PluginPorts, type Setting } from "./commands.ts";
-import { operationText } from "./operation_text.ts";
+import { operationText } from "../../src/datapath/operation_text.ts";
 import { HOST_RULE_TABLE_DEFAULT } from "../../src/api/coordinator_mode.ts";
 
 /**
