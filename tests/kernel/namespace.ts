@@ -1,5 +1,9 @@
 /** A network namespace of its own, empty but for a loopback link that is down. */
 export interface Namespace extends AsyncDisposable {
+  /** Path of the namespace. */
+  readonly path: string;
+  /** Words before a command that is to run in it, and in its mount namespace if it has one. */
+  readonly enter: readonly [string, ...string[]];
   /** Process that keeps it: links are moved here with `ip link set LINK netns PID`. */
   readonly pid: number;
   /** Runs a command in it. Gives what it printed; throws what it complained of if it failed. */
@@ -11,19 +15,28 @@ export interface Namespace extends AsyncDisposable {
 /**
  * Makes a network namespace that a child process holds. Nothing names it in the file system, and
  * the child ends when its standard input does, so even a killed test leaves nothing behind.
+ *
+ * @param options.mounts Shell commands that mount what only programs in it see.
  */
-export async function openNamespace(): Promise<Namespace> {
+export async function openNamespace(
+  { mounts }: { readonly mounts?: string } = {},
+): Promise<Namespace> {
+  const flags = mounts === undefined ? [] : ["--mount", "--propagation", "private"];
   const holder = new Deno.Command("unshare", {
-    args: ["--net", "sh", "-c", "echo ready && exec cat"],
+    args: [...flags, "--net", "sh", "-c", `set -e; ${mounts ?? ":"}; echo ready; exec cat`],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
   const reader = holder.stdout.getReader();
   await reader.read(); // The namespace is there once the shell in it speaks.
-  const enter = [`--net=/proc/${holder.pid}/ns/net`, "--"];
+  const path = `/proc/${holder.pid}/ns/net`;
+  const enter = [`--net=${path}`, "--"];
+  const mount = mounts === undefined ? [] : [`--mount=/proc/${holder.pid}/ns/mnt`];
   return {
     pid: holder.pid,
+    path,
+    enter: ["nsenter", ...mount, ...enter],
     async run(...command) {
       const { success, printed, complained } = await output([...enter, ...command]);
       if (!success) throw new Error(`"${command.join(" ")}" fails: ${complained}`);
