@@ -40,8 +40,9 @@ const AGENT_ENVIRONMENT = [
  * What each program may do; a program that is not here may do nothing.
  *
  * `spiderpool` connects to a unix socket and writes a log, at paths that a network configuration
- * names: Deno takes `net`, `read` and `write` for the one, and the paths are not known here. Nor
- * are the agent's: its socket, its configuration and the kubelet's folder are where settings say.
+ * names: Deno takes `net`, `read` and `write` for the one, and the paths are not known here. So
+ * does `coordinator`, which also calls libc for the kernel. Nor are the agent's paths known: its
+ * socket, its configuration and the kubelet's folder are where settings say.
  */
 const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ["spiderpool", [
@@ -50,7 +51,13 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-read",
     "--allow-write",
   ]],
-  ["coordinator", ["--allow-env=CNI_COMMAND"]],
+  ["coordinator", [
+    `--allow-env=${CNI_VARIABLES}`,
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-ffi",
+  ]],
   ["ifacer", ["--allow-env=CNI_COMMAND"]],
   ["vlan", ["--allow-env=CNI_COMMAND"]],
   ["spiderpool-agent", [
