@@ -13,8 +13,11 @@ import { Agent } from "./agent.ts";
 import type { CoordinatorKernel } from "./kernel.ts";
 import { type RecordPorts, Records } from "./records.ts";
 
-/** What the plugin needs of the world. */
-export type PluginPorts = AgentPorts & LogPorts & RecordPorts & {
+/** What every command needs of the world. */
+export type CommandPorts = AgentPorts & LogPorts & RecordPorts;
+
+/** What the commands that look at the kernel need as well. */
+export type PluginPorts = CommandPorts & {
   readonly random: Random;
   readonly kernel: CoordinatorKernel;
 };
@@ -36,7 +39,7 @@ export interface Setting {
 export function begin(
   action: string,
   call: CniCall,
-  { ports }: { readonly ports: PluginPorts },
+  { ports }: { readonly ports: CommandPorts },
 ): Result<Setting, CniRefusal> {
   const config = readCoordinatorPluginConfig(call.network.config);
   if (!config.ok) return err({ code: CNI_CODES.badConfig, msg: config.error });
@@ -50,7 +53,7 @@ export function begin(
 export function beginAnyway(
   action: string,
   call: CniCall,
-  { ports }: { readonly ports: PluginPorts },
+  { ports }: { readonly ports: CommandPorts },
 ): Setting {
   const config = readCoordinatorPluginConfig(call.network.config);
   if (config.ok) return settingOf(action, call, { ports, config: config.value });
@@ -64,7 +67,7 @@ export function beginAnyway(
 function settingOf(
   action: string,
   { network, attachment: { containerId, netns, ifName } }: CniCall,
-  { ports, config }: { readonly ports: PluginPorts; readonly config: CoordinatorPluginConfig },
+  { ports, config }: { readonly ports: CommandPorts; readonly config: CoordinatorPluginConfig },
 ): Setting {
   const nic = containerId === "" ? {} : { ContainerID: containerId, Netns: netns, IfName: ifName };
   return {

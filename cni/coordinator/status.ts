@@ -2,10 +2,10 @@ import { err, ok } from "../../src/base/result.ts";
 import type { CniCall, CniOutcome } from "../../src/cni/plugin.ts";
 import { CNI_CODES } from "../../src/cni/refusal.ts";
 import { agentRefusal } from "./agent.ts";
-import { begin, type PluginPorts } from "./commands.ts";
+import { begin, type CommandPorts } from "./commands.ts";
 
 /** Says whether an ADD could be served: whether the agent is there to be asked. */
-export async function status(call: CniCall, ports: PluginPorts): Promise<CniOutcome> {
+export async function status(call: CniCall, ports: CommandPorts): Promise<CniOutcome> {
   const setting = begin("STATUS", call, { ports });
   if (!setting.ok) return setting;
   const healthy = await setting.value.agent.healthy();

@@ -1,5 +1,5 @@
 /** Which addresses count: those of a NIC, and those of the node that a pod reaches by its veth. */
-import { type Address, parseAddress } from "../ip/mod.ts";
+import { type Address, parseAddress } from "../ip/address.ts";
 import type { AddressFact, CoordinatorFacts } from "./facts.ts";
 import type { IpVersion } from "./operation.ts";
 

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { formatAddressBytes, parseAddress } from "../ip/mod.ts";
+import { formatAddressBytes, parseAddress } from "../ip/address.ts";
 
 const PREFIX = /^[0-9a-f]{2}:[0-9a-f]{2}$/;
 

@@ -1,12 +1,7 @@
 import { err, ok, type Result } from "../base/result.ts";
-import {
-  describeRefusal,
-  formatAddress,
-  formatCidr,
-  parseAddress,
-  parseAnyDestination,
-  parseIpv4,
-} from "../ip/mod.ts";
+import { formatAddress, parseAddress, parseIpv4 } from "../ip/address.ts";
+import { formatCidr, parseAnyDestination } from "../ip/cidr.ts";
+import { describeRefusal } from "../ip/refusal.ts";
 import { versionOf } from "./addresses.ts";
 import type { CoordinatorWish } from "./facts.ts";
 import type { IpVersion } from "./operation.ts";

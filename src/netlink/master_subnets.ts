@@ -1,7 +1,7 @@
 /** Which addresses the node has where a pod's NIC comes from: for `match_master_subnet`. */
 import { unreachable } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type AnyAddressInCidr, parseAnyAddressInCidr } from "../ip/mod.ts";
+import { type AnyAddressInCidr, parseAnyAddressInCidr } from "../ip/cidr.ts";
 import type { DriverRefusal, NicPlace } from "./ethtool.ts";
 import { NetlinkError } from "./netlink_error.ts";
 import { type FunctionRefusal, mastersOf, physicalNicsOf, type Sysfs } from "./sysfs.ts";

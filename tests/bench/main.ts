@@ -70,7 +70,7 @@ async function build(folder: string): Promise<void> {
 async function measureStart(request: BenchRequest, { folder, results }: Run): Promise<void> {
   if (!request.scenarios.has("start")) return;
   const figures = await measureStarts(folder, { report: say });
-  const modules = await pluginModules();
+  const modules = await pluginModules("spiderpool");
   const bytes = await scriptBytes(folder);
   results["start"] = { figures, modules, scriptBytes: bytes };
   say(startTable(figures, { modules, scriptBytes: bytes }));

@@ -1,4 +1,4 @@
-/** Which modules the plugin `spiderpool` is made of, and which command loads each. */
+/** Which modules a plugin is made of, and which command loads each. */
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { runOrThrow } from "../../scripts/cluster/process.ts";
@@ -22,16 +22,16 @@ interface GraphModule {
 }
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ENTRY = "cni/spiderpool/main.ts";
 
-/** Every module of the plugin, by path; types are not loaded, and left out. */
-export async function pluginModules(): Promise<readonly PluginModule[]> {
-  const text = await runOrThrow([Deno.execPath(), "info", "--json", ENTRY], { cwd: ROOT });
+/** Every module of a plugin, by path; types are not loaded, and left out. */
+export async function pluginModules(plugin: string): Promise<readonly PluginModule[]> {
+  const main = `cni/${plugin}/main.ts`;
+  const text = await runOrThrow([Deno.execPath(), "info", "--json", main], { cwd: ROOT });
   const graph = JSON.parse(text) as { readonly modules: readonly GraphModule[] };
   const modules = new Map(graph.modules.map((module) => [pathOf(module.specifier), module]));
-  const atStart = reachable(modules, ENTRY);
+  const atStart = reachable(modules, main);
   const commands = new Map<string, string[]>();
-  for (const { isDynamic, code } of modules.get(ENTRY)?.dependencies ?? []) {
+  for (const { isDynamic, code } of modules.get(main)?.dependencies ?? []) {
     if (isDynamic !== true || code?.specifier === undefined) continue;
     const entry = pathOf(code.specifier);
     for (const found of reachable(modules, entry)) {

@@ -1,5 +1,5 @@
-import { parseAddress } from "../../ip/mod.ts";
-import { formatAddress } from "../../ip/mod.ts";
+import { parseAddress } from "../../ip/address.ts";
+import { formatAddress } from "../../ip/address.ts";
 import { listAddresses } from "../../netlink/address.ts";
 import { findLink, listLinks } from "../../netlink/link.ts";
 import { listNeighbors } from "../../netlink/neighbor.ts";

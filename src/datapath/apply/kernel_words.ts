@@ -1,6 +1,7 @@
 /** What plans say, in the words of the kernel. */
 import { expectOk } from "../../base/result.ts";
-import { type Address, type AnyCidr, parseAddress, parseAnyCidr } from "../../ip/mod.ts";
+import { type Address, parseAddress } from "../../ip/address.ts";
+import { type AnyCidr, parseAnyCidr } from "../../ip/cidr.ts";
 import { type MacAddress, parseMac } from "../../netlink/wire/mac.ts";
 import type { NeighborSpec as KernelNeighbor } from "../../netlink/wire/neighbor.ts";
 import type { RouteSpec as KernelRoute } from "../../netlink/wire/route_record.ts";

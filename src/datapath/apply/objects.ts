@@ -1,5 +1,6 @@
 /** What the kernel lists, in the words of plans. */
-import { formatAddress, formatCidr } from "../../ip/mod.ts";
+import { formatAddress } from "../../ip/address.ts";
+import { formatCidr } from "../../ip/cidr.ts";
 import type { LinkRecord } from "../../netlink/wire/link.ts";
 import { IFF } from "../../netlink/wire/link.ts";
 import type { AddressRecord } from "../../netlink/wire/address.ts";

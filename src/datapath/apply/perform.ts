@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
-import { parseAnyAddressInCidr } from "../../ip/mod.ts";
+import { parseAnyAddressInCidr } from "../../ip/cidr.ts";
 import { addAddress, removeAddress } from "../../netlink/address.ts";
 import { type KernelRefusal, refusalSentence } from "../../netlink/kernel_refusal.ts";
 import { addLink, findLink, removeLink, setLink } from "../../netlink/link.ts";

@@ -1,5 +1,6 @@
 /** Codec of messages about addresses: `struct ifaddrmsg` and IFA_* attributes. */
-import { type Address, IPV4, type Ipv4, versionOf } from "../../ip/mod.ts";
+import { type Address, type Ipv4, versionOf } from "../../ip/address.ts";
+import { IPV4 } from "../../ip/family.ts";
 import { AttributeReader, BodyWriter } from "./attribute.ts";
 import { familyNumber } from "./family.ts";
 import type { Message } from "./header.ts";

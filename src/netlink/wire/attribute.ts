@@ -1,6 +1,6 @@
 /** Codec of `struct nlattr`: what follows the structure at the start of a message. */
 import { assert } from "../../base/assert.ts";
-import { type Address, parseAddressBytes } from "../../ip/mod.ts";
+import { type Address, parseAddressBytes } from "../../ip/address.ts";
 import { NetlinkError } from "../netlink_error.ts";
 
 /** Number of an attribute: a constant of the kernel, such as `IFLA_MTU`. */

@@ -1,5 +1,5 @@
 /** Codec of a bond's options: what `IFLA_INFO_DATA` holds for links of the kind `bond`. */
-import type { Ipv4 } from "../../ip/mod.ts";
+import type { Ipv4 } from "../../ip/address.ts";
 import type { AttributeReader, BodyWriter } from "./attribute.ts";
 import { type MacAddress, macBytes, macOfBytes } from "./mac.ts";
 

@@ -1,5 +1,7 @@
 /** Numbers of address families, and networks as messages carry them. */
-import { type Address, type AnyCidr, cidrAround, IPV4, IPV6 } from "../../ip/mod.ts";
+import type { Address } from "../../ip/address.ts";
+import { type AnyCidr, cidrAround } from "../../ip/cidr.ts";
+import { IPV4, IPV6 } from "../../ip/family.ts";
 
 /** AF_UNSPEC: all families. */
 export const AF_UNSPEC = 0;

@@ -3,7 +3,7 @@
  *
  * @source Linux `include/uapi/linux/neighbour.h`
  */
-import { type Address, formatAddress, versionOf } from "../../ip/mod.ts";
+import { type Address, formatAddress, versionOf } from "../../ip/address.ts";
 import { AttributeReader, BodyWriter } from "./attribute.ts";
 import { familyNumber, familyOfNumber } from "./family.ts";
 import { type MacAddress, macBytes, macOfBytes } from "./mac.ts";

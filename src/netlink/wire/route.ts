@@ -4,7 +4,12 @@
  * @source Linux `include/uapi/linux/rtnetlink.h`
  */
 import { assert } from "../../base/assert.ts";
-import { type Address, formatAddressBytes, parseAddressBytes, versionOf } from "../../ip/mod.ts";
+import {
+  type Address,
+  formatAddressBytes,
+  parseAddressBytes,
+  versionOf,
+} from "../../ip/address.ts";
 import { AttributeReader, BodyWriter } from "./attribute.ts";
 import { familyNumber, familyOfNumber, networkOf } from "./family.ts";
 import { alignedLength } from "./header.ts";

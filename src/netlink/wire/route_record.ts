@@ -1,6 +1,7 @@
 /** What a route is, apart from how it is written: `wire/route.ts` has the bytes. */
 import { assert } from "../../base/assert.ts";
-import { type Address, type AnyCidr, formatAddress, formatCidr, versionOf } from "../../ip/mod.ts";
+import { type Address, formatAddress, versionOf } from "../../ip/address.ts";
+import { type AnyCidr, formatCidr } from "../../ip/cidr.ts";
 
 /** Numbers of the tables that every kernel has. */
 export const ROUTE_TABLE = { default: 253, main: 254, local: 255 } as const;

@@ -4,7 +4,7 @@
  * @source Linux `include/uapi/linux/fib_rules.h`, `net/core/fib_rules.c`
  */
 import { assert } from "../../base/assert.ts";
-import { type AnyCidr, formatCidr } from "../../ip/mod.ts";
+import { type AnyCidr, formatCidr } from "../../ip/cidr.ts";
 import { AttributeReader, BodyWriter } from "./attribute.ts";
 import { familyNumber, familyOfNumber, networkOf } from "./family.ts";
 import { ROUTE_TABLE } from "./route_record.ts";

@@ -11,6 +11,10 @@ import { type Namespace, openNamespace } from "../namespace.ts";
 
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../../..");
 const CONTAINER = "abcdef0123456789";
+const SOURCE = [
+  ...[Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check"],
+  ...[`${ROOT}/main.ts`, "coordinator"],
+];
 
 /** What the agent answers unless a test says otherwise. */
 export const ANSWER: Readonly<Record<string, unknown>> = {
@@ -56,6 +60,7 @@ export class Fixture implements AsyncDisposable {
   /** What the agent answers. */
   answer = ANSWER;
   readonly #folder: string;
+  readonly #program: readonly string[];
   readonly #pods: Pod[] = [];
 
   private constructor(parts: {
@@ -63,22 +68,30 @@ export class Fixture implements AsyncDisposable {
     readonly gateway: Namespace;
     readonly agent: FakeAgent;
     readonly folder: string;
+    readonly program: readonly string[];
   }) {
     this.node = parts.node;
     this.gateway = parts.gateway;
     this.agent = parts.agent;
     this.#folder = parts.folder;
+    this.#program = parts.program;
     this.agent.answering = () => reply(200, this.answer);
   }
 
-  /** Makes both, joined by a pair. */
-  static async open(): Promise<Fixture> {
+  /**
+   * Makes both, joined by a pair.
+   *
+   * @param options.program Words that start the plugin; without them the source is run.
+   */
+  static async open(
+    { program = SOURCE }: { readonly program?: readonly string[] } = {},
+  ): Promise<Fixture> {
     const folder = await Deno.makeTempDir({ prefix: "coordinator-" });
     const agent = new FakeAgent(path.join(folder, "spiderpool.sock"));
     const mounts = "mount -t tmpfs none /run; mkdir /run/spidernet; " +
       `mount --bind ${folder} /run/spidernet`;
     const [node, gateway] = await Promise.all([openNamespace({ mounts }), openNamespace()]);
-    const fixture = new Fixture({ node, gateway, agent, folder });
+    const fixture = new Fixture({ node, gateway, agent, folder, program });
     await gateway.run(
       ...words("ip link add swp type veth peer name up0 netns"),
       String(node.pid),
@@ -149,8 +162,7 @@ export class Fixture implements AsyncDisposable {
     const ips = (nics.get(ifName) ?? []).map((address) => ({ address, interface: 0 }));
     const [program, ...args] = this.node.enter;
     return start(program, {
-      args: [...args, Deno.execPath(), "run", "--quiet", "-A", "--no-check", `${ROOT}/main.ts`]
-        .concat("coordinator"),
+      args: [...args, ...this.#program],
       env: {
         HOME: Deno.env.get("HOME") ?? "/",
         ...optional("DENO_DIR"),
