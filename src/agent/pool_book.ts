@@ -188,6 +188,7 @@ export class PoolBook {
       store.listRows(SPIDER_IPS, {
         ...options,
         notOlderThan: versions.newest,
+        columns: ["POOL", "NODE"],
         ...(needsFullList ? {} : { labelSelector: `${LABEL_IP_POOL}=${labelValue(name)}` }),
       }), { signal: lifetime });
     if (!listed.ok) throw new StoreFailure(listed.error);

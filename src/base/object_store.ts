@@ -171,6 +171,20 @@ export interface ObjectList<T extends StoredObject> {
   readonly continuation?: string | undefined;
 }
 
+/** Options of `listRows`. */
+export interface RowOptions extends ListOptions {
+  /** Names of those of the resource's columns that rows have; absent: all. */
+  readonly columns?: readonly string[] | undefined;
+}
+
+/** The columns that rows have. */
+export function rowColumns<T extends StoredObject>(
+  { columns }: Resource<T>,
+  options: RowOptions,
+): Resource<T>["columns"] {
+  return columns.filter(({ name }) => options.columns?.includes(name) ?? true);
+}
+
 /** One row of `listRows`. */
 export interface ObjectRow {
   readonly key: ObjectKey;
@@ -180,7 +194,7 @@ export interface ObjectRow {
 
 /** Names and columns only: a seventh of the bytes of the objects. */
 export interface ObjectRows {
-  readonly rows: readonly ObjectRow[];
+  readonly rows: Iterable<ObjectRow>;
   readonly resourceVersion: string;
   readonly continuation?: string | undefined;
 }
@@ -250,7 +264,7 @@ export interface ObjectStore {
 
   listRows<T extends StoredObject>(
     resource: Resource<T>,
-    options: ListOptions,
+    options: RowOptions,
   ): Promise<StoreResult<ObjectRows>>;
 
   /** Starts at the first `next()`. An aborted watch rejects that call with the signal's reason. */

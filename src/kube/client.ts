@@ -13,6 +13,8 @@ import {
   type ObjectStore,
   type RemoveOptions,
   type Resource,
+  rowColumns,
+  type RowOptions,
   type StoredObject,
   type StoreError,
   type StoreResult,
@@ -31,6 +33,7 @@ import {
   saySelection,
   selectorsOf,
 } from "./paths.ts";
+import { TableReader } from "./table_reader.ts";
 import type { Transport } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 import {
@@ -93,19 +96,23 @@ export class KubeStore implements ObjectStore {
 
   async listRows<T extends StoredObject>(
     resource: Resource<T>,
-    options: ListOptions,
+    options: RowOptions,
   ): Promise<StoreResult<ObjectRows>> {
+    const { namespace } = options;
+    const columns = rowColumns(resource, options);
     // Of a namespaced kind the names alone do not say the namespace; its metadata does.
-    const named = !resource.namespaced || options.namespace !== undefined;
+    const named = !resource.namespaced || namespace !== undefined;
     const includeObject = named ? "None" : "Metadata";
+    let read: TableReader | undefined;
     const reply = await this.#transport.call({
       method: "GET",
-      path: collectionPath(resource, options.namespace) + listQuery(options, { includeObject }),
+      path: collectionPath(resource, namespace) + listQuery(options, { includeObject }),
       accept: TABLE_ACCEPT,
       what: `list rows of ${saySelection(resource, options)}`,
+      reader: () => read = new TableReader({ columns, namespace }),
     }, options);
     if (!reply.ok) return reply;
-    const rows = rowsOf(reply.value, { resource, namespace: options.namespace });
+    const rows = read?.rows;
     if (rows === undefined) return await this.#listRowsOfObjects(resource, options);
     return ok({ rows, ...pageOf(reply.value) });
   }
@@ -224,15 +231,16 @@ export class KubeStore implements ObjectStore {
   /** For a server that gives no Table, or one without our columns (another version's CRD). */
   async #listRowsOfObjects<T extends StoredObject>(
     resource: Resource<T>,
-    options: ListOptions,
+    options: RowOptions,
   ): Promise<StoreResult<ObjectRows>> {
+    const columns = rowColumns(resource, options);
     const reply = await this.#listRaw(resource, options);
     if (!reply.ok) return reply;
     const items = asList(asRecord(reply.value)?.["items"]).filter(isRecord);
     const rows = items.map((raw): ObjectRow => ({
       key: keyOfRaw(asRecord(raw["metadata"]) ?? {}),
       cells: Object.fromEntries(
-        resource.columns.map(({ name, path }) => [name, cellText(valueAt(raw, path))]),
+        columns.map(({ name, path }) => [name, cellText(valueAt(raw, path))]),
       ),
     }));
     return ok({ rows, ...pageOf(reply.value) });
@@ -275,36 +283,6 @@ function pageOf(
     resourceVersion: versionOfRaw(reply),
     ...(continuation !== undefined && { continuation }),
   };
-}
-
-/** @returns `undefined` if this is no Table, or it lacks one of the resource's columns. */
-function rowsOf<T extends StoredObject>(
-  table: unknown,
-  { resource, namespace }: {
-    readonly resource: Resource<T>;
-    readonly namespace: string | undefined;
-  },
-): readonly ObjectRow[] | undefined {
-  const record = asRecord(table);
-  if (record?.["kind"] !== "Table") return undefined;
-  const titles = asList(record["columnDefinitions"]).map((column) => asRecord(column)?.["name"]);
-  const nameAt = titles.indexOf("Name");
-  const columns = resource.columns.map(({ name }) => ({ name, at: titles.indexOf(name) }));
-  if (nameAt < 0 || columns.some(({ at }) => at < 0)) return undefined;
-  return asList(record["rows"]).filter(isRecord).map((row): ObjectRow => {
-    const cells = asList(row["cells"]);
-    const metadata = asRecord(valueAt(row, ["object", "metadata"]));
-    const name = cellText(cells[nameAt]);
-    const key = metadata !== undefined
-      ? keyOfRaw(metadata)
-      : namespace === undefined
-      ? { name }
-      : { namespace, name };
-    return {
-      key,
-      cells: Object.fromEntries(columns.map((column) => [column.name, cellText(cells[column.at])])),
-    };
-  });
 }
 
 function parsed<T extends StoredObject>(resource: Resource<T>, raw: unknown): StoreResult<T> {

@@ -6,8 +6,10 @@ import { OBJECT_BYTES_MAX } from "../base/limits.ts";
 import { systemClock } from "../base/clock.ts";
 import {
   metadataOf,
+  type ObjectRows,
   type Resource,
   type StoredObject,
+  type StoreResult,
   type WatchEvent,
 } from "../base/object_store.ts";
 import { seededRandom } from "../base/random.ts";
@@ -251,6 +253,10 @@ Deno.test("readLines() refuses a line that never ends", async () => {
   await assert.rejects(() => Array.fromAsync(readLines(body)), /longer than 8000000 characters/);
 });
 
+function listed(reply: StoreResult<ObjectRows>): StoreResult<ObjectRows> {
+  return reply.ok ? ok({ ...reply.value, rows: Array.from(reply.value.rows) }) : reply;
+}
+
 Deno.test("listRows() reads a Table, and objects where it lacks our columns", async () => {
   const table = {
     kind: "Table",
@@ -265,7 +271,7 @@ Deno.test("listRows() reads a Table, and objects where it lacks our columns", as
   const otherTable = { ...table, columnDefinitions: [{ name: "Name" }, { name: "Age" }] };
   const replies = [table, otherTable, plain];
   await using rig = rigOf((_request, index) => Response.json(replies[index]));
-  assert.deepEqual(await rig.store.listRows(BLUES, { signal: never }), {
+  assert.deepEqual(listed(await rig.store.listRows(BLUES, { signal: never })), {
     ok: true,
     value: {
       rows: [
@@ -277,7 +283,8 @@ Deno.test("listRows() reads a Table, and objects where it lacks our columns", as
     },
   });
   assert.match(rig.server.requests[0]?.headers.get("accept") ?? "", /as=Table/);
-  assert.deepEqual(await rig.store.listRows(BLUES, { namespace: "n", signal: never }), {
+  const others = await rig.store.listRows(BLUES, { namespace: "n", signal: never });
+  assert.deepEqual(listed(others), {
     ok: true,
     value: {
       rows: [{ key: { namespace: "n", name: "a" }, cells: { Size: "-1" } }],

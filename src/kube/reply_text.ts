@@ -5,6 +5,14 @@ import { err, ok, type Result } from "../base/result.ts";
 /** Bytes of one reply: 10,000 full pods are about a fifth. */
 const REPLY_BYTES_MAX = 256 * 1024 * 1024;
 
+/** Takes the text of a reply in pieces, and gives its value at the end. */
+export interface ReplyReader {
+  /** @throws {SyntaxError} If it is not what is read. */
+  push(piece: string): void;
+  /** @throws {SyntaxError} If it is not what is read, or not whole. */
+  end(): unknown;
+}
+
 /** Parses JSON; the refusal is the parser's own words. */
 export function parseJson(text: string): Result<unknown, string> {
   try {
@@ -66,4 +74,28 @@ export async function readText(response: Response): Promise<string> {
   }
   parts.push(decoder.decode());
   return parts.join("");
+}
+
+/**
+ * Reads a body as JSON, or has a reader take it as it comes: then nobody holds all of its text.
+ *
+ * @returns Or why it is not what is read.
+ * @throws {Error} If the body is cut or too long.
+ */
+export async function readReply(
+  response: Response,
+  reader: ReplyReader | undefined,
+): Promise<Result<unknown, string>> {
+  if (reader === undefined) return parseJson(await readText(response));
+  try {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      reader.push(decoder.decode(chunk, { stream: true }));
+    }
+    reader.push(decoder.decode());
+    return ok(reader.end());
+  } catch (error) {
+    if (error instanceof SyntaxError) return err(error.message);
+    throw error;
+  }
 }

@@ -8,7 +8,7 @@ import { expiryOf } from "./certificate_expiry.ts";
 import { connectProblemOf } from "./connect_problem.ts";
 import { Connections, type Lane } from "./connections.ts";
 import { Credentials, type Presentation } from "./credentials.ts";
-import { parseJson, readChunks, readText } from "./reply_text.ts";
+import { parseJson, readChunks, readReply, readText, type ReplyReader } from "./reply_text.ts";
 import { type Asked, type Refusal, retryAfterMsOf, storeErrorOf } from "./status.ts";
 
 /** One request. */
@@ -22,6 +22,8 @@ export interface ApiRequest {
   readonly body?: string | undefined;
   /** What is done, behind "Cannot" in messages: `create pods "default/web-0"`. */
   readonly what: string;
+  /** Makes what reads the reply of a success; each try gets one. Absent: all of it is one value. */
+  readonly reader?: (() => ReplyReader) | undefined;
 }
 
 /** What a transport is built from. */
@@ -203,9 +205,13 @@ export class Transport implements Disposable {
     const reply = await this.#fetch(request, { ...times, lane: "call" });
     if (!reply.ok) return reply;
     const { response, presented } = reply.value;
-    let text: string;
+    let read: Result<unknown, string>;
     try {
-      text = await readText(response);
+      if (!response.ok) {
+        const text = await readText(response);
+        return err(this.#failureOf({ response, text, request, presented }));
+      }
+      read = await readReply(response, request.reader?.());
     } catch (error) {
       times.caller.throwIfAborted();
       if (times.signal.aborted) return err(this.#timedOut(request));
@@ -217,16 +223,13 @@ export class Transport implements Disposable {
         again: isWrite(request) ? "never" : "soon",
       });
     }
-    if (!response.ok) {
-      return err(this.#failureOf({ response, text, request, presented }));
-    }
-    const value = parseJson(text);
-    if (value.ok) return value;
-    const isPage = /^\s*</.test(text);
+    if (read.ok) return read;
+    const isPage = response.headers.get("content-type")?.startsWith("text/html") === true ||
+      read.error.startsWith("Unexpected token '<'");
     const problem = isPage
       ? `the server answered ${response.status} with an HTML page: check that this is the ` +
         `address of a Kubernetes API server, not of a proxy`
-      : `the server answered ${response.status} with broken JSON (${value.error})`;
+      : `the server answered ${response.status} with broken JSON (${read.error})`;
     return err({
       error: this.#noJson(request, problem),
       again: isWrite(request) || isPage ? "never" : "soon",

@@ -12,6 +12,8 @@ import {
   type ObjectStore,
   type RemoveOptions,
   type Resource,
+  rowColumns,
+  type RowOptions,
   type StoredObject,
   StoreFailure,
   type StoreResult,
@@ -77,12 +79,13 @@ export class EngineStore implements ObjectStore, Disposable {
 
   listRows<T extends StoredObject>(
     resource: Resource<T>,
-    options: ListOptions,
+    options: RowOptions,
   ): Promise<StoreResult<ObjectRows>> {
     return this.#call(options, () => {
       const page = this.engine.list(resource, options);
       if (!page.ok) return page;
-      const rows = page.value.objects.map((object) => rowOf(resource, object));
+      const columns = rowColumns(resource, options);
+      const rows = page.value.objects.map((object) => rowOf(object, columns));
       return ok({ rows, ...placeOf(page.value) });
     });
   }

@@ -64,8 +64,11 @@ export function eventAs<T extends StoredObject>(
   }
 }
 
-/** The columns of an object, as text. */
-export function rowOf<T extends StoredObject>(resource: Resource<T>, object: RawObject): ObjectRow {
-  const cells = resource.columns.map(({ name, path }) => [name, cellText(valueAt(object, path))]);
+/** Columns of an object, as text. */
+export function rowOf(
+  object: RawObject,
+  columns: Resource<StoredObject>["columns"],
+): ObjectRow {
+  const cells = columns.map(({ name, path }) => [name, cellText(valueAt(object, path))]);
   return { key: keyOf(object), cells: Object.fromEntries(cells) };
 }

@@ -13,6 +13,8 @@ import {
   type ObjectStore,
   type RemoveOptions,
   type Resource,
+  rowColumns,
+  type RowOptions,
   type StoredObject,
   type StoreResult,
   type WatchEvent,
@@ -123,12 +125,13 @@ export class ApiClient implements ObjectStore, Connection {
 
   listRows<T extends StoredObject>(
     resource: Resource<T>,
-    options: ListOptions,
+    options: RowOptions,
   ): Promise<StoreResult<ObjectRows>> {
     return this.#read(resource, { what: listText("rows", resource, options), options }, (at) => {
       const page = this.#page(resource, options, at);
       if (!page.ok) return page;
-      const rows = page.value.objects.map((object) => rowOf(resource, object));
+      const columns = rowColumns(resource, options);
+      const rows = page.value.objects.map((object) => rowOf(object, columns));
       return ok({ rows, ...placeOf(page.value) });
     });
   }
