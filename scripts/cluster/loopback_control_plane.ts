@@ -2,6 +2,7 @@
 import * as path from "node:path";
 import { cacheFolder, ensureComponents } from "./components.ts";
 import { type ControlPlane, startControlPlane } from "./control_plane.ts";
+import { freePorts } from "./free_ports.ts";
 
 /** A control plane and its temporary folder; disposing it ends the one and removes the other. */
 export interface LoopbackControlPlane extends AsyncDisposable {
@@ -57,14 +58,4 @@ export async function startLoopbackControlPlane(
     await removeFolder();
     throw error;
   }
-}
-
-/** Ports that nobody listens on now; held open together so that they differ. */
-function freePorts(count: number): readonly number[] {
-  using held = new DisposableStack();
-  return Array.from({ length: count }, () => {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    held.defer(() => listener.close());
-    return listener.addr.port;
-  });
 }

@@ -7,7 +7,8 @@ import { cacheFolder } from "../../scripts/cluster/components.ts";
 import { endProcess, startDetached, waitFor } from "../../scripts/cluster/process.ts";
 import type { Pod } from "../../src/api/kubernetes/pod.ts";
 import { type AgentProcess, startAgent } from "../bench/agent_process.ts";
-import { freePorts, Lab } from "../bench/lab.ts";
+import { freePorts } from "../../scripts/cluster/free_ports.ts";
+import { Lab } from "../bench/lab.ts";
 import { nodeName, podObject, PODS_PATH, type PoolPlan, readPod } from "../bench/objects.ts";
 import { addPod, deletePod } from "../bench/plugins.ts";
 import { program, testWith } from "../support/require.ts";
@@ -41,7 +42,7 @@ async function openSite(): Promise<Site> {
   return {
     lab,
     start: async (environment) => {
-      const [healthPort = 0] = freePorts(1);
+      const [healthPort = 0] = freePorts(1, { hostname: "0.0.0.0" });
       return await startAgent({
         program: path.join(programs, "spiderpool-agent"),
         folder: lab.folder,
@@ -70,7 +71,7 @@ async function startPrometheus(
   folder: string,
   { target }: { readonly target: string },
 ): Promise<AsyncDisposable & { readonly ask: (path: string) => Promise<unknown> }> {
-  const [port = 0] = freePorts(1);
+  const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
   const configPath = path.join(folder, "prometheus.yml");
   const job = { job_name: "agent", static_configs: [{ targets: [target] }] };
   const global = { scrape_interval: "1s" };
@@ -114,7 +115,7 @@ testWith({
   async fn() {
     await using site = await openSite();
     const { lab } = site;
-    const [port = 0] = freePorts(1);
+    const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
     await using agent = await site.start({
       SPIDERPOOL_ENABLED_METRIC: "true",
       SPIDERPOOL_ENABLED_DEBUG_METRIC: "true",
@@ -173,7 +174,7 @@ testWith({
   needs,
   async fn() {
     await using site = await openSite();
-    const [port = 0] = freePorts(1);
+    const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
     const variables = { SPIDERPOOL_METRIC_HTTP_PORT: String(port) };
     {
       await using _agent = await site.start(variables);

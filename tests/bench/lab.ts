@@ -5,6 +5,7 @@ import {
   type LoopbackControlPlane,
   startLoopbackControlPlane,
 } from "../../scripts/cluster/loopback_control_plane.ts";
+import { freePorts } from "../../scripts/cluster/free_ports.ts";
 import { waitFor } from "../../scripts/cluster/process.ts";
 import { type AgentProcess, startAgent } from "./agent_process.ts";
 import { BareApi, type BareCall, doJobs, type ServerAccess } from "./bare_api.ts";
@@ -188,7 +189,7 @@ export class Fleet implements AsyncDisposable {
     { count, program }: { readonly count: number; readonly program: string },
   ): Promise<Fleet> {
     const agents: AgentProcess[] = [];
-    const ports = freePorts(count);
+    const ports = freePorts(count, { hostname: "0.0.0.0" });
     try {
       for (let index = 0; index < count; index++) {
         const healthPort = ports[index] ?? 0;
@@ -214,14 +215,4 @@ export class Fleet implements AsyncDisposable {
 
 async function endAll(agents: readonly AgentProcess[]): Promise<void> {
   await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
-}
-
-/** Ports that nobody listens on now; held open together so that they differ. */
-export function freePorts(count: number): readonly number[] {
-  using held = new DisposableStack();
-  return Array.from({ length: count }, () => {
-    const listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
-    held.defer(() => listener.close());
-    return listener.addr.port;
-  });
 }
