@@ -1,8 +1,8 @@
 /** The plugin's side of HTTP against the agent's own server, byte for byte. */
 import assert from "node:assert/strict";
-import type { HttpReply } from "../../src/agent/http/reply.ts";
-import type { HttpRequest } from "../../src/agent/http/request_parser.ts";
-import { HttpServer } from "../../src/agent/http/server.ts";
+import type { HttpReply } from "../../src/daemon/http/reply.ts";
+import type { HttpRequest } from "../../src/daemon/http/request_parser.ts";
+import { HttpServer } from "../../src/daemon/http/server.ts";
 import { readIpamAddArgs } from "../../src/api/agent.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
 import type { AgentConnection } from "../../src/cni/agent_client.ts";

@@ -29,6 +29,7 @@ const FILES = [
   "src/ipam/x.ts",
   "src/datapath/plan.ts",
   "src/datapath/apply.ts",
+  "src/daemon/x.ts",
   "src/agent/x.ts",
   "src/controller/x.ts",
   "src/init/x.ts",
@@ -61,8 +62,9 @@ Deno.test("checkLayers() holds the table of the style page, pair by pair", () =>
     "src/ipam/x.ts": [...L0, "src/api/x.ts"],
     "src/datapath/plan.ts": [...L0, "src/api/x.ts"],
     "src/datapath/apply.ts": [...L0, "src/api/x.ts", "src/netlink/x.ts", "src/datapath/plan.ts"],
-    "src/agent/x.ts": TO_L3,
-    "src/controller/x.ts": TO_L3,
+    "src/daemon/x.ts": [...L0, "src/kube/x.ts", "src/api/x.ts", "src/ipam/x.ts"],
+    "src/agent/x.ts": [...TO_L3, "src/daemon/x.ts"],
+    "src/controller/x.ts": [...TO_L3, "src/daemon/x.ts"],
     "src/init/x.ts": TO_L3,
     "src/cli/x.ts": TO_L3,
     "src/dashboard/x.ts": TO_L3,
@@ -79,7 +81,7 @@ Deno.test("checkLayers() holds the table of the style page, pair by pair", () =>
     assert.equal(mayImport(from, "tests/support/x.ts"), false, `${from} imports tests`);
     assert.equal(mayImport(from, "scripts/x.ts"), false, `${from} imports scripts`);
     assert.equal(mayImport(from, "src/base/x_test.ts"), false, `${from} imports a test`);
-    for (const entry of ENTRIES) {
+    for (const entry of [...ENTRIES, "src/daemon/machine.ts"]) {
       assert.equal(mayImport(from, entry), false, `${from} imports ${entry}`);
     }
   }
@@ -95,7 +97,9 @@ Deno.test("checkLayers() lets entry points, tests, benchmarks and scripts import
     "src/base/x_bench.ts",
   ];
   for (const from of free) {
-    for (const to of FILES) assert.equal(mayImport(from, to), true, `${from} imports ${to}`);
+    for (const to of [...FILES, "src/daemon/machine.ts"]) {
+      assert.equal(mayImport(from, to), true, `${from} imports ${to}`);
+    }
   }
   for (const entry of ENTRIES) assert.equal(mayImport("main.ts", entry), true, entry);
   assert.equal(mayImport("main.ts", "scripts/x.ts"), false);
@@ -111,6 +115,7 @@ Deno.test("checkLayers() gives each package to the parts that need it", () => {
     "yaml": [
       "src/kube/x.ts",
       "src/store/x.ts",
+      "src/daemon/x.ts",
       "src/agent/x.ts",
       "src/agent/config.ts",
       "src/controller/x.ts",

@@ -1,4 +1,4 @@
-import { isApply, isEntry } from "./layers.ts";
+import { isApply, isEntry, isMachine } from "./layers.ts";
 import { isTest } from "./paths.ts";
 import type { Token } from "./tokens.ts";
 import type { Finding, Module, Tree } from "./tree.ts";
@@ -31,7 +31,7 @@ const PURE_NODE: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 ]);
 
 /** Programs: what they do to the outside, they do through ports that an entry point built. */
-const PROGRAM = /^(?:src\/(?:agent|controller|init|cli|dashboard)|cni\/[^/]+)\//;
+const PROGRAM = /^(?:src\/(?:daemon|agent|controller|init|cli|dashboard)|cni\/[^/]+)\//;
 /** Modules of Node that act on the machine or the network. */
 const NODE_IO = new Set(
   ("fs fs/promises net tls http https http2 dgram dns dns/promises child_process process os " +
@@ -65,7 +65,8 @@ export function isPure(path: string): boolean {
 
 /** Whether a file may read the clock and randomness itself instead of through a port. */
 function mayReadTime(path: string): boolean {
-  return isTest(path) || isEntry(path) || SYSTEM_PORTS.has(path) || path.startsWith("scripts/");
+  return isTest(path) || isEntry(path) || isMachine(path) || SYSTEM_PORTS.has(path) ||
+    path.startsWith("scripts/");
 }
 
 /** Rule `pure`: the pure layers touch neither the machine nor the network. */
@@ -104,7 +105,7 @@ function nodeFindings(module: Module): readonly Finding[] {
 export function checkPorts(tree: Tree): readonly Finding[] {
   const findings: Finding[] = [];
   for (const { path, tokens, imports } of tree.modules.values()) {
-    if (!PROGRAM.test(path) || isEntry(path) || isTest(path)) continue;
+    if (!PROGRAM.test(path) || isEntry(path) || isMachine(path) || isTest(path)) continue;
     const refuse = (what: string, line: number): void => {
       const message = `${what} acts on the outside from inside a program: take it as a port, ` +
         `which main.ts builds`;

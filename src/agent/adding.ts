@@ -10,7 +10,7 @@ import type { NoPod } from "../ipam/refusal.ts";
 import { endpointNameOf, keeperOf } from "../ipam/sticky.ts";
 import type { TopController } from "../ipam/top_controller.ts";
 import type { AgentParts } from "./parts.ts";
-import { allEnded } from "./waiting.ts";
+import { allEnded } from "../base/waiting.ts";
 import { startDeadline } from "../base/clock.ts";
 
 /** Milliseconds for undoing what a failed ADD made. */

@@ -2,8 +2,6 @@
 import type { PoolFacts, PoolReading } from "../ipam/pool_facts.ts";
 import type { AgentParts } from "./parts.ts";
 
-/** Lease of whoever takes records over. */
-export const ADOPTION_LEASE = "spiderpool-adoption";
 /** Key of the bell `unadopted`: whatever pool is waited for. */
 export const ANY_POOL = "";
 

@@ -1,11 +1,10 @@
 /** What the agent's configuration file and environment say, joined and checked. */
-import { parse } from "yaml";
 import { readConfig } from "../api/config_map.ts";
 import { AGENT_VARIABLES, readAgentEnvironment } from "../api/environment_agent.ts";
 import { shown } from "../api/problem.ts";
-import { CONFIG_FILE_BYTES_MAX } from "../base/limits.ts";
-import { errorText, type LogLevel } from "../base/log.ts";
+import type { LogLevel } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
 import type { IpamSettings } from "../ipam/settings.ts";
 import { SOCKET_PATH_BYTES_MAX } from "./socket_file.ts";
 
@@ -27,12 +26,6 @@ export interface AgentSettings {
   readonly unused: readonly string[];
 }
 
-/** Where settings come from. */
-export interface SettingsSources {
-  readonly readEnvironment: (name: string) => string | undefined;
-  readonly readText: (path: string) => Promise<string>;
-}
-
 /**
  * Reads the settings.
  *
@@ -43,12 +36,9 @@ export async function readSettings(
   path: string,
   { readEnvironment, readText }: SettingsSources,
 ): Promise<Result<AgentSettings, string>> {
-  const names = Object.values(AGENT_VARIABLES).flatMap(({ name, aliases }) => [name, ...aliases]);
-  const environment = readAgentEnvironment(
-    Object.fromEntries(names.map((name) => [name, readEnvironment(name)])),
-  );
+  const environment = readAgentEnvironment(valuesOf(AGENT_VARIABLES, readEnvironment));
   if (!environment.ok) return environment;
-  const document = await readDocument(path, readText);
+  const document = await readYaml(path, readText);
   if (!document.ok) return document;
   const read = readConfig(document.value);
   if (!read.ok) return err(`${read.error}: it is in "${path}"`);
@@ -97,30 +87,6 @@ export async function readSettings(
       ...(rdmaMetricsEnabled ? ["SPIDERPOOL_ENABLED_RDMA_METRIC: there are no such metrics"] : []),
     ],
   });
-}
-
-async function readDocument(
-  path: string,
-  readText: SettingsSources["readText"],
-): Promise<Result<unknown, string>> {
-  let text: string;
-  try {
-    text = await readText(path);
-  } catch (error) {
-    return err(`Cannot read the configuration file "${path}": ${errorText(error)}`);
-  }
-  if (text.length > CONFIG_FILE_BYTES_MAX) {
-    return err(
-      `Cannot use the configuration file "${path}": it has ${text.length} characters: ` +
-        `a ConfigMap holds ${CONFIG_FILE_BYTES_MAX} bytes`,
-    );
-  }
-  try {
-    return ok(parse(text));
-  } catch (error) {
-    const [reason = ""] = errorText(error).split("\n"); // The lines below it quote the file.
-    return err(`Cannot use the configuration file "${path}": it is no YAML: ${reason}`);
-  }
 }
 
 function socketPathProblem(path: string): string | undefined {

@@ -3,8 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { type ObjectStore, StoreFailure } from "../base/object_store.ts";
 import { SPIDER_COORDINATORS, type SpiderCoordinator } from "../api/coordinator.ts";
-import type { Settler } from "./settler.ts";
-import { orAborted, SingleFlight } from "./waiting.ts";
+import type { Settler } from "../kube/settler.ts";
+import { orAborted, SingleFlight } from "../base/waiting.ts";
 
 /**
  * Name of the SpiderCoordinator that counts, because the controller keeps its status; where there

@@ -18,7 +18,7 @@ import { classOfRefusal, type Refusal, type RefusalClass } from "../ipam/refusal
 import { sayRefusal } from "../ipam/refusal_text.ts";
 import { addNic } from "./add_flow.ts";
 import { podText } from "./adding.ts";
-import { Adopter } from "./adopter.ts";
+import { runAdoption } from "./adopting.ts";
 import { AgentMetrics, type RequestMetrics } from "./agent_metrics.ts";
 import { Claimer } from "./claimer.ts";
 import { CoordinatorReader } from "./coordinator_reader.ts";
@@ -41,10 +41,10 @@ import type {
   ServiceOptions,
   ServiceResult,
 } from "./service.ts";
-import { Settler } from "./settler.ts";
+import { Settler } from "../kube/settler.ts";
 import { SETTLE_GAP_MS, Settling } from "./settle_flow.ts";
 import { Joint, Turns } from "./turns.ts";
-import { Bell } from "./waiting.ts";
+import { Bell } from "../base/waiting.ts";
 
 export type { EnginePorts, EngineSettings } from "./parts.ts";
 
@@ -97,7 +97,7 @@ export class IpamEngine implements AgentEngine {
       await Promise.all([
         this.#parts.view.run({ signal }),
         this.#settleAgain({ signal }),
-        new Adopter(this.#parts).run({ signal }),
+        runAdoption(this.#parts, { signal }),
         this.#reporter.run({ signal }),
       ]);
       signal.throwIfAborted();

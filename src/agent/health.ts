@@ -1,8 +1,9 @@
 /** The API of the agent's TCP port: what a kubelet asks. */
 import { AGENT_STATUS } from "../api/agent.ts";
 import type { Result } from "../base/result.ts";
-import type { HttpHandler } from "./http/connection.ts";
-import { routed } from "./routes.ts";
+import type { HttpHandler } from "../daemon/http/connection.ts";
+import { routed } from "../daemon/routes.ts";
+import { AGENT_OPERATIONS } from "./operations.ts";
 
 /** What probes are answered from. */
 export interface ProbeSources {
@@ -25,6 +26,7 @@ export function probeHandler({ hasStarted, askAgent }: ProbeSources): HttpHandle
     return { status: AGENT_STATUS.failed, json: answer.error };
   };
   return routed({ startup, readiness: alive, liveness: alive }, {
-    elsewhere: "the agent's unix socket",
+    operations: AGENT_OPERATIONS,
+    elsewhere: "ask the agent's unix socket",
   });
 }

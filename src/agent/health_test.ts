@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { AGENT_PATHS, RUNTIME_PATHS } from "../api/agent.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { probeHandler, type ProbeSources } from "./health.ts";
-import type { HttpReply } from "./http/reply.ts";
+import type { HttpReply } from "../daemon/http/reply.ts";
 
 function ask(
   path: string,

@@ -7,6 +7,7 @@ import { type Address, formatAddress, formatObjectName } from "../ip/mod.ts";
 import { ANNOTATION_MIGRATION_JOB_NAME } from "../api/annotations.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import { VIRTUAL_MACHINE_INSTANCE_MIGRATIONS } from "../api/kubernetes/kube_virt.ts";
+import { ADOPTION_LEASE } from "../api/leases.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { reboundClaim } from "../ipam/claim.ts";
 import { addressesOf, type EndpointAddress } from "../ipam/endpoint.ts";
@@ -15,10 +16,10 @@ import type { Refusal } from "../ipam/refusal.ts";
 import { rebindDecision } from "../ipam/sticky.ts";
 import { positionalNic } from "../ipam/wish.ts";
 import { type Adding, confirmPod, holderOf } from "./adding.ts";
-import { ADOPTION_LEASE, untilAdopted } from "./adopted_pools.ts";
+import { untilAdopted } from "./adopted_pools.ts";
 import { podOf } from "./known_endpoints.ts";
 import type { AgentParts } from "./parts.ts";
-import { allEnded } from "./waiting.ts";
+import { allEnded } from "../base/waiting.ts";
 
 /** Tries to take over one claim that others change at the same time. */
 const REBINDS_MAX = 8;

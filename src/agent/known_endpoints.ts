@@ -2,7 +2,7 @@
 import type { ObjectMeta } from "../base/object_store.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDERPOOL_FINALIZER } from "../api/group.ts";
-import type { Settler } from "./settler.ts";
+import type { Settler } from "../kube/settler.ts";
 
 /** Endpoints that are remembered; the oldest is forgotten first. A node has a few hundred pods. */
 const ENDPOINTS_MAX = 1_024;

@@ -1,17 +1,13 @@
 /** Builds the real ports of `spiderpool-agent` and runs it. No logic. */
-import { cpuUsage } from "node:process";
 import { systemClock } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
-import type { MetricsSink } from "../base/metrics_sink.ts";
 import type { ProgramPorts } from "../base/program.ts";
 import { systemRandom } from "../base/random.ts";
-import { err, ok, type Result } from "../base/result.ts";
-import { VERSION } from "../base/version.ts";
-import { KubeStore, loadAccess, Transport } from "../kube/mod.ts";
+import { ok, type Result } from "../base/result.ts";
 import type { AgentSettings } from "./config.ts";
 import type { Cluster } from "./daemon.ts";
 import { type EnginePorts, IpamEngine } from "./engine.ts";
-import type { HttpListener } from "./http/server.ts";
+import { listenTcp, openApiServer, openProcessMetrics, stopSignals } from "../daemon/machine.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
@@ -47,7 +43,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     sysctls: sysctlPorts(),
     sockets: socketPorts(),
     listenTcp,
-    openMetrics,
+    openMetrics: openProcessMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), clock, random },
     standalone: standalonePorts({ clock, random }),
@@ -120,70 +116,11 @@ async function openCluster(
   settings: AgentSettings,
   { log, metrics, clock, random }: Pick<EnginePorts, "log" | "metrics" | "clock" | "random">,
 ): Promise<Result<Cluster, string>> {
-  const readText = (path: string): Promise<string> => Deno.readTextFile(path);
-  const environment = (name: string): string | undefined => Deno.env.get(name);
-  const access = await loadAccess({ environment, readText });
-  if (!access.ok) return err(access.error.message);
-  const userAgent = `spiderpool-agent/${VERSION}`;
-  const transport = new Transport(access.value, { clock, random, userAgent, readText });
-  const store = new KubeStore(transport, { random });
-  const version = { method: "GET", path: "/version", accept: "application/json" } as const;
-  return ok({
-    server: transport.server,
-    askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
-    engine: makeEngine({ store, clock, random, log, metrics }, settings),
-    [Symbol.dispose]: () => transport[Symbol.dispose](),
-  });
-}
-
-/** Metrics with those of the process among them; loaded only where they are wanted. */
-async function openMetrics(options: { readonly keepsDebug: boolean }): Promise<MetricsSink> {
-  const sink = (await import("../base/metrics_sink.ts")).openMetrics(options);
-  sink.metrics.sampled({
-    name: "process_cpu_seconds_total",
-    help: "CPU time of the process in seconds, of user and system",
-    type: "counter",
-    read: () => {
-      const { user, system } = cpuUsage();
-      return (user + system) / 1_000_000;
-    },
-  });
-  sink.metrics.sampled({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory of the process in bytes",
-    type: "gauge",
-    read: () => Deno.memoryUsage().rss,
-  });
-  sink.metrics.gauge({
-    name: "process_start_time_seconds",
-    help: "When the process started, in seconds since 1970",
-  }).set(performance.timeOrigin / 1_000);
-  return sink;
-}
-
-/** Aborts at the first SIGTERM or SIGINT; a second one ends the process as if nobody listened. */
-function stopSignals(): Disposable & { readonly stop: AbortSignal } {
-  const controller = new AbortController();
-  const names = ["SIGTERM", "SIGINT"] as const;
-  const end = (): void => {
-    for (const name of names) Deno.removeSignalListener(name, stop);
-  };
-  const stop = (): void => {
-    end();
-    controller.abort(new Error("The program was told to stop"));
-  };
-  for (const name of names) Deno.addSignalListener(name, stop);
-  return { stop: controller.signal, [Symbol.dispose]: end };
-}
-
-/** On all addresses of both families, or of IPv4 alone where the kernel has no IPv6. */
-function listenTcp(port: number): HttpListener {
-  try {
-    return Deno.listen({ hostname: "::", port });
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw error;
-    return Deno.listen({ hostname: "0.0.0.0", port });
-  }
+  const opened = await openApiServer("spiderpool-agent", { clock, random });
+  if (!opened.ok) return opened;
+  const { store } = opened.value;
+  const engine = makeEngine({ store, clock, random, log, metrics }, settings);
+  return ok({ ...opened.value, engine });
 }
 
 /** Settings of this network namespace's kernel, in `SYSCTL_FOLDER`. */

@@ -16,7 +16,7 @@ import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { parseMetadataOf } from "../api/metadata.ts";
 import { SPIDER_RESERVED_IPS } from "../api/reserved_ip.ts";
 import { Informer } from "../kube/informer.ts";
-import type { Settler } from "./settler.ts";
+import type { Settler } from "../kube/settler.ts";
 
 /** The kind of an informer of metadata. */
 export function metadataKind<T extends StoredObject>(

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { type ObjectStore, StoreFailure } from "../base/object_store.ts";
 import { LABEL_NODE, labelValue } from "../api/labels.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
-import type { Settler } from "./settler.ts";
+import type { Settler } from "../kube/settler.ts";
 import type { SeenVersions } from "./seen_versions.ts";
 
 /** What the book of a node's claims needs. */

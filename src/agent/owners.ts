@@ -8,8 +8,8 @@ import {
   type TopController,
 } from "../ipam/top_controller.ts";
 import { metadataKind } from "./node_view.ts";
-import type { Settler } from "./settler.ts";
-import { orAborted, SingleFlight } from "./waiting.ts";
+import type { Settler } from "../kube/settler.ts";
+import { orAborted, SingleFlight } from "../base/waiting.ts";
 
 /** Owners that are remembered; the oldest is forgotten first. */
 const OWNERS_MAX = 4_096;

@@ -8,7 +8,7 @@ import { openMemoryStore } from "../store/memory_store.ts";
 import { podOf } from "../../tests/support/decision_objects.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { Owners } from "./owners.ts";
-import { Settler } from "./settler.ts";
+import { Settler } from "../kube/settler.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -17,8 +17,8 @@ import type { Owners } from "./owners.ts";
 import type { PoolBook } from "./pool_book.ts";
 import type { PoolReader } from "./pool_reader.ts";
 import type { SeenVersions } from "./seen_versions.ts";
-import type { Settler } from "./settler.ts";
-import type { Bell } from "./waiting.ts";
+import type { Settler } from "../kube/settler.ts";
+import type { Bell } from "../base/waiting.ts";
 
 /** What an engine does to the outside. */
 export interface EnginePorts {

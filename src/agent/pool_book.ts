@@ -10,8 +10,8 @@ import { type LedgerCounts, PoolLedger } from "../ipam/ledger.ts";
 import type { PoolFacts } from "../ipam/pool_facts.ts";
 import type { Reserved } from "./pool_reader.ts";
 import type { SeenVersions } from "./seen_versions.ts";
-import type { Settler } from "./settler.ts";
-import { Bell, orAborted } from "./waiting.ts";
+import type { Settler } from "../kube/settler.ts";
+import { Bell, orAborted } from "../base/waiting.ts";
 
 /** Milliseconds between two lists of one pool, at least. */
 const LIST_GAP_MS = 200;

@@ -20,8 +20,8 @@ import { isTerminating } from "../api/metadata.ts";
 import { SPIDER_RESERVED_IPS, type SpiderReservedIp } from "../api/reserved_ip.ts";
 import { type PoolReading, readPool } from "../ipam/pool_facts.ts";
 import type { NodeView } from "./node_view.ts";
-import type { Settler } from "./settler.ts";
-import { orAborted, SingleFlight } from "./waiting.ts";
+import type { Settler } from "../kube/settler.ts";
+import { orAborted, SingleFlight } from "../base/waiting.ts";
 
 /** What a reader of pools needs. */
 export interface PoolReaderOptions {

@@ -11,13 +11,14 @@ import {
 import { problemSentence } from "../api/problem.ts";
 import type { Result } from "../base/result.ts";
 import { addAnswer, coordinatorAnswer, endpointAnswer } from "./answers.ts";
-import type { HttpHandler } from "./http/connection.ts";
-import { type HttpReply, refusalReply } from "./http/reply.ts";
-import type { HttpRequest } from "./http/request_parser.ts";
-import { routed } from "./routes.ts";
+import type { HttpHandler } from "../daemon/http/connection.ts";
+import { type HttpReply, refusalReply } from "../daemon/http/reply.ts";
+import type { HttpRequest } from "../daemon/http/request_parser.ts";
+import { routed } from "../daemon/routes.ts";
+import { AGENT_OPERATIONS } from "./operations.ts";
 import type { AgentService, ServiceOptions, ServiceResult } from "./service.ts";
 
-const ELSEWHERE = "the TCP port of the probes, SPIDERPOOL_HEALTH_PORT";
+const ELSEWHERE = "ask the TCP port of the probes, SPIDERPOOL_HEALTH_PORT";
 const OK: HttpReply = { status: AGENT_STATUS.ok };
 
 /**
@@ -44,7 +45,7 @@ export function agentHandler(service: AgentService): HttpHandler {
     coordinatorConfig: withBody(readCoordinatorArgs, async (args, options) => {
       return reply(await service.coordinatorConfig(args, options), coordinatorAnswer);
     }),
-  }, { elsewhere: ELSEWHERE });
+  }, { operations: AGENT_OPERATIONS, elsewhere: ELSEWHERE });
 }
 
 /** Reads the body, and refuses what cannot be read before anything is done. */

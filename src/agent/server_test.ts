@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { AGENT_PATHS, RUNTIME_PATHS } from "../api/agent.ts";
 import { RecordingService } from "../../tests/support/agent_service.ts";
-import type { HttpReply } from "./http/reply.ts";
+import type { HttpReply } from "../daemon/http/reply.ts";
 import { agentHandler } from "./server.ts";
 
 const NEVER = new AbortController().signal;

@@ -5,8 +5,8 @@
 import { AssertionError } from "../base/assert.ts";
 import { errorText } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ByteStream } from "./http/connection.ts";
-import type { HttpListener } from "./http/server.ts";
+import type { ByteStream } from "../daemon/http/connection.ts";
+import type { HttpListener } from "../daemon/http/server.ts";
 
 /** Bytes of the path that the kernel takes, less what is appended to it for a moment. */
 export const SOCKET_PATH_BYTES_MAX = 103;

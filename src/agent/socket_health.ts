@@ -6,7 +6,7 @@ import { PROBE_MS } from "../base/limits.ts";
 import { errorText } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type AgentConnection, ask, type AskRefusal } from "../cni/agent_client.ts";
-import type { ByteStream } from "./http/connection.ts";
+import type { ByteStream } from "../daemon/http/connection.ts";
 import type { SocketPorts } from "./socket_file.ts";
 
 /**

@@ -1,13 +1,10 @@
 /** Who works on which pod: one at a time, in the order of asking, and never too many in all. */
 import { assert } from "../base/assert.ts";
+import { type Waiter, waitIn } from "../base/gate.ts";
 import { err, ok, type Result } from "../base/result.ts";
 
 /** Requests that work or wait at once, over all pods. */
 export const TURNS_MAX = 1_000;
-
-interface Waiter {
-  readonly start: () => void;
-}
 
 /** A turn; it ends when it is disposed. */
 export type Turn = Disposable;
@@ -76,59 +73,6 @@ export class Turns {
     const next = this.#waiting.get(key)?.shift();
     if (next === undefined) this.#waiting.delete(key);
     else next.start();
-  }
-}
-
-function waitIn(
-  waiters: Waiter[],
-  { signal }: { readonly signal: AbortSignal },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const waiter: Waiter = {
-      start: () => {
-        signal.removeEventListener("abort", abort);
-        resolve();
-      },
-    };
-    const abort = (): void => {
-      waiters.splice(waiters.indexOf(waiter), 1);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    waiters.push(waiter);
-  });
-}
-
-/** Lets a number of callers through at once; the others wait in the order in which they came. */
-export class Gate {
-  readonly #waiters: Waiter[] = [];
-  #free: number;
-
-  /** @param atOnce How many pass at once. */
-  constructor(atOnce: number) {
-    assert(atOnce > 0, "a gate lets somebody through");
-    this.#free = atOnce;
-  }
-
-  /**
-   * Does the work once there is room for it.
-   *
-   * @throws The signal's reason, if it aborts while waiting; else what the work throws.
-   */
-  async pass<T>(
-    work: () => Promise<T>,
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<T> {
-    signal.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await waitIn(this.#waiters, { signal });
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiters.shift();
-      if (next === undefined) this.#free++;
-      else next.start();
-    }
   }
 }
 

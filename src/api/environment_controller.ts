@@ -12,9 +12,6 @@ import {
 } from "./environment.ts";
 import { DAEMON_VARIABLES } from "./environment_agent.ts";
 
-/** Lease of the controller's leader, in its own namespace; its holder is the pod's name. */
-export const LEADER_LEASE_NAME = "spiderpool-controller-leases";
-
 const GARBAGE_COLLECTION = {
   gcEnabled: flag("SPIDERPOOL_GC_IP_ENABLED", {
     meaning: "whether addresses of dead pods are freed",

@@ -23,7 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a deletion has no precondition",
-    file: "src/agent/settler.ts",
+    file: "src/kube/settler.ts",
     find: "const preconditions = { uid, resourceVersion };",
     replace: "const preconditions = {};",
   },
@@ -36,7 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a creation without an answer is read instead of repeated",
-    file: "src/agent/settler.ts",
+    file: "src/kube/settler.ts",
     find: "      mayBeDone ||= isUnknown(result.error);\n      if (mayBeDone &&",
     replace: "      if (isUnknown(result.error)) {\n" +
       "        const found = await this.get(resource, keyOf(object), { signal });\n" +
@@ -67,9 +67,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "records are taken over behind the marker",
-    file: "src/agent/adopter.ts",
+    file: "src/daemon/adopter.ts",
     find: "await allEnded(some.map((claim) => this.#create(claim, { signal })));",
-    replace: "this.#parts.ports.clock.sleep(500, { signal })" +
+    replace: "this.#parts.clock.sleep(500, { signal })" +
       ".then(() => some.map((claim) => this.#create(claim, { signal })));",
     profile: "upgrade",
   },

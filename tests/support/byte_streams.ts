@@ -1,6 +1,6 @@
 /** Connections in memory, for servers that are handed theirs. */
-import type { ByteStream } from "../../src/agent/http/connection.ts";
-import type { HttpListener } from "../../src/agent/http/server.ts";
+import type { ByteStream } from "../../src/daemon/http/connection.ts";
+import type { HttpListener } from "../../src/daemon/http/server.ts";
 
 /** Bytes that a side may send before the other reads, as a socket's buffer has them. */
 const CAPACITY_BYTES = 65_536;

@@ -1,5 +1,5 @@
 /** The plain side of HTTP, for tests that must see each byte. */
-import type { ByteStream } from "../../src/agent/http/connection.ts";
+import type { ByteStream } from "../../src/daemon/http/connection.ts";
 
 /** A reply as it came. */
 export interface ReadReply {

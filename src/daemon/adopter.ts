@@ -1,66 +1,59 @@
 /**
  * Takes over the records of pools that the reference kept, once for each pool and before anything
  * is given out of it (design.md 2.3). A new pool has none, and is marked at once.
+ *
+ * The leader of the controllers does it, or where none leads an agent. Two at a time would do no
+ * harm: claims are created once, and the marker is set at the version that was read.
  */
-import type { Log } from "../base/log.ts";
-import { errorText } from "../base/log.ts";
+import type { Clock } from "../base/clock.ts";
+import { errorText, type Log } from "../base/log.ts";
 import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
-import { StoreFailure } from "../base/object_store.ts";
-import type { ObjectKey } from "../base/object_store.ts";
+import { type ObjectStore, type StoredObject, StoreFailure } from "../base/object_store.ts";
+import { allEnded } from "../base/waiting.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { readAllocatedIps } from "../api/ip_pool_records.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { type AdoptedPod, markedPool, planAdoption } from "../ipam/adoption.ts";
-import { LeaseCandidate } from "../kube/lease.ts";
-import { ADOPTION_LEASE, ANY_POOL } from "./adopted_pools.ts";
-import type { AgentParts } from "./parts.ts";
-import { allEnded } from "./waiting.ts";
+import type { Informer } from "../kube/informer.ts";
+import type { Settler } from "../kube/settler.ts";
 
 /** Milliseconds until pools that could not be taken over are tried again. */
 const RETRY_MS = 2_000;
 /** Milliseconds after which is looked again although nothing was told. */
 const LOOK_MS = 60_000;
-/**
- * Milliseconds between two looks of an agent at the Lease that another holds, unless an ADD waits:
- * each of a thousand agents stands for election.
- */
-const LEASE_LOOK_MS = 60_000;
 /** Claims that are created at a time. */
 const CREATES_AT_ONCE = 32;
 
-/** One agent of all does it, as long as it holds the Lease. */
+/** What an adopter needs. */
+export interface AdopterParts {
+  readonly store: ObjectStore;
+  readonly settler: Settler;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** All pools, or their metadata. */
+  readonly pools: Pick<Informer<StoredObject>, "objects" | "events">;
+  /** Whether somebody else is to do it now; asked while there are pools to take over. */
+  readonly isElsewhere?: (options: { readonly signal: AbortSignal }) => Promise<boolean>;
+}
+
+/** Takes pools over as long as it is let. */
 export class Adopter {
-  readonly #parts: AgentParts;
+  readonly #parts: AdopterParts;
   readonly #log: Log;
   /** UIDs of pools whose marker was seen. */
   readonly #done = new Set<string>();
 
-  constructor(parts: AgentParts) {
+  constructor(parts: AdopterParts) {
     this.#parts = parts;
-    this.#log = parts.ports.log;
+    this.#log = parts.log;
   }
 
-  /** Stands for election and works until the signal aborts. */
-  async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { ports: { store, clock, random }, settings, unadopted } = this.#parts;
-    const key: ObjectKey = { namespace: settings.ipam.agentNamespace, name: ADOPTION_LEASE };
-    const candidate = new LeaseCandidate({
-      store,
-      clock,
-      random,
-      key,
-      identity: settings.identity,
-      lookMs: LEASE_LOOK_MS,
-    });
-    using _bell = unadopted.listen(ANY_POOL, () => candidate.hurry());
-    await candidate.run({ signal, work: (options) => this.#lead(options) });
-  }
-
-  async #lead({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { clock } = this.#parts.ports;
-    const events = this.#parts.view.pools.events({ signal });
+  /** Takes over what there is and what comes, until the signal aborts; rejects with its reason. */
+  async run({ signal }: { readonly signal: AbortSignal }): Promise<never> {
+    const { clock, pools } = this.#parts;
+    const events = pools.events({ signal });
     const following = (): ReturnType<typeof events.next> => {
       const next = events.next();
       next.catch(() => {}); // The signal may end it while nobody waits for it.
@@ -86,9 +79,9 @@ export class Adopter {
    * @returns How many could not be.
    */
   async adoptAll({ signal }: { readonly signal: AbortSignal }): Promise<number> {
-    const { settler, view } = this.#parts;
+    const { settler, isElsewhere } = this.#parts;
     const pools: SpiderIpPool[] = [];
-    for (const { metadata } of view.pools.objects()) {
+    for (const { metadata } of this.#parts.pools.objects()) {
       if (this.#done.has(metadata.uid ?? "")) continue;
       const pool = await this.#read(() =>
         settler.get(SPIDER_IP_POOLS, { name: metadata.name }, { signal })
@@ -97,6 +90,7 @@ export class Adopter {
       else if (pool !== undefined) pools.push(pool);
     }
     if (pools.length === 0) return 0;
+    if (await isElsewhere?.({ signal }) === true) return pools.length;
     const endpoints = await this.#read(() => this.#endpointsOf(pools, { signal }));
     if (endpoints === undefined) return pools.length;
     let failed = 0;
@@ -170,7 +164,7 @@ export class Adopter {
     pools: readonly SpiderIpPool[],
     { signal }: { readonly signal: AbortSignal },
   ): Promise<readonly SpiderEndpoint[]> {
-    const { settler, ports: { store } } = this.#parts;
+    const { settler, store } = this.#parts;
     const names = pools.map(({ metadata }) => metadata.name);
     const found: SpiderEndpoint[] = [];
     let continuation: string | undefined;
@@ -197,7 +191,7 @@ export class Adopter {
       readonly signal: AbortSignal;
     },
   ): Promise<ReadonlyMap<string, AdoptedPod>> {
-    const { settler, ports: { store } } = this.#parts;
+    const { settler, store } = this.#parts;
     const namespaces = new Set(endpoints.map(({ metadata }) => metadata.namespace ?? ""));
     const records = readAllocatedIps(pool.status?.allocatedIPs);
     for (const { pod } of records.ok ? Object.values(records.value) : []) {

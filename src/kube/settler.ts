@@ -4,6 +4,7 @@
  */
 import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { Gate } from "../base/gate.ts";
 import {
   keyOf,
   type ObjectKey,
@@ -15,8 +16,7 @@ import {
   type StoreResult,
 } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
-import { backoffMs } from "../kube/backoff.ts";
-import { Gate } from "./turns.ts";
+import { backoffMs } from "./backoff.ts";
 
 /** Milliseconds that one call may take before it is repeated. */
 export const CALL_MS_MAX = 10_000;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { SPIDER_ENDPOINTS } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
+import { ADOPTION_LEASE, LEADER_LEASE_NAME } from "../api/leases.ts";
 import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
 import { expectOk } from "../base/result.ts";
 import { type Lease, LEASES } from "../kube/lease.ts";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
-import { ADOPTION_LEASE } from "./adopted_pools.ts";
 
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
 
@@ -113,4 +113,30 @@ Deno.test("a kept pod gets no other address while its pool's records are not rea
   await rig.startAgent("n1");
   assert.match(await rig.refusal(pod), /10\.6\.0\.10.*"p4" have not been taken over.*the Lease/s);
   assert.deepEqual(await rig.claims(), []);
+});
+
+function leaderLease(renewedMs: number): Lease {
+  return {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: { namespace: "spiderpool", name: LEADER_LEASE_NAME },
+    spec: {
+      holderIdentity: "controller",
+      leaseDurationSeconds: 15,
+      renewTime: new Date(renewedMs).toISOString(),
+    },
+  };
+}
+
+Deno.test("agents leave older records to a controller that leads, until it is silent", async () => {
+  await using rig = await AgentRig.start({ nodes: [] });
+  await rig.make(LEASES, leaderLease(rig.clock.nowMs()));
+  await rig.pool("p4", { ips: ["10.6.0.10"] });
+  await rig.startAgent("n1");
+  const read = async () =>
+    expectOk(await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, rig), "there").status?.truth;
+  await rig.clock.advance(10_000);
+  assert.equal(await read(), undefined, "the controller is to do it");
+  assert.deepEqual(await rig.addresses(await rig.pod("a", { annotations })), ["10.6.0.10/16"]);
+  assert.equal(await read(), "SpiderIP");
 });
