@@ -27,7 +27,7 @@ import { agentHandler } from "./server.ts";
 import type { AgentEngine } from "./service.ts";
 import { askHealthy } from "./socket_health.ts";
 import { bindSocket, type SocketPorts } from "./socket_file.ts";
-import { type SysctlPorts, sysctlsOf, tuneSysctls } from "./sysctls.ts";
+import { type SysctlPorts, tuneSysctls } from "./sysctls.ts";
 
 /** The cluster that an agent works for. */
 export interface Cluster extends Disposable, FirstContact {
@@ -108,7 +108,7 @@ interface Running {
 async function serve(settings: AgentSettings, { ports, log }: Running): Promise<void> {
   const { stop } = ports;
   if (settings.tunesSysctls) {
-    sure(await tuneSysctls(sysctlsOf(settings.ipam), { ports: ports.sysctls, log }));
+    sure(await tuneSysctls(settings.ipam, { ports: ports.sysctls, log }));
   }
   const sink = settings.metrics && await ports.openMetrics(settings.metrics);
   const metrics = sink?.metrics ?? SILENT_METRICS;

@@ -15,7 +15,7 @@ import { runAgent } from "./program.ts";
 import type { AgentEngine } from "./service.ts";
 import type { FoundFile, SocketPorts } from "./socket_file.ts";
 import type { NetnsState, StandalonePorts } from "./standalone/ports.ts";
-import { SYSCTL_FOLDER, type SysctlPorts } from "./sysctls.ts";
+import { SYSCTL_FOLDER, type SysctlKey, type SysctlPorts } from "./sysctls.ts";
 
 const OWN_NETNS = "/proc/self/ns/net";
 const COMPARED_BYTES = 1_048_576;
@@ -40,7 +40,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
         // Who read the log has gone: that is no reason to fail the pods of this node.
       }
     },
-    sysctls: sysctlPorts(),
+    sysctls: sysctlPorts(SYSCTL_FOLDER),
     sockets: socketPorts(),
     listenTcp,
     openMetrics: openProcessMetrics,
@@ -123,13 +123,21 @@ async function openCluster(
   return ok({ ...opened.value, engine });
 }
 
-/** Settings of this network namespace's kernel, in `SYSCTL_FOLDER`. */
-export function sysctlPorts(): SysctlPorts {
-  const pathOf = (key: string): string => `${SYSCTL_FOLDER}/${key.replaceAll(".", "/")}`;
+/** Settings of this network namespace's kernel, where its /proc/sys/net is mounted. */
+export function sysctlPorts(folder: string): SysctlPorts {
+  const pathOf = (key: SysctlKey): string => [folder, ...key].join("/");
   return {
-    areThere: () => isFolder(SYSCTL_FOLDER),
+    areThere: () => isFolder(folder),
+    list: async (key) => {
+      const entries = await unlessMissing(Array.fromAsync(Deno.readDir(pathOf(key))));
+      return entries?.map(({ name }) => name);
+    },
     read: (key) => unlessMissing(Deno.readTextFile(pathOf(key))),
-    write: ({ key, value }) => Deno.writeTextFile(pathOf(key), `${value}\n`, { create: false }),
+    write: async ({ key, value }) => {
+      const options = { create: false };
+      const written = Deno.writeTextFile(pathOf(key), `${value}\n`, options).then(() => true);
+      return await unlessMissing(written) ?? false;
+    },
   };
 }
 

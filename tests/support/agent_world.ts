@@ -84,10 +84,11 @@ export class AgentWorld implements DaemonPorts {
   };
   readonly sysctls = {
     areThere: (): Promise<boolean> => Promise.resolve(true),
+    list: (): Promise<readonly string[]> => Promise.resolve(["eth0"]),
     read: (): Promise<string> => Promise.resolve("7"),
-    write: ({ key }: { readonly key: string }): Promise<void> => {
-      this.steps.push(`write ${key}`);
-      return Promise.resolve();
+    write: ({ key }: { readonly key: readonly string[] }): Promise<boolean> => {
+      this.steps.push(`write ${key.join(".")}`);
+      return Promise.resolve(true);
     },
   };
   readonly listenTcp = (port: number): MemoryListener => {
