@@ -37,6 +37,12 @@ const AGENT_ENVIRONMENT = [
 ].join(",");
 
 /**
+ * Megabytes of V8's young generation: its own 16 cost an agent 25 MB more, once it has read a list
+ * of 60,000 rows, and save no CPU that can be measured.
+ */
+export const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=4";
+
+/**
  * What each program may do; a program that is not here may do nothing.
  *
  * `spiderpool` connects to a unix socket and writes a log, at paths that a network configuration
@@ -68,6 +74,7 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     // For `match_master_subnet`: libc, and the addresses of the node.
     "--allow-ffi",
     "--allow-sys=networkInterfaces",
+    YOUNG_HEAP,
   ]],
 ]);
 

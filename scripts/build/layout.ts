@@ -16,6 +16,7 @@ import {
   SCRIPT_NAMES,
   scriptFile,
   starterText,
+  YOUNG_HEAP,
 } from "./launcher.ts";
 
 const REACH_TIMEOUT_MS = 3_000;
@@ -98,7 +99,10 @@ async function compile(file: string, { architecture, ports }: Target): Promise<v
   const given = ports.readEnvironment("DENORT_BIN") ?? "";
   if (given !== "" && architecture !== ownArchitecture()) env.DENORT_BIN = "";
   await deno(
-    ["compile", "--allow-all", "--target", targetOf(architecture), "-o", file, "main.ts"],
+    [
+      ...["compile", "--allow-all", YOUNG_HEAP],
+      ...["--target", targetOf(architecture), "-o", file, "main.ts"],
+    ],
     env,
   );
 }
