@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/agent/claimer.ts",
     find: "error instanceof UnsettledFailure && untilMs === -Infinity",
     replace: "false",
-    profile: "lossy",
+    profile: "refusing",
   },
   {
     name: "a DEL does not look at the sandbox",

@@ -57,7 +57,8 @@ const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
  * Kinds of worlds to draw from: `any` draws all of them, the others one kind only. `upgrade`: from
  * the reference; `sticky`: StatefulSets; `calm`: nothing is lost; `overlap`: pools share addresses;
  * `unruly`: pods die by force, sandboxes break, DELs are late; `lossy`: answers are lost and writes
- * are late; `blind`: watches fall silent, and nodes do not tell what runs on them.
+ * are late; `refusing`: as `lossy`, and what is asked for again is often refused; `blind`: watches
+ * fall silent, and nodes do not tell what runs on them.
  */
 export const PROFILES = [
   "any",
@@ -67,6 +68,7 @@ export const PROFILES = [
   "overlap",
   "unruly",
   "lossy",
+  "refusing",
   "blind",
 ] as const;
 export type Profile = typeof PROFILES[number];
@@ -160,6 +162,9 @@ function faultsOf(profile: Profile, dice: Dice): Faults {
   const drawn = drawFaults(dice);
   if (profile === "calm" || profile === "overlap") return CALM;
   if (profile === "blind") return { ...CALM, watchStalls: 0.2, watchMsMin: 600_000 };
+  if (profile === "refusing") {
+    return { ...CALM, lateCommit: 0.3, lateMsMax: 58_000, invalid: 0.3 };
+  }
   if (profile !== "lossy") return drawn;
   return { ...drawn, lostAnswer: 0.1, lateCommit: 0.1, lateMsMax: 58_000 };
 }
@@ -348,11 +353,12 @@ function drawHappenings(
   { isUpgrade, profile }: { readonly isUpgrade: boolean; readonly profile: Profile },
 ): readonly (readonly [number, Happening])[] {
   const leastUnruly = profile === "unruly" ? 4 : 0;
+  const isPlain = profile === "overlap" || profile === "refusing";
   return HAPPENINGS.map((happening): readonly [number, Happening] => {
     if (happening === "reference_upgrade") return [isUpgrade ? 2 : 0, happening];
     // The reference's endpoints would hold a namespace by their finalizers.
     if (isUpgrade && happening === "namespace_gone") return [0, happening];
-    if (profile === "overlap" && !CLEAR_HAPPENINGS.has(happening)) return [0, happening];
+    if (isPlain && !CLEAR_HAPPENINGS.has(happening)) return [0, happening];
     const isPoolChange = happening.startsWith("pool_") || happening === "address_reserved";
     const isRare = isPoolChange || happening === "namespace_gone" || happening === "workload_gone";
     const weight = dice.weighted([[isRare ? 6 : 2, 0], [2, 1], [1, 4]]);
