@@ -27,6 +27,18 @@ function isMulticast(address: Address): boolean {
   return typeof address === "number" ? address >>> 28 === 0xe : address >> 120n === 0xffn;
 }
 
+/** Whether two IPv4 addresses are of networks that overlap. */
+export function inOneNetwork(one: AddressFact, other: AddressFact): boolean {
+  const length = Math.min(one.prefixLength, other.prefixLength);
+  const [first, second] = [one, other].map(({ address }) => {
+    const parsed = parseAddress(address);
+    // A shift by 32 is none.
+    if (!parsed.ok || typeof parsed.value !== "number") return undefined;
+    return length === 0 ? 0 : parsed.value >>> (32 - length);
+  });
+  return first !== undefined && first === second;
+}
+
 /** The usable addresses of a link, in its order. */
 export function usableAddresses(
   facts: readonly AddressFact[],

@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../base/result.ts";
+import { inOneNetwork, usableAddresses } from "./addresses.ts";
 import type { Draft } from "./draft.ts";
 import type { CoordinatorFacts, CoordinatorWish } from "./facts.ts";
 import { fixedMac } from "./fixed_mac.ts";
@@ -35,6 +36,7 @@ export function planLinks(
 ): Result<undefined, PlanRefusal> {
   const { wish, place } = world;
   planSysctls(draft, world);
+  if (wish.tunePodRoutes) planAnswers(draft, world);
   if (place.mode === "underlay" && place.isFirst) {
     const pair = planPair(draft, world, { macs });
     if (!pair.ok) return pair;
@@ -62,6 +64,26 @@ function planSysctls(draft: Draft, { wish, facts, place }: LinkWorld): void {
   for (const name of ["all", "default", ...names]) {
     const value = `${wish.podRpFilter}`;
     draft.setSysctl("pod", { path: `net/ipv4/conf/${name}/rp_filter`, value });
+  }
+}
+
+/**
+ * NICs in one network would each answer ARP for the addresses of all: then requests come in by any
+ * of them. Each answers by its own table, so the kernel can tell whose turn it is.
+ *
+ * @source Linux `Documentation/networking/ip-sysctl.rst`, arp_filter
+ */
+function planAnswers(draft: Draft, { facts: { pod }, place }: LinkWorld): void {
+  const { name, isLoopback } = place.nic;
+  if (isLoopback) return;
+  const own = usableAddresses(pod.addresses, { device: name, version: 4 });
+  const neighbors = pod.links.filter((link) =>
+    !link.isLoopback && link.name !== name && link.name !== place.podLink &&
+    usableAddresses(pod.addresses, { device: link.name, version: 4 })
+      .some((one) => own.some((other) => inOneNetwork(one, other)))
+  );
+  for (const link of neighbors.length === 0 ? [] : [...neighbors, place.nic]) {
+    draft.setSysctl("pod", { path: `net/ipv4/conf/${link.name}/arp_filter`, value: "1" });
   }
 }
 

@@ -130,3 +130,30 @@ Deno.test("planAdd() replaces the pair that led to an earlier namespace of the c
   other.addLink("node", "vethabcdef01234", { kind: "dummy" });
   assert.match(refusalOf(other, wishOf("eth0")), /^name_taken: .*"vethabcdef01234".*no veth/);
 });
+
+Deno.test("planAdd() has each of several NICs in one network answer for itself alone", () => {
+  const kernel = pod();
+  add(kernel, wishOf("eth0"));
+  addNic(kernel, "net1", { last: 8, metric: 50 });
+  const filters = () =>
+    ["eth0", "net1", "veth0"].map((name) => kernel.pod.sysctls[`net/ipv4/conf/${name}/arp_filter`]);
+  assert.deepEqual(filters(), ["0", "0", "0"]);
+  add(kernel, wishOf("net1"));
+  assert.deepEqual(filters(), ["1", "1", "0"]);
+});
+
+Deno.test("planAdd() leaves NICs alone that are in different networks, or not to be tuned", () => {
+  for (const isApart of [true, false]) {
+    const kernel = pod();
+    add(kernel, wishOf("eth0"));
+    addNic(kernel, "net1", { last: 8, metric: 50 });
+    if (isApart) {
+      kernel.pod.addresses = kernel.pod.addresses.map((one) =>
+        one.device === "net1" ? { ...one, address: one.address.replace("10.6.", "10.7.") } : one
+      );
+    }
+    const { steps } = planOf(kernel, wishOf("net1", { tunePodRoutes: isApart }));
+    const paths = steps.map(({ operation }) => "path" in operation ? operation.path : "");
+    assert.deepEqual(paths.filter((path) => path.endsWith("/arp_filter")), []);
+  }
+});

@@ -60,6 +60,7 @@ export class ModelKernel {
     this.side(where).links.push(link);
     const { sysctls } = this.side(where);
     sysctls[`net/ipv4/conf/${name}/rp_filter`] = sysctls["net/ipv4/conf/default/rp_filter"] ?? "0";
+    sysctls[`net/ipv4/conf/${name}/arp_filter`] = "0";
     if (this.hasIpv6) {
       const disable = sysctls["net/ipv6/conf/default/disable_ipv6"] ?? "0";
       sysctls[`net/ipv6/conf/${name}/disable_ipv6`] = disable;

@@ -49,6 +49,7 @@ export function readAddFacts(
   const sysctls = readSysctls(pod, [
     ...(podRpFilter === undefined ? [] : ["all", "default", ...names])
       .map((name) => `net/ipv4/conf/${name}/rp_filter`),
+    ...names.map((name) => `net/ipv4/conf/${name}/arp_filter`),
     ...(hasIpv6 ? ["default", ...names] : []).map((name) => `net/ipv6/conf/${name}/disable_ipv6`),
     ...announced.map(({ device = "" }) => `net/ipv6/conf/${device}/accept_ra_defrtr`),
   ]);
