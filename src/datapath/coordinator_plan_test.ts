@@ -209,6 +209,8 @@ Deno.test("planAdd() lets the first overlay NIC answer by its own default route"
   assert(main.includes("0.0.0.0/0 via 169.254.1.1 dev eth0"));
   assert(main.includes("10.244.0.0/16 via 10.6.0.2 dev eth0 src 10.244.1.5"));
   assert(main.includes("10.6.0.2/32 dev eth0 src 10.244.1.5"));
+  // Overlay pods that ask the NIC are answered through the node as well.
+  assert(routes(kernel, 101).includes("10.244.0.0/16 via 10.6.0.2 dev eth0 src 10.244.1.5"));
   assert(!kernel.pod.links.some(({ name }) => name === "veth0"));
   assert.equal(kernel.marks, "absent");
   assert.deepEqual(routes(kernel, 500, "node"), ["10.6.0.6/32 dev cali123"]);

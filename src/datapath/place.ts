@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "../base/result.ts";
 import { usableAddresses } from "./addresses.ts";
 import type { AddressFact, CoordinatorFacts, CoordinatorWish, LinkFact } from "./facts.ts";
-import type { IpVersion } from "./operation.ts";
+import { type IpVersion, PROTOCOL_OWN } from "./operation.ts";
 import type { PlanRefusal } from "./plan.ts";
 import type { CoordinatorRecord } from "./record.ts";
 
@@ -80,8 +80,22 @@ export function findPlace(
   }
   const nodeLink = overlayLink(wish, { facts, hasVeth });
   if (!nodeLink.ok) return nodeLink;
-  const isFirst = nicCount <= 2 || (record?.mode === "overlay" && record.isFirst);
+  const isFirst = nicCount <= 2 || (record?.mode === "overlay" && record.isFirst) ||
+    !isCoordinated(facts, { firstNic });
   return ok({ ...base, mode, isFirst, podLink: firstNic, nodeLink: nodeLink.value });
+}
+
+/**
+ * Whether an overlay pod has a NIC that is coordinated. Links alone do not tell: some may be of
+ * networks without a coordinator.
+ */
+function isCoordinated(
+  { pod, node }: CoordinatorFacts,
+  { firstNic }: { readonly firstNic: string },
+): boolean {
+  const own = new Set(node.addresses.map(({ address }) => address));
+  return pod.rules.some(({ protocol }) => protocol === PROTOCOL_OWN) ||
+    pod.neighbors.some((one) => one.isPermanent && one.device === firstNic && own.has(one.address));
 }
 
 function addressesOf(

@@ -43,7 +43,7 @@ Deno.test("planAdd() refuses with the object and the remedy", () => {
   );
   assert.match(
     refusalOf(kernel, wishOf("net1", { defaultRouteNic: "net9" })),
-    /^unknown_nic: .*podDefaultRouteNIC "net9".*name one of "eth0", "veth0", "net1"$/,
+    /^unknown_nic: .*podDefaultRouteNIC "net9".*name one of "eth0", "net1"$/,
   );
   kernel.addLink("pod", "net2", { kind: "macvlan" });
   kernel.addAddress("pod", "net2", "169.254.9.9/16");
@@ -90,4 +90,18 @@ Deno.test("planAdd() leaves out a family that the node does not have, and says s
   add(kernel, wishOf("eth0"));
   assert.equal(rules(kernel).length, 1);
   assert.equal(kernel.node.routes.filter(({ table }) => table === 500).length, 2);
+});
+
+Deno.test("planAdd() finds the first coordinated overlay NIC among others", () => {
+  const kernel = modelNode();
+  addOverlayNic(kernel);
+  addNic(kernel, "net1", { last: 6, families: [4], metric: 50 });
+  addNic(kernel, "net2", { last: 7, families: [4], metric: 60 });
+  const firsts = ["net2", "net1"].map((name) => {
+    const { outcome } = planOf(kernel, wishOf(name));
+    add(kernel, wishOf(name));
+    return outcome.isFirst;
+  });
+  assert.deepEqual(firsts, [true, false]);
+  assert.equal(planOf(kernel, wishOf("net2")).steps.length, 0);
 });

@@ -16,7 +16,7 @@ import {
   type RouteSpec,
   TABLE_MAIN,
 } from "./operation.ts";
-import type { Place } from "./place.ts";
+import { type Place, POD_VETH } from "./place.ts";
 import type { PlanRefusal } from "./plan.ts";
 import { defaultNics, freeTable, hasOthersRoutes, type Tables } from "./tables.ts";
 
@@ -56,7 +56,9 @@ export function decideTurns(
   const wished = wish.defaultRouteNic ?? "";
   const to = wish.laterNics.includes(wished) ? "" : wished;
   if (to !== "" && !pod.links.some(({ name }) => name === to)) {
-    const names = pod.links.filter(({ isLoopback }) => !isLoopback).map(({ name }) => `"${name}"`);
+    const names = pod.links
+      .filter(({ name, isLoopback }) => !isLoopback && name !== POD_VETH)
+      .map(({ name }) => `"${name}"`);
     return err({
       code: "unknown_nic",
       message: `Cannot move the default route of the pod: podDefaultRouteNIC "${to}" is no NIC ` +

@@ -122,12 +122,15 @@ export function planRoutes(draft: Draft, ways: Ways): void {
       draft.addRoute("pod", sourced(route, ways), { replaces: ways.isOwn });
     }
   }
-  const table = place.isFirst ? TABLE_MAIN : tables.nic;
+  // An overlay NIC answers by its own table from the first one on, also to what the node forwards.
+  const own = place.isFirst && place.mode === "underlay" ? [] : [tables.nic];
   for (const { version, destination } of values.hijacks) {
     const gateway = ways.gateways.get(version);
     if (gateway === undefined) continue;
-    const route = gatewayRoute(version, { destination, gateway, device, table });
-    draft.addRoute("pod", sourced(route, ways), { replaces: ways.isOwn });
+    for (const table of place.isFirst ? [TABLE_MAIN, ...own] : own) {
+      const route = gatewayRoute(version, { destination, gateway, device, table });
+      draft.addRoute("pod", sourced(route, ways), { replaces: ways.isOwn });
+    }
   }
 }
 
