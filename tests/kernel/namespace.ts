@@ -33,6 +33,12 @@ export async function openNamespace(
   const path = `/proc/${holder.pid}/ns/net`;
   const enter = [`--net=${path}`, "--"];
   const mount = mounts === undefined ? [] : [`--mount=/proc/${holder.pid}/ns/mnt`];
+  async function end(): Promise<void> {
+    await holder.stdin.close();
+    await reader.cancel();
+    await holder.status;
+  }
+  let ended: Promise<void> | undefined;
   return {
     pid: holder.pid,
     path,
@@ -47,10 +53,8 @@ export async function openNamespace(
       if (success) throw new Error(`"${command.join(" ")}" works, it prints: ${printed}`);
       return complained;
     },
-    async [Symbol.asyncDispose]() {
-      await holder.stdin.close();
-      await reader.cancel();
-      await holder.status;
+    [Symbol.asyncDispose]() {
+      return ended ??= end();
     },
   };
 }

@@ -1,35 +1,28 @@
 /**
- * The node, the pods and the switch of the coordinator's scenarios: a node with an uplink, pods
- * with macvlan NICs on it, and a gateway behind it. All addresses are in namespaces of their own,
- * and the node sees a folder of its own as `/run/spidernet`.
+ * The nodes, the pods and the switch of the coordinator's scenarios: nodes with uplinks, pods with
+ * macvlan NICs on those, and a router that all uplinks are plugged into. All addresses are in
+ * namespaces of their own.
  */
-import assert from "node:assert/strict";
-import * as path from "node:path";
-import { type Ended, start } from "../../build/programs.ts";
-import { FakeAgent, reply } from "../../build/fake_agent.ts";
-import { type Namespace, openNamespace } from "../namespace.ts";
+import { Namespaces, script, words } from "./namespaces.ts";
+import { type Asking, type Ended, FixtureNode } from "./node.ts";
+import type { Namespace } from "../namespace.ts";
+import type { FakeAgent } from "../../build/fake_agent.ts";
 
-const ROOT = path.resolve(import.meta.dirname ?? ".", "../../..");
+export { script } from "./namespaces.ts";
+export type { Asking } from "./node.ts";
+
 const CONTAINER = "abcdef0123456789";
-const SOURCE = [
-  ...[Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check"],
-  ...[`${ROOT}/main.ts`, "coordinator"],
-];
+/** Networks that the router has, 10.6.0.0/24 and fd00:10:6::/64 the first of them. */
+const NETWORKS_MAX = 4;
 
-/** What the agent answers unless a test says otherwise. */
-export const ANSWER: Readonly<Record<string, unknown>> = {
-  mode: "auto",
-  overlayPodCIDR: ["10.244.0.0/16", "fd00:244::/56"],
-  serviceCIDR: ["10.233.0.0/18", "fd00:233::/116"],
-  hijackCIDR: ["169.254.20.10/32"],
-  tunePodRoutes: true,
-  hostRuleTable: 500,
-};
+/** Addresses beyond the router. */
+export const AFAR = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
 
-/** A pod of the node. */
+/** A pod of a node. */
 export interface Pod {
   readonly containerId: string;
   readonly namespace: Namespace;
+  readonly node: FixtureNode;
   /** Addresses with prefix length, by NIC: what the main plugin would have printed. */
   readonly nics: Map<string, readonly string[]>;
 }
@@ -38,6 +31,8 @@ export interface Pod {
 export interface NicWish {
   /** Last number of its addresses: 10.6.0.N, fd00:10:6::N. */
   readonly last: number;
+  /** Which network it is in; the first if absent. */
+  readonly network?: number;
   readonly families?: readonly (4 | 6)[];
   /** Metric of its default routes; absent: the kernel's. */
   readonly metric?: number;
@@ -45,189 +40,215 @@ export interface NicWish {
   readonly defaults?: readonly (4 | 6)[];
 }
 
-/** How the plugin is asked. */
-export interface Asking {
-  readonly config?: Readonly<Record<string, unknown>>;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly version?: string;
+/** What a fixture is made of. */
+export interface FixtureWish {
+  /** Words that start the plugin; without them the source is run. */
+  readonly program?: readonly string[];
+  readonly nodeCount?: number;
+  /** Networks that every node has an uplink in; only in the first it has addresses. */
+  readonly networkCount?: number;
 }
 
-/** A node `hn` (10.6.0.2, fd00:10:6::2) at a gateway `sw` (10.6.0.1, fd00:10:6::1). */
+/**
+ * A node `hn` (10.6.0.2, fd00:10:6::2), further ones (.3, .4), and a router `sw` that has the first
+ * addresses of all networks and those of `AFAR`.
+ */
 export class Fixture implements AsyncDisposable {
-  readonly node: Namespace;
-  readonly gateway: Namespace;
-  readonly agent: FakeAgent;
-  /** What the agent answers. */
-  answer = ANSWER;
-  readonly #folder: string;
-  readonly #program: readonly string[];
-  readonly #pods: Pod[] = [];
+  readonly router: Namespace;
+  readonly nodes: readonly FixtureNode[];
+  readonly #namespaces: Namespaces;
+  #podCount = 0;
 
   private constructor(parts: {
-    readonly node: Namespace;
-    readonly gateway: Namespace;
-    readonly agent: FakeAgent;
-    readonly folder: string;
-    readonly program: readonly string[];
+    readonly router: Namespace;
+    readonly nodes: readonly FixtureNode[];
+    readonly namespaces: Namespaces;
   }) {
-    this.node = parts.node;
-    this.gateway = parts.gateway;
-    this.agent = parts.agent;
-    this.#folder = parts.folder;
-    this.#program = parts.program;
-    this.agent.answering = () => reply(200, this.answer);
+    this.router = parts.router;
+    this.nodes = parts.nodes;
+    this.#namespaces = parts.namespaces;
   }
 
-  /**
-   * Makes both, joined by a pair.
-   *
-   * @param options.program Words that start the plugin; without them the source is run.
-   */
   static async open(
-    { program = SOURCE }: { readonly program?: readonly string[] } = {},
+    { program, nodeCount = 1, networkCount = 1 }: FixtureWish = {},
   ): Promise<Fixture> {
-    const folder = await Deno.makeTempDir({ prefix: "coordinator-" });
-    const agent = new FakeAgent(path.join(folder, "spiderpool.sock"));
-    const mounts = "mount -t tmpfs none /run; mkdir /run/spidernet; " +
-      `mount --bind ${folder} /run/spidernet`;
-    const [node, gateway] = await Promise.all([openNamespace({ mounts }), openNamespace()]);
-    const fixture = new Fixture({ node, gateway, agent, folder, program });
-    await gateway.run(
-      ...words("ip link add swp type veth peer name up0 netns"),
-      String(node.pid),
-    );
-    for (const [where, link, last] of [[gateway, "swp", 1], [node, "up0", 2]] as const) {
-      await script(where, [
-        "ip link set lo up",
-        `ip link set ${link} up`,
-        `ip address add 10.6.0.${last}/24 dev ${link}`,
-        `ip address add fd00:10:6::${last}/64 dev ${link} nodad`,
-      ]);
-    }
-    await script(node, [
-      "ip route add default via 10.6.0.1",
-      "ip -6 route add default via fd00:10:6::1",
+    await using stack = new AsyncDisposableStack();
+    const namespaces = stack.use(new Namespaces());
+    const router = await namespaces.open();
+    const networks = Array.from({ length: networkCount }, (_, index) => index);
+    await script(router, [
+      `ip address add ${AFAR[4]}/32 dev lo; ip address add ${AFAR[6]}/128 dev lo`,
       "echo 1 > /proc/sys/net/ipv4/ip_forward",
       "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+      ...networks.flatMap((network) => [
+        `ip link add br${network} type bridge; ip link set br${network} up`,
+        `ip address add ${addressIn(network, { last: 1, version: 4 })} dev br${network}`,
+        `ip address add ${addressIn(network, { last: 1, version: 6 })} dev br${network} nodad`,
+      ]),
     ]);
-    return fixture;
+    const nodes = await Promise.all(Array.from({ length: nodeCount }, async (_, index) => {
+      const node = stack.use(await FixtureNode.open(namespaces, { program }));
+      await plugIn(node.namespace, { router, networks, last: 2 + index });
+      return node;
+    }));
+    const kept = stack.move();
+    return new Fixture({ router, nodes, namespaces: new Namespaces(kept) });
+  }
+
+  /** The first node. */
+  get node(): Namespace {
+    return this.#first.namespace;
+  }
+
+  /** The agent of the first node. */
+  get agent(): FakeAgent {
+    return this.#first.agent;
+  }
+
+  get #first(): FixtureNode {
+    const [first] = this.nodes;
+    if (first === undefined) throw new Error("A fixture has a node");
+    return first;
   }
 
   /** Makes a pod without a NIC. */
-  async pod(): Promise<Pod> {
-    const index = this.#pods.length;
+  async pod({ node = this.#first }: { readonly node?: FixtureNode } = {}): Promise<Pod> {
+    const index = this.#podCount++;
     const containerId = `${index === 0 ? "" : String.fromCharCode(96 + index)}${CONTAINER}`;
-    const pod = { containerId, namespace: await openNamespace(), nics: new Map() };
-    await pod.namespace.run("ip", "link", "set", "lo", "up");
-    this.#pods.push(pod);
+    const namespace = await this.#namespaces.open();
+    return { containerId, namespace, node, nics: new Map() };
+  }
+
+  /** Makes a pod with macvlan NICs. */
+  async podWith(
+    nics: Readonly<Record<string, NicWish>>,
+    options: { readonly node?: FixtureNode } = {},
+  ): Promise<Pod> {
+    const pod = await this.pod(options);
+    for (const [name, wish] of Object.entries(nics)) await this.addNic(pod, name, wish);
     return pod;
   }
 
   /** Gives a pod a macvlan NIC, as a main plugin leaves it. */
   async addNic(
-    { namespace, nics }: Pod,
+    { namespace, nics, node }: Pod,
     name: string,
-    { last, families = [4, 6], metric, defaults = families }: NicWish,
+    { last, network = 0, families = [4, 6], metric, defaults = families }: NicWish,
   ): Promise<void> {
-    const pid = String(namespace.pid);
-    await this.node.run(
-      ...words(`ip link add link up0 name m${last} type macvlan mode bridge`),
-    );
-    await this.node.run("ip", "link", "set", `m${last}`, "netns", pid, "name", name);
+    const on = `ip link add link up${network} name m${last} type macvlan mode bridge`;
+    await script(node.namespace, [on, `ip link set m${last} netns ${namespace.pid} name ${name}`]);
     const weight = metric === undefined ? "" : ` metric ${metric}`;
-    const addresses = families.map((version) =>
-      version === 4 ? `10.6.0.${last}/24` : `fd00:10:6::${last}/64`
-    );
+    const addresses = families.map((version) => addressIn(network, { last, version }));
     await script(namespace, [
       `ip link set ${name} up`,
       ...addresses.map((address) =>
         `ip address add ${address} dev ${name}${address.includes(":") ? " nodad" : ""}`
       ),
       ...defaults.map((version) =>
-        version === 4
-          ? `ip route add default via 10.6.0.1 dev ${name}${weight}`
-          : `ip -6 route add default via fd00:10:6::1 dev ${name}${weight}`
+        `ip -${version} route add default via ${routerIn(network, version)} dev ${name}${weight}`
       ),
     ]);
     nics.set(name, addresses);
   }
 
-  /** Starts the plugin on the node as a container runtime does. */
+  /**
+   * Gives a pod the NIC `eth0` of an overlay network, as calico makes it: 10.244.1.N, fd00:244::N,
+   * its other end `caliN` on the node.
+   */
+  async addOverlayNic(
+    { namespace, nics, node }: Pod,
+    { last }: { readonly last: number },
+  ): Promise<void> {
+    const end = `cali${last}`;
+    await script(node.namespace, [
+      `ip link add ${end} address ee:ee:ee:ee:ee:ee type veth peer name o${last}`,
+      `ip link set o${last} netns ${namespace.pid} name eth0; ip link set ${end} up`,
+      `ip -6 address add fe80::1/64 dev ${end} nodad`,
+      `ip route add 10.244.1.${last} dev ${end}; ip -6 route add fd00:244::${last} dev ${end}`,
+    ]);
+    await script(namespace, [
+      "ip link set eth0 up; ip address add 10.244.1." + `${last}/32 dev eth0`,
+      `ip address add fd00:244::${last}/128 dev eth0 nodad`,
+      "ip neigh add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent",
+      "ip route add 169.254.1.1 dev eth0 scope link; ip route add default via 169.254.1.1 dev eth0",
+      "ip -6 route add default via fe80::1 dev eth0",
+    ]);
+    nics.set("eth0", [`10.244.1.${last}/32`, `fd00:244::${last}/128`]);
+  }
+
+  /** Starts the plugin on the pod's node as a container runtime does. */
   run(
     command: string,
-    { containerId, namespace, nics }: Pod,
-    { ifName, config = {}, env = {}, version = "1.0.0" }: Asking & { readonly ifName: string },
+    pod: Pod,
+    asking: Asking & { readonly ifName: string },
   ): Promise<Ended> {
-    const interfaces = [{ name: ifName, sandbox: namespace.path }];
-    const ips = (nics.get(ifName) ?? []).map((address) => ({ address, interface: 0 }));
-    const [program, ...args] = this.node.enter;
-    return start(program, {
-      args: [...args, ...this.#program],
-      env: {
-        HOME: Deno.env.get("HOME") ?? "/",
-        ...optional("DENO_DIR"),
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: containerId,
-        CNI_NETNS: namespace.path,
-        CNI_IFNAME: ifName,
-        CNI_PATH: "/opt/cni/bin",
-        CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${containerId}`,
-        ...env,
-      },
-      input: JSON.stringify({
-        cniVersion: version,
-        name: "underlay",
-        type: "coordinator",
-        logOptions: { logFile: path.join(this.#folder, "coordinator.log"), logLevel: "debug" },
-        prevResult: { cniVersion: version, interfaces, ips },
-        ...config,
-      }),
-    });
+    return pod.node.run(command, pod, asking);
   }
 
   /** An ADD that succeeds, and its result. */
-  async add(
-    pod: Pod,
-    ifName: string,
-    asking: Asking = {},
-  ): Promise<Readonly<Record<string, unknown>>> {
-    const { code, stdout, stderr } = await this.run("ADD", pod, { ifName, ...asking });
-    assert.equal(code, 0, `${stdout}${stderr}`);
-    return JSON.parse(stdout);
+  add(pod: Pod, ifName: string, asking: Asking = {}): Promise<Readonly<Record<string, unknown>>> {
+    return pod.node.add(pod, { ...asking, ifName });
+  }
+
+  /** An ADD of every NIC of a pod, in the order of their making. */
+  async addAll(pod: Pod, asking: Asking = {}): Promise<void> {
+    for (const nic of pod.nics.keys()) await this.add(pod, nic, asking);
   }
 
   /** A DEL that succeeds. */
-  async del(pod: Pod, ifName: string, asking: Asking = {}): Promise<void> {
-    const { code, stdout, stderr } = await this.run("DEL", pod, { ifName, ...asking });
-    assert.deepEqual({ code, stdout }, { code: 0, stdout: "" }, stderr);
+  del(pod: Pod, ifName: string, asking: Asking = {}): Promise<void> {
+    return pod.node.del(pod, { ...asking, ifName });
   }
 
-  /** Names of what coordinators keep on the node, the lock left out. */
-  async records(): Promise<readonly string[]> {
-    const folder = path.join(this.#folder, "coordinator");
-    const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
-    return entries.map(({ name }) => name).filter((name) => name !== "lock").toSorted();
+  /** Names of what coordinators keep on the first node, the lock left out. */
+  records(): Promise<readonly string[]> {
+    return this.#first.records();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const { namespace } of this.#pods) await namespace[Symbol.asyncDispose]();
-    await this.node[Symbol.asyncDispose]();
-    await this.gateway[Symbol.asyncDispose]();
-    await this.agent[Symbol.asyncDispose]();
-    await Deno.remove(this.#folder, { recursive: true });
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#namespaces[Symbol.asyncDispose]();
   }
 }
 
-/** Runs shell commands in a namespace, up to the first that fails. */
-export async function script(where: Namespace, commands: readonly string[]): Promise<string> {
-  return await where.run("sh", "-ec", commands.join("\n"));
+/** An address with the length of its network's prefix. */
+export function addressIn(
+  network: number,
+  { last, version }: { readonly last: number; readonly version: 4 | 6 },
+): string {
+  if (network >= NETWORKS_MAX) throw new Error(`There is no network ${network}`);
+  return version === 4 ? `10.${6 + network}.0.${last}/24` : `fd00:10:${6 + network}::${last}/64`;
 }
 
-function words(text: string): readonly string[] {
-  return text.split(" ");
+/** Address of the router in a network. */
+export function routerIn(network: number, version: 4 | 6): string {
+  return addressIn(network, { last: 1, version }).replace(/\/.*/, "");
 }
 
-function optional(variable: string): Readonly<Record<string, string>> {
-  const value = Deno.env.get(variable);
-  return value === undefined ? {} : { [variable]: value };
+/** Gives a node an uplink in each network, and addresses in the first. */
+async function plugIn(
+  node: Namespace,
+  { router, networks, last }: {
+    readonly router: Namespace;
+    readonly networks: readonly number[];
+    readonly last: number;
+  },
+): Promise<void> {
+  for (const network of networks) {
+    const port = `p${last}-${network}`;
+    await router.run(
+      ...words(`ip link add ${port} type veth peer name up${network} netns ${node.pid}`),
+    );
+    await router.run(...words(`ip link set ${port} master br${network} up`));
+  }
+  await script(node, [
+    ...networks.map((network) => `ip link set up${network} up`),
+    ...([4, 6] as const).map((version) =>
+      `ip address add ${addressIn(0, { last, version })} dev up0${version === 6 ? " nodad" : ""}`
+    ),
+    ...([4, 6] as const).map((version) =>
+      `ip -${version} route add default via ${routerIn(0, version)}`
+    ),
+    "echo 1 > /proc/sys/net/ipv4/ip_forward",
+    "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+  ]);
 }

@@ -1,32 +1,67 @@
-/** All that a namespace is made of, as the machine's own programs see it. */
+/** What a namespace is made of, as the machine's own programs see it. */
+import assert from "node:assert/strict";
 import type { Namespace } from "../namespace.ts";
 
-/** What `ip`, `nft` and `/proc/sys` show of a namespace, without what changes by itself. */
-export async function stateOf(where: Namespace): Promise<Readonly<Record<string, unknown>>> {
-  const json = async (...command: readonly string[]): Promise<unknown> => {
-    const text = await where.run(...command);
-    return text === "" ? [] : JSON.parse(text, withoutTimes);
-  };
-  const both = async (...command: readonly string[]) => [
-    await json("ip", "-j", "-4", ...command),
-    await json("ip", "-j", "-6", ...command),
-  ];
-  return {
-    links: await json("ip", "-j", "-d", "link"),
-    addresses: await json("ip", "-j", "address"),
-    routes: await both("route", "show", "table", "all"),
-    rules: await both("rule"),
-    neighbors: await both("neigh", "show", "nud", "permanent"),
-    ruleset: await json("nft", "-j", "list", "ruleset"),
-    sysctls: (await where.run("sh", "-c", SYSCTLS)).split("\n"),
-  };
+/** Commands by what they show; each prints JSON, or nothing for an empty list. */
+const PARTS = {
+  links: "ip -j -d link",
+  addresses: "ip -j address",
+  routes4: "ip -j -4 route show table all",
+  routes6: "ip -j -6 route show table all",
+  rules4: "ip -j -4 rule",
+  rules6: "ip -j -6 rule",
+  neighbors4: "ip -j -4 neigh show nud permanent",
+  neighbors6: "ip -j -6 neigh show nud permanent",
+  ruleset: "nft -j list ruleset",
+} as const;
+const SYSCTLS = "cd /proc/sys/net && grep -rs . ipv4/conf ipv6/conf | sort";
+/** Between the answers of two commands. */
+const MARK = "=====";
+
+/** All that `ip`, `nft` and `/proc/sys` show of a namespace, without what changes by itself. */
+export type State = Readonly<Record<string, readonly unknown[]>>;
+
+/** Looks at a namespace. */
+export async function stateOf(where: Namespace): Promise<State> {
+  const script = [...Object.values(PARTS), SYSCTLS].join(`; echo; echo ${MARK}; `);
+  const texts = (await where.run("sh", "-ec", script)).split(`${MARK}\n`);
+  const names = [...Object.keys(PARTS), "sysctls"];
+  assert.equal(texts.length, names.length, "every command has answered");
+  return Object.fromEntries(texts.map((text, index) => {
+    const name = names[index] ?? "";
+    return [name, name === "sysctls" ? text.trim().split("\n") : listOf(text.trim())];
+  }));
 }
 
-const SYSCTLS = "cd /proc/sys/net && grep -rs . ipv4/conf ipv6/conf | sort";
+/** Looks at several at once. */
+export function statesOf(...namespaces: readonly Namespace[]): Promise<readonly State[]> {
+  return Promise.all(namespaces.map(stateOf));
+}
+
+function listOf(text: string): readonly unknown[] {
+  const value: unknown = text === "" ? [] : JSON.parse(text, withoutTimes);
+  return Array.isArray(value) ? value : [value];
+}
 
 /** Members that count time or packets, or that number things in the order of their making. */
 const VOLATILE = new Set(["valid_life_time", "preferred_life_time", "expires", "handle", "used"]);
 
 function withoutTimes(name: string, value: unknown): unknown {
   return VOLATILE.has(name) ? undefined : value;
+}
+
+/** What `ip -j` lists. */
+export type Listed = Readonly<Record<string, unknown>>;
+
+/** Lists something of a namespace with `ip -j`, some members of each. */
+export async function list(
+  where: Namespace,
+  command: string,
+  { members }: { readonly members: readonly string[] },
+): Promise<readonly Listed[]> {
+  const text = await where.run("ip", "-j", ...command.split(" "));
+  const listed: readonly Listed[] = text === "" ? [] : JSON.parse(text);
+  return listed.map((one) =>
+    Object.fromEntries(members.flatMap((member) => member in one ? [[member, one[member]]] : []))
+  );
 }

@@ -1,0 +1,208 @@
+/** What the configuration says about links and sysctls: it is done in the pod, and taken back. */
+import assert from "node:assert/strict";
+import { testWith } from "../support/require.ts";
+import { AFAR, Fixture, type Pod, script } from "./coordinator/fixture.ts";
+import { NEEDS as needs } from "./coordinator/needs.ts";
+import { assertCarrier, ping, pingInVain } from "./coordinator/packets.ts";
+import { CLUSTER_IP, serve } from "./coordinator/service.ts";
+import { list, statesOf } from "./coordinator/state.ts";
+import type { Namespace } from "./namespace.ts";
+
+const NODE_VETH = "vethabcdef01234";
+
+/** Has a NIC coordinated, looks at it, and sees that its DEL takes everything back. */
+async function withNic(
+  fixture: Fixture,
+  { pod, ifName, config, look }: {
+    readonly pod: Pod;
+    readonly ifName: string;
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly look: (result: Readonly<Record<string, unknown>>) => Promise<void>;
+  },
+): Promise<void> {
+  const before = await statesOf(fixture.node, pod.namespace);
+  await look(await fixture.add(pod, ifName, { config }));
+  await fixture.del(pod, ifName);
+  assert.deepEqual(await statesOf(fixture.node, pod.namespace), before);
+}
+
+async function linkOf(where: Namespace, link: string): Promise<Readonly<Record<string, unknown>>> {
+  const [found = {}] = await list(where, `link show ${link}`, {
+    members: ["address", "mtu", "txqlen"],
+  });
+  return found;
+}
+
+testWith({
+  name: "coordinator: podMACPrefix gives a NIC its address, and the result says so",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 }, net1: { last: 7, metric: 2_000 } });
+    await fixture.add(pod, "eth0");
+    await withNic(fixture, {
+      ...{ pod, ifName: "net1", config: { podMACPrefix: "0a:1b" } },
+      async look({ interfaces }) {
+        const mac = "0a:1b:0a:06:00:07";
+        assert.equal((await linkOf(pod.namespace, "net1")).address, mac);
+        assert.ok(Array.isArray(interfaces));
+        assert.equal(interfaces.find(({ name }) => name === "net1").mac, mac);
+        for (const address of ["10.6.0.7", "fd00:10:6::7"]) {
+          await assertCarrier(pod.namespace, "net1", () => ping(fixture.router, address));
+          await ping(fixture.node, address);
+        }
+        const [router] = await list(fixture.router, "neigh show to 10.6.0.7", {
+          members: ["lladdr"],
+        });
+        assert.equal(router?.lladdr, mac);
+      },
+    });
+  },
+});
+
+testWith({
+  name: "coordinator: txQueueLen is that of the pod's NIC, whatever links the node has",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    await fixture.node.run("ip", "link", "add", "net1", "type", "veth", "peer", "name", "eth0");
+    const pod = await fixture.podWith({ eth0: { last: 5 }, net1: { last: 6, metric: 2_000 } });
+    await fixture.add(pod, "eth0");
+    await withNic(fixture, {
+      ...{ pod, ifName: "net1", config: { txQueueLen: 2_000 } },
+      async look() {
+        assert.equal((await linkOf(pod.namespace, "net1")).txqlen, 2_000);
+        assert.equal((await linkOf(fixture.node, "net1")).txqlen, 1_000);
+      },
+    });
+  },
+});
+
+for (const families of [[4], [6], [4, 6]] as const) {
+  testWith({
+    name: `coordinator: vethLinkAddress is that of the pair of a pod of ` +
+      `IPv${families.join(" and ")}${families[0] === 6 ? ", which has none" : ""}`,
+    needs,
+    async fn() {
+      await using fixture = await Fixture.open();
+      const pod = await fixture.podWith({ eth0: { last: 5, families } });
+      await withNic(fixture, {
+        ...{ pod, ifName: "eth0", config: { vethLinkAddress: "169.254.100.1" } },
+        async look() {
+          const text = await pod.namespace.run("ip", "-4", "-br", "addr", "show", "dev", "veth0");
+          const expected = families[0] === 4 ? ["169.254.100.1/32"] : [];
+          assert.deepEqual(text.match(/[0-9.]+\/[0-9]+/g) ?? [], expected);
+          await ping(fixture.node, families[0] === 4 ? "10.6.0.5" : "fd00:10:6::5");
+        },
+      });
+    },
+  });
+}
+
+testWith({
+  name: "coordinator: vethMTU is that of both ends, and of what goes through them",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    await withNic(fixture, {
+      ...{ pod, ifName: "eth0", config: { vethMTU: 1_280 }, version: "1.1.0" },
+      async look() {
+        assert.equal((await linkOf(pod.namespace, "veth0")).mtu, 1_280);
+        assert.equal((await linkOf(fixture.node, NODE_VETH)).mtu, 1_280);
+        const [way] = await list(pod.namespace, "route get 10.6.0.2", { members: ["dev"] });
+        assert.equal(way?.dev, "veth0");
+        // 1200 bytes and headers are 1228: they fit; 1300 go in two parts.
+        await ping(pod.namespace, "10.6.0.2");
+        await pod.namespace.run("ping", "-c", "1", "-w", "10", "-s", "1300", "10.6.0.2");
+      },
+    });
+  },
+});
+
+async function filtersOf(where: Namespace): Promise<Readonly<Record<string, string>>> {
+  const lines = await where.run("sh", "-c", "cd /proc/sys/net/ipv4/conf; grep . */rp_filter");
+  return Object.fromEntries(lines.split("\n").map((line) => line.split("/rp_filter:")));
+}
+
+for (const podRPFilter of [0, 1, 2, -1]) {
+  const effect = podRPFilter === 1 ? "shuts out what the node forwards" : "lets in all";
+  testWith({
+    name: `coordinator: podRPFilter ${podRPFilter} is that of every link, and ${effect}`,
+    needs,
+    async fn() {
+      await using fixture = await Fixture.open();
+      const pod = await fixture.pod();
+      await script(pod.namespace, [
+        "for name in all default; do echo 2 > /proc/sys/net/ipv4/conf/$name/rp_filter; done",
+      ]);
+      await fixture.addNic(pod, "eth0", { last: 5 });
+      await serve(fixture.node, { version: 4, backend: "10.6.0.5" });
+      await fixture.router.run("ip", "route", "add", "10.233.0.0/18", "via", "10.6.0.2");
+      const { lo, ...links } = await filtersOf(pod.namespace);
+      await withNic(fixture, {
+        // The kernel's loose mode lets in nothing by a link without an address.
+        config: { podRPFilter, vethLinkAddress: "169.254.100.1" },
+        ...{ pod, ifName: "eth0" },
+        async look() {
+          const value = podRPFilter === -1 ? "2" : `${podRPFilter}`;
+          const expected = Object.keys({ ...links, veth0: "" }).map((name) => [name, value]);
+          const filters = { lo, ...Object.fromEntries(expected) };
+          assert.deepEqual(await filtersOf(pod.namespace), filters);
+          if (podRPFilter === 1) {
+            await fixture.router.refuse(
+              ...["ping", "-c", "1", "-w", "1", "-I", AFAR[4], CLUSTER_IP[4]],
+            );
+            await pingInVain(fixture.router, CLUSTER_IP[4]);
+          } else {
+            const sending = () => ping(fixture.router, CLUSTER_IP[4], { from: AFAR[4] });
+            await assertCarrier(pod.namespace, "veth0", sending);
+          }
+          await ping(fixture.node, "10.6.0.5");
+        },
+      });
+    },
+  });
+}
+
+testWith({
+  name: "coordinator: IPv6 is switched on where a NIC needs it, and off again",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    const off = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+    await pod.namespace.run("sh", "-c", `echo 1 > ${off}`);
+    await withNic(fixture, {
+      ...{ pod, ifName: "eth0", config: {} },
+      async look() {
+        assert.equal(await pod.namespace.run("cat", off), "0");
+        await assertCarrier(pod.namespace, "veth0", () => ping(fixture.node, "fd00:10:6::5"));
+        await assertCarrier(pod.namespace, "veth0", () => ping(pod.namespace, "fd00:10:6::2"));
+      },
+    });
+    assert.equal(await pod.namespace.run("cat", off), "1");
+  },
+});
+
+testWith({
+  name: "coordinator: every disabled mode passes the result on and touches nothing",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    const before = await statesOf(fixture.node, pod.namespace);
+    const [node] = fixture.nodes;
+    assert(node !== undefined);
+    for (const mode of ["disable", "disabled"]) {
+      const result = await fixture.add(pod, "eth0", { config: { mode } });
+      assert.deepEqual(result.interfaces, [{ name: "eth0", sandbox: pod.namespace.path }]);
+      await fixture.del(pod, "eth0", { config: { mode } });
+    }
+    assert.equal(fixture.agent.asked.length, 0);
+    node.answer = { ...node.answer, mode: "disabled" };
+    await fixture.add(pod, "eth0");
+    assert.deepEqual(await statesOf(fixture.node, pod.namespace), before);
+    assert.deepEqual(await fixture.records(), []);
+  },
+});
