@@ -8,6 +8,8 @@ export const REVIEW_BYTES_MAX = 3_500_000;
 const MESSAGE_BYTES_MAX = 4_096;
 /** Warnings of one answer; the server shows no more. */
 const WARNINGS_MAX = 16;
+/** Causes of one refusal; kubectl prints a line for each. */
+const CAUSES_MAX = 32;
 
 /** What the API server asks about. */
 export interface AdmissionRequest {
@@ -36,6 +38,19 @@ export type JsonPatchOperation =
   | { readonly op: "add" | "replace" | "test"; readonly path: string; readonly value: unknown }
   | { readonly op: "remove"; readonly path: string };
 
+/** One wrong field, as a Kubernetes Status names it; kubectl prints `field: message`. */
+export interface StatusCause {
+  readonly reason:
+    | "FieldValueInvalid"
+    | "FieldValueRequired"
+    | "FieldValueForbidden"
+    | "FieldValueDuplicate"
+    | "FieldValueNotSupported";
+  /** Such as `spec.ips[3]`. */
+  readonly field: string;
+  readonly message: string;
+}
+
 /** What is answered. */
 export type AdmissionVerdict =
   | {
@@ -49,14 +64,20 @@ export type AdmissionVerdict =
     /** One sentence: field, value, what is allowed. */
     readonly message: string;
     /** HTTP status for the client; 403 where absent, 422 for content. */
-    readonly status?: 403 | 409 | 422 | 503 | undefined;
+    readonly status?: RefusalStatus | undefined;
+    /** Every wrong field; clients that print them leave `message` out. */
+    readonly causes?: readonly StatusCause[] | undefined;
     readonly warnings?: readonly string[] | undefined;
   };
 
+/** HTTP status of a refusal. */
+export type RefusalStatus = 400 | 403 | 409 | 422 | 503;
+
 const OPERATIONS = ["CREATE", "UPDATE", "DELETE", "CONNECT"] as const;
-const REASONS: Readonly<Record<number, string>> = {
+const REASONS: Readonly<Record<RefusalStatus, string>> = {
+  400: "BadRequest",
   403: "Forbidden",
-  409: "Conflict",
+  409: "AlreadyExists",
   422: "Invalid",
   503: "ServiceUnavailable",
 };
@@ -119,9 +140,10 @@ export function readReview(bytes: Uint8Array): Result<AdmissionRequest, string> 
 
 /** Writes the answer to a request as the text of an AdmissionReview. */
 export function writeReview(
-  { uid }: Pick<AdmissionRequest, "uid">,
+  request: Pick<AdmissionRequest, "uid"> & Partial<AdmissionRequest>,
   verdict: AdmissionVerdict,
 ): string {
+  const { uid } = request;
   const warnings = (verdict.warnings ?? []).slice(0, WARNINGS_MAX).map(shorten);
   const common = { uid, allowed: verdict.allowed, ...(warnings.length > 0 && { warnings }) };
   const response = verdict.allowed ? { ...common, ...patchOf(verdict.patch) } : {
@@ -130,6 +152,7 @@ export function writeReview(
       code: verdict.status ?? 403,
       reason: REASONS[verdict.status ?? 403],
       message: shorten(verdict.message),
+      ...detailsOf(request, verdict.causes),
     },
   };
   return JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response });
@@ -138,6 +161,22 @@ export function writeReview(
 /** A field as a step of a JSON pointer: `a/b` is `a~1b`. */
 export function pointerStep(field: string): string {
   return field.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+function detailsOf(
+  { group, kind, name }: Partial<AdmissionRequest>,
+  causes: readonly StatusCause[] = [],
+): JsonRecord {
+  if (causes.length === 0) return {};
+  const shown = causes.slice(0, CAUSES_MAX).map((cause) => {
+    return { ...cause, message: shorten(cause.message) };
+  });
+  const more = causes.length - shown.length;
+  if (more > 0) {
+    const message = `${more} more ${more === 1 ? "field is" : "fields are"} wrong as well`;
+    shown.push({ reason: "FieldValueInvalid", field: "", message });
+  }
+  return { details: { group, kind, name, causes: shown } };
 }
 
 function patchOf(patch: readonly JsonPatchOperation[] | undefined): JsonRecord {

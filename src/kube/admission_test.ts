@@ -102,6 +102,21 @@ Deno.test("writeReview() writes verdicts, warnings and patches", () => {
   });
 });
 
+Deno.test("writeReview() names every wrong field, so many that they can be read", () => {
+  const causes = Array.from({ length: 40 }, (_, index) => ({
+    reason: "FieldValueInvalid" as const,
+    field: `spec.ips[${index}]`,
+    message: "no",
+  }));
+  const request = { uid: "u", group: "g", kind: "Thing", name: "a" };
+  const verdict = { allowed: false, message: "m", status: 422, causes } as const;
+  const { details } = JSON.parse(writeReview(request, verdict)).response.status;
+  assert.deepEqual([details.group, details.kind, details.name], ["g", "Thing", "a"]);
+  assert.equal(details.causes.length, 33);
+  assert.deepEqual(details.causes[31], causes[31]);
+  assert.equal(details.causes[32].message, "8 more fields are wrong as well");
+});
+
 Deno.test("writeReview() bounds what it says", () => {
   const text = writeReview({ uid: "u" }, {
     allowed: false,

@@ -26,7 +26,9 @@ export {
   type JsonPatchOperation,
   pointerStep,
   readReview,
+  type RefusalStatus,
   REVIEW_BYTES_MAX,
+  type StatusCause,
   writeReview,
 } from "./admission.ts";
 export { backoffMs } from "./backoff.ts";
