@@ -11,7 +11,7 @@ interface Program {
 
 /** Every program. The import paths are literal, so that compiler and bundler see them. */
 const PROGRAMS = new Map<string, () => Promise<Program>>([
-  ["spiderpool-controller", () => import("./src/controller/program.ts")],
+  ["spiderpool-controller", () => import("./src/controller/main.ts")],
   ["spiderpool-agent", () => import("./src/agent/main.ts")],
   ["spiderpool", () => import("./cni/spiderpool/main.ts")],
   ["coordinator", () => import("./cni/coordinator/main.ts")],

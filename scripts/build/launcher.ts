@@ -1,4 +1,6 @@
+import type { Variables } from "../../src/api/environment.ts";
 import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
+import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
 
 /** Folder beside the launchers that holds `deno` and the bundle. */
 export const RUNTIME_FOLDER = "spiderpool.runtime";
@@ -25,16 +27,18 @@ const CNI_VARIABLES = [
   "CNI_PATH",
 ].join(",");
 
-/** Variables of the agent, of who looks for the API server, and of the YAML package. */
-const AGENT_ENVIRONMENT = [
-  ...Object.values(AGENT_VARIABLES).flatMap(({ name, aliases }) => [name, ...aliases]),
-  "KUBECONFIG",
-  "KUBERNETES_SERVICE_HOST",
-  "KUBERNETES_SERVICE_PORT",
-  "HOME",
-  "LOG_TOKENS",
-  "LOG_STREAM",
-].join(",");
+/** Variables of a daemon, of who looks for the API server, and of the YAML package. */
+function daemonEnvironment(variables: Variables): string {
+  return [
+    ...Object.values(variables).flatMap(({ name, aliases }) => [name, ...aliases]),
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "HOME",
+    "LOG_TOKENS",
+    "LOG_STREAM",
+  ].join(",");
+}
 
 /**
  * Megabytes of V8's young generation: its own 16 cost an agent 25 MB more, once it has read a list
@@ -67,7 +71,7 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ifacer", ["--allow-env=CNI_COMMAND"]],
   ["vlan", ["--allow-env=CNI_COMMAND"]],
   ["spiderpool-agent", [
-    `--allow-env=${AGENT_ENVIRONMENT}`,
+    `--allow-env=${daemonEnvironment(AGENT_VARIABLES)}`,
     "--allow-net",
     "--allow-read",
     "--allow-write",
@@ -76,6 +80,18 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-sys=networkInterfaces",
     YOUNG_HEAP,
   ]],
+  // It serves on ports that settings name, and reads its configuration and certificates.
+  ["spiderpool-controller", [
+    `--allow-env=${daemonEnvironment(CONTROLLER_VARIABLES)}`,
+    "--allow-net",
+    "--allow-read",
+  ]],
+]);
+
+/** Programs that run for long, and their entries. */
+const DAEMONS: ReadonlyMap<string, string> = new Map([
+  ["spiderpool-agent", "src/agent/main.ts"],
+  ["spiderpool-controller", "src/controller/main.ts"],
 ]);
 
 /** Programs that are one script each. */
@@ -109,7 +125,7 @@ export function starterText(program: string): string {
 
 /** Source of a program's script. @param root Folder of the source tree. */
 export function entryText(program: string, root: URL): string {
-  const entry = isPlugin(program) ? `cni/${program}/main.ts` : "src/agent/main.ts";
+  const entry = DAEMONS.get(program) ?? `cni/${program}/main.ts`;
   return [
     `import { run } from "${new URL(entry, root)}";`,
     `import { processPorts } from "${new URL("src/base/program.ts", root)}";`,
@@ -122,7 +138,7 @@ export function entryText(program: string, root: URL): string {
 
 /** Whether a container runtime starts it; such a program imports nothing of Node that acts. */
 function isPlugin(program: string): boolean {
-  return program !== "spiderpool-agent";
+  return !DAEMONS.has(program);
 }
 
 /**

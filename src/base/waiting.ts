@@ -27,6 +27,30 @@ export async function allEnded<T>(works: Iterable<Promise<T>>): Promise<T[]> {
   return await Promise.all(all);
 }
 
+/**
+ * Runs works until all have ended. The first that throws ends the others: nothing runs on after
+ * whoever began it has ended.
+ *
+ * @throws What the first one threw.
+ */
+export async function runTogether(
+  works: Iterable<(options: { readonly signal: AbortSignal }) => Promise<unknown>>,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const ending = new AbortController();
+  const both = AbortSignal.any([signal, ending.signal]);
+  let failure: { readonly error: unknown } | undefined;
+  await Promise.all(Array.from(works, async (work) => {
+    try {
+      await work({ signal: both });
+    } catch (error) {
+      failure ??= { error };
+      ending.abort(error);
+    }
+  }));
+  if (failure !== undefined) throw failure.error;
+}
+
 /** Work by key that several may ask for at a time and that is then done once for all of them. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();

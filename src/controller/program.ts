@@ -1,6 +1,30 @@
-import { answerVersion, type ProgramPorts } from "../base/program.ts";
+/** What `spiderpool-controller` is asked to do, and who does it. */
+import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
+import type { ProgramPorts } from "../base/program.ts";
+import { VERSION } from "../base/version.ts";
+import { readOptions } from "./arguments.ts";
+import { type DaemonPorts, runDaemon } from "./daemon.ts";
+
+/** What the controller needs of the world. */
+export interface ControllerPorts extends ProgramPorts, DaemonPorts {}
+
+const USAGE = "use daemon [--config-path FILE] or --version";
 
 /** Runs `spiderpool-controller` to its end, and gives its exit code. */
-export function run(ports: ProgramPorts): number {
-  return answerVersion("spiderpool-controller", ports);
+export async function runController(ports: ControllerPorts): Promise<number> {
+  const { args, writeOutput, writeError } = ports;
+  const [command, ...rest] = args;
+  if (command === "daemon") {
+    const options = readOptions(rest);
+    if (options.ok) return await runDaemon(options.value.configPath ?? CONFIG_FILE_PATH, ports);
+    writeError(`${options.error}\n`);
+    return 2;
+  }
+  if (command === "--version" && rest.length === 0) {
+    writeOutput(`spiderpool-controller ${VERSION}\n`);
+    return 0;
+  }
+  const given = args.length === 0 ? "no argument" : args.map((one) => `"${one}"`).join(" ");
+  writeError(`Cannot run spiderpool-controller with ${given}: ${USAGE}\n`);
+  return 2;
 }

@@ -2,41 +2,12 @@
 import { assert } from "../base/assert.ts";
 import { type Clock, startDeadline } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
-import type {
-  ObjectKey,
-  ObjectStore,
-  Resource,
-  StoredObject,
-  StoreError,
-} from "../base/object_store.ts";
+import type { ObjectKey, ObjectStore, StoreError } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { asNumber, asRecord, asText, valueAt } from "./json_value.ts";
+import { type Lease, LEASES } from "./lease_kind.ts";
 
-/** A coordination.k8s.io/v1 Lease. Times are RFC 3339 with microseconds. */
-export interface Lease extends StoredObject {
-  readonly spec?: {
-    readonly holderIdentity?: string | undefined;
-    readonly leaseDurationSeconds?: number | undefined;
-    readonly acquireTime?: string | undefined;
-    readonly renewTime?: string | undefined;
-    readonly leaseTransitions?: number | undefined;
-    readonly [field: string]: unknown;
-  } | undefined;
-}
-
-/** The Lease kind. */
-export const LEASES: Resource<Lease> = {
-  group: "coordination.k8s.io",
-  version: "v1",
-  kind: "Lease",
-  plural: "leases",
-  namespaced: true,
-  hasStatus: false,
-  columns: [],
-  view: "full",
-  parse: parseLease,
-};
+export { type Lease, LEASES } from "./lease_kind.ts";
 
 /** Who stands for election, where, and with what. */
 export interface LeaseOptions {
@@ -44,13 +15,22 @@ export interface LeaseOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly key: ObjectKey;
-  /** Differs between all candidates, also after a restart: pod name and UID. */
+  /** No two candidates that run at a time have the same. */
   readonly identity: string;
   /** How long the others wait for a silent leader. */
   readonly durationMs?: number | undefined;
   /**
+   * Milliseconds after which a leader that cannot renew stops: at least a second before the
+   * duration ends, so that it has stopped before another may lead. Two thirds if absent.
+   */
+  readonly renewDeadlineMs?: number | undefined;
+  /** Milliseconds between two renewals, and on average between two looks of who waits. */
+  readonly retryMs?: number | undefined;
+  /** Milliseconds before a candidate that lost the Lease stands again; 0 if absent. */
+  readonly restMs?: number | undefined;
+  /**
    * Milliseconds between two looks at a Lease that another holds, on average, while nobody is in a
-   * hurry: a thousand candidates then cost the server little. A seventh of the duration if absent.
+   * hurry: a thousand candidates then cost the server little. `retryMs` if absent.
    */
   readonly lookMs?: number | undefined;
 }
@@ -59,6 +39,8 @@ export interface LeaseOptions {
 export const LEASE_MS = 15_000;
 /** The leader stops this share of the duration before the others may take over. */
 const MARGIN = 1 / 3;
+/** So many milliseconds at least, whatever is asked for. */
+const MARGIN_MS_MIN = 1_000;
 /** Tries to renew in the time that the leader has. */
 const RENEWALS = 5;
 
@@ -79,32 +61,54 @@ interface Observed {
  * A candidate. Safety rests on durations alone, each measured on one monotonic clock:
  *
  * - a leader counts from **before** it sent the write that renewed the Lease, and its work's signal
- *   aborts when two thirds of the duration have passed since then;
+ *   aborts when `renewDeadlineMs` have passed since then;
  * - another takes over only after it has seen the Lease unchanged for the whole duration, counted
  *   from **after** it read it, and then only by compare-and-swap.
  *
- * So for a third of the duration nobody leads. Work that does not stop on its signal, or a process
+ * So for the rest of the duration nobody leads. Work that does not stop on its signal, or a process
  * paused in the middle of a write, is what compare-and-swap on the objects themselves is for.
  */
 export class LeaseCandidate {
   readonly #options: LeaseOptions;
   readonly #durationMs: number;
+  readonly #deadlineMs: number;
+  readonly #retryMs: number;
   #observed: Observed | undefined;
   #held: Lease | undefined;
   #validUntilMs = -Infinity;
   #isHurried = false;
   #rest = new AbortController();
+  #nap = new AbortController();
+  #isWoken = false;
+  #holder = "";
 
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#durationMs = options.durationMs ?? LEASE_MS;
-    assert(this.#durationMs >= 1_000, "a Lease lasts whole seconds");
+    assert(this.#durationMs >= 2_000, "a Lease lasts long enough to be renewed");
     assert(this.#durationMs % 1_000 === 0, "a Lease lasts whole seconds");
+    this.#deadlineMs = options.renewDeadlineMs ?? this.#durationMs * (1 - MARGIN);
+    const isInTime = this.#deadlineMs <= this.#durationMs - MARGIN_MS_MIN;
+    assert(isInTime, "a leader stops before another may lead");
+    this.#retryMs = options.retryMs ?? this.#deadlineMs / RENEWALS;
+    assert(this.#retryMs < this.#deadlineMs, "a leader tries to renew before it gives up");
+  }
+
+  /** Who leads, by the last look: this candidate too; empty if nobody does. */
+  get holder(): string {
+    return this.isLeader ? this.#options.identity : this.#holder;
   }
 
   /** Whether the work may go on now. */
   get isLeader(): boolean {
     return this.#held !== undefined && this.#options.clock.monotonicMs() < this.#validUntilMs;
+  }
+
+  /** Makes the next look come now: the Lease is known to be free. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#nap.abort();
+    this.hurry();
   }
 
   /** Makes the next look come as soon as it would without `lookMs`: the work is needed now. */
@@ -133,6 +137,7 @@ export class LeaseCandidate {
       }
       const finished = await this.#lead({ signal, work });
       if (finished) return;
+      await this.#options.clock.sleep(this.#options.restMs ?? 0, { signal });
     }
   }
 
@@ -167,7 +172,7 @@ export class LeaseCandidate {
   /** Renews; resolves with the reason to stop when the Lease can no longer be trusted. */
   async #renewUntilLost({ signal }: { readonly signal: AbortSignal }): Promise<LeadershipLost> {
     const { clock, random } = this.#options;
-    const periodMs = this.#durationMs * (1 - MARGIN) / RENEWALS;
+    const periodMs = this.#retryMs;
     let problem = "it could not be renewed in time";
     for (;;) {
       const leftMs = this.#validUntilMs - clock.monotonicMs();
@@ -198,7 +203,7 @@ export class LeaseCandidate {
     const held = this.#held;
     assert(held !== undefined, "only a leader renews");
     const sentMs = clock.monotonicMs();
-    const timeoutMs = this.#durationMs * (1 - MARGIN) / RENEWALS;
+    const timeoutMs = Math.max(this.#retryMs, this.#deadlineMs / RENEWALS);
     const renewed = await store.replace(LEASES, this.#stamped(held), { signal, timeoutMs });
     if (renewed.ok) {
       this.#hold(renewed.value, sentMs);
@@ -221,11 +226,12 @@ export class LeaseCandidate {
   /** One try to get the Lease; true if it is ours. */
   async #tryAcquire({ signal }: { readonly signal: AbortSignal }): Promise<boolean> {
     const { store, key, identity, clock } = this.#options;
-    const timeoutMs = this.#durationMs * (1 - MARGIN) / 2;
+    const timeoutMs = this.#deadlineMs / 2;
     const read = await store.get(LEASES, key, { signal, timeoutMs });
     const sentMs = clock.monotonicMs();
     if (!read.ok) {
       if (read.error.code !== "not_found") return false;
+      this.#holder = "";
       const fresh = this.#stamped({
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
@@ -237,7 +243,9 @@ export class LeaseCandidate {
     }
     const lease = read.value;
     const holder = lease.spec?.holderIdentity ?? "";
-    if (holder !== "" && holder !== identity && !this.#hasEnded(lease)) return false;
+    const hasEnded = holder !== "" && holder !== identity && this.#hasEnded(lease);
+    this.#holder = hasEnded ? "" : holder;
+    if (holder !== "" && holder !== identity && !hasEnded) return false;
     const taken = await store.replace(LEASES, this.#stamped(lease), { signal, timeoutMs });
     if (taken.ok) this.#hold(taken.value, sentMs);
     return taken.ok;
@@ -259,7 +267,7 @@ export class LeaseCandidate {
 
   #hold(lease: Lease, sentMs: number): void {
     this.#held = lease;
-    this.#validUntilMs = sentMs + this.#durationMs * (1 - MARGIN);
+    this.#validUntilMs = sentMs + this.#deadlineMs;
   }
 
   #lost(problem: string): LeadershipLost {
@@ -275,7 +283,7 @@ export class LeaseCandidate {
     this.#held = undefined;
     this.#validUntilMs = -Infinity;
     if (held?.spec?.holderIdentity !== identity) return;
-    const timeoutMs = this.#durationMs * MARGIN;
+    const timeoutMs = this.#durationMs - this.#deadlineMs;
     using deadline = startDeadline(clock, {
       timeoutMs,
       what: "giving up the Lease",
@@ -304,17 +312,26 @@ export class LeaseCandidate {
   }
 
   async #pause({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { clock, random, lookMs = 0 } = this.#options;
-    const shortMs = this.#durationMs / 7;
+    const { random, lookMs = 0 } = this.#options;
     const share = 0.5 + random.fraction();
-    await clock.sleep(shortMs * share, { signal });
-    const restMs = (lookMs - shortMs) * share;
+    this.#nap = new AbortController();
+    if (!this.#isWoken) await this.#sleep(this.#retryMs * share, { signal, nap: this.#nap });
+    const restMs = (lookMs - this.#retryMs) * share;
     if (restMs > 0 && !this.#isHurried) {
       this.#rest = new AbortController();
-      await clock.sleep(restMs, { signal: AbortSignal.any([signal, this.#rest.signal]) })
-        .catch(() => signal.throwIfAborted());
+      await this.#sleep(restMs, { signal, nap: this.#rest });
     }
     this.#isHurried = false;
+    this.#isWoken = false;
+  }
+
+  /** Sleeps until then, or until the nap ends. */
+  async #sleep(
+    ms: number,
+    { signal, nap }: { readonly signal: AbortSignal; readonly nap: AbortController },
+  ): Promise<void> {
+    const both = AbortSignal.any([signal, nap.signal]);
+    await this.#options.clock.sleep(ms, { signal: both }).catch(() => signal.throwIfAborted());
   }
 }
 
@@ -329,28 +346,4 @@ function mayBeOurs({ code }: StoreError): boolean {
     default:
       return false;
   }
-}
-
-function parseLease(value: unknown): Result<Lease, string> {
-  const record = asRecord(value);
-  const name = asText(valueAt(record, ["metadata", "name"]));
-  if (record === undefined || name === undefined) return err("metadata.name is missing");
-  const spec = asRecord(record["spec"]);
-  const namespace = asText(valueAt(record, ["metadata", "namespace"]));
-  const metadata = { ...asRecord(record["metadata"]), name, ...(namespace && { namespace }) };
-  return ok({
-    apiVersion: "coordination.k8s.io/v1",
-    kind: "Lease",
-    metadata,
-    ...(spec !== undefined && {
-      spec: {
-        ...spec,
-        holderIdentity: asText(spec["holderIdentity"]),
-        leaseDurationSeconds: asNumber(spec["leaseDurationSeconds"]),
-        acquireTime: asText(spec["acquireTime"]),
-        renewTime: asText(spec["renewTime"]),
-        leaseTransitions: asNumber(spec["leaseTransitions"]),
-      },
-    }),
-  });
 }

@@ -217,6 +217,24 @@ Deno.test("LeaseCandidate looks rarely where it may, and soon when it is hurried
   await stopCandidate(b);
 });
 
+Deno.test("LeaseCandidate looks at once when it is woken, and says who leads", async () => {
+  const base = new ManualClock();
+  const random = seededRandom(1);
+  using store = openMemoryStore({ clock: base, random });
+  const clock = new MachineClock(base, { rate: 1, offsetMs: 0 });
+  const a = startCandidate("a", { store, clock, random });
+  await settle();
+  const b = startCandidate("b", { store, clock, random });
+  await settle();
+  assert.deepEqual([a.lease.holder, b.lease.holder], ["a", "a"]);
+  await stopCandidate(a);
+  assert.equal(b.lease.isLeader, false);
+  b.lease.wake();
+  await settle();
+  assert.deepEqual([b.lease.isLeader, b.lease.holder], [true, "b"]);
+  await stopCandidate(b);
+});
+
 Deno.test("LeaseCandidate leads where the leader died, without any hurry", async () => {
   const base = new ManualClock();
   const random = seededRandom(1);

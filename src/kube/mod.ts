@@ -49,3 +49,4 @@ export {
   LEASES,
 } from "./lease.ts";
 export { type AddError, type WorkOutcome, WorkQueue, type WorkQueueOptions } from "./work_queue.ts";
+export { CALL_MS_MAX, Settler, type SettlerPorts, UnsettledFailure } from "./settler.ts";

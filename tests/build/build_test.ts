@@ -5,6 +5,7 @@ import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
 import { RUNTIME_FOLDER } from "../../scripts/build/launcher.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { runAgentCases } from "./agent_cases.ts";
+import { runControllerCases } from "./controller_cases.ts";
 import { runPluginCases, timedAdd } from "./plugin_cases.ts";
 import { bestMs, build, start } from "./programs.ts";
 
@@ -130,6 +131,7 @@ Deno.test("a build starts under every name", async (t) => {
     });
     await runPluginCases(t, path.join(folder, "spiderpool"));
     await runAgentCases(t, path.join(folder, "spiderpool-agent"));
+    await runControllerCases(t, path.join(folder, "spiderpool-controller"));
     await t.step("start time next to an empty Deno program", async () => {
       await printStartTime(folder, out);
     });

@@ -1,0 +1,107 @@
+/** What the controller's configuration file and environment say, joined and checked. */
+import { readConfig } from "../api/config_map.ts";
+import {
+  CONTROLLER_VARIABLES,
+  type ControllerEnvironment,
+  readControllerEnvironment,
+} from "../api/environment_controller.ts";
+import { problemSentence } from "../api/problem.ts";
+import type { LogLevel } from "../base/log.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
+
+/** How a leader is elected, in milliseconds. */
+export interface LeadershipSettings {
+  readonly durationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryMs: number;
+  readonly restMs: number;
+}
+
+/** How pools are worked on. */
+export interface PoolWorkSettings {
+  readonly workers: number;
+  /** Pools that may wait. */
+  readonly queueMax: number;
+  /** Milliseconds between two looks at every pool; 0: never. */
+  readonly resyncMs: number;
+}
+
+/** Everything that a controller is told. */
+export interface ControllerSettings {
+  readonly namespace: string;
+  readonly podName: string;
+  readonly logLevel: LogLevel;
+  /** TCP port of the probes. */
+  readonly healthPort: number;
+  /** TCP port of the metrics, and whether there are debug metrics; absent: there are none. */
+  readonly metrics?: { readonly port: number; readonly keepsDebug: boolean };
+  /** Milliseconds between two counts of pools for metrics. */
+  readonly metricsRenewMs: number;
+  readonly leadership: LeadershipSettings;
+  readonly pools: PoolWorkSettings;
+  /** What is set and has no effect: logged as warnings. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Reads the settings.
+ *
+ * @param path The configuration file, YAML.
+ * @returns Or one sentence with the setting, its value and what to write.
+ */
+export async function readSettings(
+  path: string,
+  { readEnvironment, readText }: SettingsSources,
+): Promise<Result<ControllerSettings, string>> {
+  const read = readControllerEnvironment(valuesOf(CONTROLLER_VARIABLES, readEnvironment));
+  if (!read.ok) return read;
+  const environment = read.value;
+  const leadership = leadershipOf(environment);
+  if (!leadership.ok) return leadership;
+  const document = await readYaml(path, readText);
+  if (!document.ok) return document;
+  const config = readConfig(document.value);
+  if (!config.ok) return err(`${config.error}: it is in "${path}"`);
+  const { metricsEnabled, metricsPort, debugMetricsEnabled } = environment;
+  return ok({
+    namespace: environment.podNamespace,
+    podName: environment.podName,
+    logLevel: environment.logLevel,
+    healthPort: environment.healthPort,
+    ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
+    metricsRenewMs: environment.metricsRenewSeconds * 1_000,
+    leadership: leadership.value,
+    pools: {
+      workers: environment.poolWorkers,
+      queueMax: environment.poolQueueMax,
+      resyncMs: environment.poolResyncSeconds * 1_000,
+    },
+    unused: config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
+  });
+}
+
+/** A leader must have given up before another may lead, and try to renew before it gives up. */
+function leadershipOf(
+  { leaseSeconds, leaseRenewDeadlineSeconds, leaseRetrySeconds, leaseRetryGapSeconds }:
+    ControllerEnvironment,
+): Result<LeadershipSettings, string> {
+  const { leaseRenewDeadlineSeconds: deadline, leaseRetrySeconds: retry } = CONTROLLER_VARIABLES;
+  if (leaseRenewDeadlineSeconds >= leaseSeconds) {
+    const allowed = `less than ${leaseSeconds}`;
+    const reason = `a leader stops before its lease of ${leaseSeconds} s ends`;
+    const value = leaseRenewDeadlineSeconds;
+    return err(problemSentence({ path: [deadline.name], value, allowed, reason }));
+  }
+  if (leaseRetrySeconds >= leaseRenewDeadlineSeconds) {
+    const allowed = `less than ${leaseRenewDeadlineSeconds}`;
+    const reason = `a leader tries to renew before it gives up`;
+    return err(problemSentence({ path: [retry.name], value: leaseRetrySeconds, allowed, reason }));
+  }
+  return ok({
+    durationMs: leaseSeconds * 1_000,
+    renewDeadlineMs: leaseRenewDeadlineSeconds * 1_000,
+    retryMs: leaseRetrySeconds * 1_000,
+    restMs: leaseRetryGapSeconds * 1_000,
+  });
+}

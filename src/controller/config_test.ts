@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { type ControllerSettings, readSettings } from "./config.ts";
+
+const PATH = "/etc/conf.yml";
+const POD = { SPIDERPOOL_POD_NAMESPACE: "spiderpool", SPIDERPOOL_POD_NAME: "controller-x" };
+
+async function settingsOf(
+  environment: Readonly<Record<string, string>>,
+  text = "enableIPv4: true\n",
+): Promise<ControllerSettings | string> {
+  const all: Readonly<Record<string, string>> = { ...POD, ...environment };
+  const read = await readSettings(PATH, {
+    readEnvironment: (name) => all[name],
+    readText: () => Promise.resolve(text),
+  });
+  return read.ok ? read.value : read.error;
+}
+
+Deno.test("readSettings() has the reference's ports and times where nothing is set", async () => {
+  assert.deepEqual(await settingsOf({}), {
+    namespace: "spiderpool",
+    podName: "controller-x",
+    logLevel: "info",
+    healthPort: 5720,
+    metricsRenewMs: 120_000,
+    leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
+    pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
+    unused: [],
+  });
+});
+
+Deno.test("readSettings() takes what is set, and says what nobody reads", async () => {
+  const settings = await settingsOf({
+    SPIDERPOOL_ENABLED_METRIC: "true",
+    SPIDERPOOL_LEADER_DURATION: "30",
+    SPIDERPOOL_LEADER_RENEW_DEADLINE: "29",
+    SPIDERPOOL_IPPOOL_INFORMER_RESYNC_PERIOD: "0",
+  }, "enableIPv5: true\n");
+  assert.ok(typeof settings !== "string", String(settings));
+  assert.deepEqual(settings.metrics, { port: 5721, keepsDebug: false });
+  assert.deepEqual([settings.leadership.durationMs, settings.leadership.renewDeadlineMs], [
+    30_000,
+    29_000,
+  ]);
+  assert.equal(settings.pools.resyncMs, 0);
+  assert.deepEqual(settings.unused, ['enableIPv5 of "/etc/conf.yml": nobody reads it']);
+});
+
+Deno.test("readSettings() refuses times that would let two lead, or none", async () => {
+  assert.equal(
+    await settingsOf({ SPIDERPOOL_LEADER_DURATION: "10" }),
+    "Cannot use SPIDERPOOL_LEADER_RENEW_DEADLINE 10: a leader stops before its lease of 10 s " +
+      "ends; write less than 10",
+  );
+  assert.equal(
+    await settingsOf({ SPIDERPOOL_LEADER_RETRY_PERIOD: "10" }),
+    "Cannot use SPIDERPOOL_LEADER_RETRY_PERIOD 10: a leader tries to renew before it gives up; " +
+      "write less than 10",
+  );
+});
+
+Deno.test("readSettings() refuses what cannot be read, and names it", async () => {
+  assert.match(String(await settingsOf({ SPIDERPOOL_POD_NAME: "" })), /SPIDERPOOL_POD_NAME ""/);
+  assert.match(String(await settingsOf({}, "enableIPv4: 7\n")), /enableIPv4 7.*"\/etc\/conf.yml"/);
+  assert.match(String(await settingsOf({}, "{")), /it is no YAML/);
+});

@@ -1,0 +1,128 @@
+/** The controller as a daemon: its start in order, its stop in the reverse order. */
+import { CONTROLLER_VARIABLES } from "../api/environment_controller.ts";
+import type { Clock } from "../base/clock.ts";
+import { PROBE_CONNECTIONS_MAX } from "../base/limits.ts";
+import { errorText, jsonLog, type Log } from "../base/log.ts";
+import { type Metrics, SILENT_METRICS } from "../base/metrics.ts";
+import type { MetricsSink } from "../base/metrics_sink.ts";
+import type { ProgramPorts } from "../base/program.ts";
+import type { Random } from "../base/random.ts";
+import type { Result } from "../base/result.ts";
+import { VERSION } from "../base/version.ts";
+import type { HttpListener } from "../daemon/http/server.ts";
+import { metricsHandler } from "../daemon/metrics_page.ts";
+import {
+  type Engine,
+  type FirstContact,
+  listenOn,
+  startEngine,
+  startServer,
+  startWatching,
+  sure,
+  untilAborted,
+  untilApiServer,
+} from "../daemon/serving.ts";
+import { type ControllerSettings, readSettings } from "./config.ts";
+import { probeHandler } from "./health.ts";
+
+/** What a controller does, whichever replica it is. */
+export interface ControllerEngine extends Engine {
+  /** Whether one of the controllers leads, and does its work if it is this one. */
+  leadership(): Result<void, string>;
+}
+
+/** The cluster that a controller works for. */
+export interface Cluster extends Disposable, FirstContact {
+  readonly engine: ControllerEngine;
+}
+
+/** What the daemon needs of the world. */
+export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "writeError"> {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Aborts when the daemon is told to stop. */
+  readonly stop: AbortSignal;
+  readonly readText: (path: string) => Promise<string>;
+  readonly writeLog: (line: string) => void;
+  /** Begins to count. */
+  readonly openMetrics: (options: { readonly keepsDebug: boolean }) => Promise<MetricsSink>;
+  /** Listens on all addresses of the node. */
+  readonly listenTcp: (port: number) => HttpListener;
+  /** Finds the cluster, without asking it anything. The refusal is one sentence. */
+  readonly openCluster: (
+    settings: ControllerSettings,
+    options: { readonly log: Log; readonly metrics: Metrics },
+  ) => Promise<Result<Cluster, string>>;
+}
+
+/**
+ * Runs until it is told to stop or cannot go on.
+ *
+ * @param configPath The configuration file.
+ * @returns The exit code: 0 after a stop.
+ */
+export async function runDaemon(configPath: string, ports: DaemonPorts): Promise<number> {
+  const settings = await readSettings(configPath, ports);
+  if (!settings.ok) {
+    ports.writeError(`${settings.error}\n`);
+    return 1;
+  }
+  const { podName, logLevel, unused } = settings.value;
+  const log = jsonLog(ports.writeLog, { clock: ports.clock, level: logLevel });
+  log.info("controller starts", { version: VERSION, pod: podName });
+  for (const setting of unused) log.warn("a setting has no effect", { setting });
+  try {
+    await serve(settings.value, { ports, log });
+  } catch (error) {
+    if (!(ports.stop.aborted && error === ports.stop.reason)) {
+      log.error("controller ends", { error });
+      ports.writeError(`${errorText(error)}\n`);
+      return 1;
+    }
+  }
+  log.info("controller has stopped");
+  return 0;
+}
+
+/**
+ * Starts part after part, and ends them in the reverse order: the probes last of all, since the
+ * Lease is given up before.
+ *
+ * @throws {DaemonFailure} If a part cannot be had.
+ * @throws What the engine or a server ended with, if one ended by itself.
+ */
+async function serve(
+  settings: ControllerSettings,
+  { ports, log }: { readonly ports: DaemonPorts; readonly log: Log },
+): Promise<void> {
+  const { clock, random, stop } = ports;
+  const sink = settings.metrics && await ports.openMetrics(settings.metrics);
+  const metrics = sink?.metrics ?? SILENT_METRICS;
+  using cluster = sure(await ports.openCluster(settings, { log, metrics }));
+  /** Rejects with the first part that ends by itself. */
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {}); // It may never be waited for.
+  await using parts = new AsyncDisposableStack();
+  const { engine } = cluster;
+  let hasStarted = false;
+  const serving = { clock, log, fail: ended.reject, connectionsMax: PROBE_CONNECTIONS_MAX };
+  const { healthPort, metrics: wanted } = settings;
+  const { healthPort: healthVariable, metricsPort: metricsVariable } = CONTROLLER_VARIABLES;
+  const probed = listenOn(healthPort, { ...ports, variable: healthVariable });
+  const handler = probeHandler({
+    hasStarted: () => hasStarted,
+    leadership: () => engine.leadership(),
+  });
+  parts.use(startServer(probed, { ...serving, handler }));
+  if (sink !== undefined && wanted !== undefined) {
+    const scraped = listenOn(wanted.port, { ...ports, variable: metricsVariable });
+    parts.use(startServer(scraped, { ...serving, handler: metricsHandler(sink) }));
+  }
+  const contact = untilApiServer(cluster, { clock, log, random, signal: stop });
+  await Promise.race([contact, ended.promise]);
+  parts.use(startEngine(engine, { clock, log, fail: ended.reject }));
+  parts.use(startWatching(engine, { clock, log }));
+  hasStarted = true;
+  log.info("controller serves", { healthPort, server: cluster.server });
+  await Promise.race([untilAborted(stop), ended.promise]);
+}

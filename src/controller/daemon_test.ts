@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { RUNTIME_PATHS } from "../api/agent.ts";
+import { HTTP_STOP_SETTLE_MS } from "../base/limits.ts";
+import { SILENT_METRICS } from "../base/metrics.ts";
+import { seededRandom } from "../base/random.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { MemoryListener } from "../../tests/support/byte_streams.ts";
+import { HttpClient } from "../../tests/support/http_client.ts";
+import { ManualClock, settle } from "../../tests/support/manual_clock.ts";
+import type { ControllerEngine, DaemonPorts } from "./daemon.ts";
+import { runController } from "./program.ts";
+
+/** Everything around a controller, in memory. */
+class World {
+  readonly clock = new ManualClock();
+  readonly steps: string[] = [];
+  readonly errors: string[] = [];
+  readonly output: string[] = [];
+  readonly listeners = new Map<number, MemoryListener>();
+  environment: Readonly<Record<string, string>> = {
+    SPIDERPOOL_POD_NAMESPACE: "spiderpool",
+    SPIDERPOOL_POD_NAME: "controller-x",
+    SPIDERPOOL_ENABLED_METRIC: "true",
+  };
+  leadership: Result<void, string> = ok(undefined);
+  failure: Error | undefined;
+  readonly stop = new AbortController();
+
+  readonly engine: ControllerEngine = {
+    problem: undefined,
+    leadership: () => this.leadership,
+    run: async ({ signal }) => {
+      this.steps.push("engine runs");
+      if (this.failure !== undefined) throw this.failure;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      this.steps.push("engine ends");
+      throw signal.reason;
+    },
+  };
+
+  get ports(): DaemonPorts {
+    return {
+      clock: this.clock,
+      random: seededRandom(1),
+      stop: this.stop.signal,
+      readEnvironment: (name) => this.environment[name],
+      readText: () => Promise.resolve("enableIPv4: true\n"),
+      writeLog: () => {},
+      writeError: (text) => void this.errors.push(text),
+      openMetrics: () =>
+        Promise.resolve({
+          metrics: SILENT_METRICS,
+          contentType: "text/plain",
+          text: () => Promise.resolve("metrics\n"),
+        }),
+      listenTcp: (port) => {
+        this.steps.push(`listen ${port}`);
+        const listener = new MemoryListener();
+        this.listeners.set(port, listener);
+        return listener;
+      },
+      openCluster: () =>
+        Promise.resolve(ok({
+          server: "https://api:6443",
+          engine: this.engine,
+          askVersion: () => Promise.resolve(ok({})),
+          [Symbol.dispose]: () => void this.steps.push("close cluster"),
+        })),
+    };
+  }
+
+  run(...args: readonly string[]): Promise<number> {
+    return runController({
+      ...this.ports,
+      args,
+      readInput: () => "",
+      writeOutput: (text) => void this.output.push(text),
+    });
+  }
+
+  async ask(port: number, path: string): Promise<number> {
+    const listener = this.listeners.get(port);
+    assert.ok(listener !== undefined, `somebody listens on ${port}`);
+    const client = new HttpClient(listener.connect());
+    const { status } = await client.ask("GET", path);
+    client.close();
+    return status;
+  }
+}
+
+Deno.test("a daemon serves its ports, and ends with its engine before its probes", async () => {
+  const world = new World();
+  const ending = world.run("daemon");
+  await settle();
+  assert.equal(await world.ask(5720, RUNTIME_PATHS.startup), 200);
+  assert.equal(await world.ask(5720, RUNTIME_PATHS.readiness), 200);
+  assert.equal(await world.ask(5721, "/metrics"), 200);
+  world.leadership = err("nobody leads");
+  assert.equal(await world.ask(5720, RUNTIME_PATHS.readiness), 500);
+  world.stop.abort(new Error("told to stop"));
+  await world.clock.advance(2 * HTTP_STOP_SETTLE_MS);
+  assert.equal(await ending, 0);
+  assert.deepEqual(world.steps, [
+    "listen 5720",
+    "listen 5721",
+    "engine runs",
+    "engine ends",
+    "close cluster",
+  ]);
+  assert.deepEqual(world.errors, []);
+});
+
+Deno.test("a daemon ends with 1 and a sentence when its engine does", async () => {
+  const world = new World();
+  world.failure = new Error("a bug");
+  const ending = world.run("daemon");
+  await world.clock.advance(2 * HTTP_STOP_SETTLE_MS);
+  assert.equal(await ending, 1);
+  assert.deepEqual(world.errors, ["a bug\n"]);
+});
+
+Deno.test("a daemon that is told nonsense ends with 1 before it listens", async () => {
+  const world = new World();
+  world.environment = {};
+  assert.equal(await world.run("daemon"), 1);
+  assert.match(world.errors.join(), /SPIDERPOOL_POD_NAMESPACE/);
+  assert.deepEqual(world.steps, []);
+});
+
+Deno.test("the program answers its version, and refuses the rest with 2", async () => {
+  const world = new World();
+  assert.equal(await world.run("--version"), 0);
+  assert.match(world.output.join(), /^spiderpool-controller \d/);
+  for (const args of [[], ["shutdown"], ["daemon", "--x"]]) {
+    assert.equal(await world.run(...args), 2, args.join(" "));
+  }
+  assert.match(
+    world.errors.join(),
+    /Cannot run spiderpool-controller with no argument: use daemon/,
+  );
+});
