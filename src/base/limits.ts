@@ -74,6 +74,23 @@ export const CONFIG_FILE_BYTES_MAX = 1_048_576;
 /** Files of pools that an agent without Kubernetes reads. */
 export const POOL_FILES_MAX = 1_000;
 
+/** Milliseconds that a review may take: less than a webhook's `timeoutSeconds` (10). */
+export const REVIEW_MS = 8_000;
+/** Bytes of the bodies of reviews that are held at a time. */
+export const REVIEW_BODIES_BYTES_MAX = 67_108_864;
+/** Milliseconds less than what the API server says it waits that a review takes at most. */
+export const REVIEW_SPARE_MS = 1_000;
+/** Milliseconds that an admitted object counts before a watch shows it. */
+export const ADMITTED_KEPT_MS = 60_000;
+/** Objects of one kind that are kept for that. */
+export const ADMITTED_OBJECTS_MAX = 1_000;
+/** SpiderIPs that one review reads by name. */
+export const HOLDER_READS_MAX = 16;
+/** Pools and subnets in the way of one object that its review reads again. */
+export const CONFLICT_READS_MAX = 8;
+/** Connections of API servers that are open at a time. */
+export const WEBHOOK_CONNECTIONS_MAX = 2_048;
+
 assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a watch's backlog");
 assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object");
 assert(HTTP_READ_BYTES <= HTTP_AHEAD_BYTES_MAX, "a read fits what a connection takes in ahead");

@@ -50,3 +50,11 @@ export {
 } from "./lease.ts";
 export { type AddError, type WorkOutcome, WorkQueue, type WorkQueueOptions } from "./work_queue.ts";
 export { CALL_MS_MAX, Settler, type SettlerPorts, UnsettledFailure } from "./settler.ts";
+// Who serves webhooks imports the server itself: it loads node:https.
+export type {
+  ServingCertificate,
+  WebhookReply,
+  WebhookRequest,
+  WebhookServer,
+  WebhookServerOptions,
+} from "./webhook_server.ts";

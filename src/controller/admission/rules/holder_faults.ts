@@ -23,10 +23,10 @@ export interface Holders {
   readonly more: number;
 }
 
-/** The holder that a SpiderIP records; `undefined` if it is of another pool. */
+/** The holder that a SpiderIP records; `undefined` if it is of another pool than the one asked. */
 export function holderOf(
   { spec }: SpiderIp,
-  { pool }: { readonly pool: string },
+  { pool = spec.pool }: { readonly pool?: string | undefined },
 ): Holder | undefined {
   const address = parseAddress(spec.ip);
   if (!address.ok || spec.pool !== pool) return undefined;

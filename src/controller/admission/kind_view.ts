@@ -1,0 +1,115 @@
+/** All objects of one kind, as a review sees them: the informer's copy, and what it may lack. */
+import type { Clock } from "../../base/clock.ts";
+import {
+  ADMITTED_KEPT_MS,
+  ADMITTED_OBJECTS_MAX,
+  LIST_PAGE_OBJECTS,
+  REVIEW_MS,
+} from "../../base/limits.ts";
+import {
+  type CallOptions,
+  type ObjectStore,
+  type Resource,
+  type StoredObject,
+  StoreFailure,
+} from "../../base/object_store.ts";
+import type { Informer } from "../../kube/mod.ts";
+
+/** For reads that several reviews wait for: none of them ends it. */
+const NEVER = new AbortController().signal;
+
+/** What a view is made of. */
+export interface KindViewOptions<T extends StoredObject> {
+  readonly store: ObjectStore;
+  readonly resource: Resource<T>;
+  readonly informer: Informer<T>;
+  readonly clock: Clock;
+}
+
+/**
+ * One cluster-scoped kind. What was admitted a moment ago counts although no watch has shown it:
+ * `kubectl apply` of two objects that share addresses asks about the second before the informer
+ * knows the first. It may never have been stored, so who refuses because of it reads it first.
+ */
+export class KindView<T extends StoredObject> {
+  readonly #options: KindViewOptions<T>;
+  /** By name, oldest first. */
+  readonly #admitted = new Map<string, { readonly object: T; readonly atMs: number }>();
+  #listing: Promise<readonly T[]> | undefined;
+
+  constructor(options: KindViewOptions<T>) {
+    this.#options = options;
+  }
+
+  /**
+   * Every object, some twice: as stored and as admitted.
+   *
+   * @throws {StoreFailure} The copy is not there or too old, and the server cannot be asked.
+   */
+  async all({ signal }: CallOptions): Promise<Iterable<T>> {
+    const { informer } = this.#options;
+    const isFresh = informer.hasSynced && !informer.isStale;
+    const stored = isFresh ? informer.objects() : await this.#listed({ signal });
+    this.#forgetOld();
+    return [...stored, ...Array.from(this.#admitted.values(), ({ object }) => object)];
+  }
+
+  /** The object as the server has it now. @throws {StoreFailure} It cannot be asked. */
+  async live(name: string, options: CallOptions): Promise<T | undefined> {
+    const { store, resource } = this.#options;
+    const found = await store.get(resource, { name }, options);
+    if (found.ok) return found.value;
+    if (found.error.code === "not_found") return undefined;
+    throw new StoreFailure(found.error);
+  }
+
+  /** Notes an object that was admitted and may be stored any moment. */
+  note(object: T): void {
+    this.#forgetOld();
+    const { name } = object.metadata;
+    this.#admitted.delete(name);
+    this.#admitted.set(name, { object, atMs: this.#options.clock.monotonicMs() });
+    const [oldest] = this.#admitted.keys();
+    if (this.#admitted.size > ADMITTED_OBJECTS_MAX && oldest !== undefined) {
+      this.#admitted.delete(oldest);
+    }
+  }
+
+  #forgetOld(): void {
+    const sinceMs = this.#options.clock.monotonicMs() - ADMITTED_KEPT_MS;
+    for (const [name, { atMs }] of this.#admitted) {
+      if (atMs > sinceMs) return;
+      this.#admitted.delete(name);
+    }
+  }
+
+  /** Lists from the server; reviews at the same time share one list. */
+  async #listed({ signal }: CallOptions): Promise<readonly T[]> {
+    this.#listing ??= this.#list().finally(() => this.#listing = undefined);
+    const listing = this.#listing;
+    return await new Promise((resolve, reject) => {
+      const abort = (): void => reject(signal.reason);
+      if (signal.aborted) return abort();
+      signal.addEventListener("abort", abort, { once: true });
+      listing.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    });
+  }
+
+  async #list(): Promise<readonly T[]> {
+    const { store, resource } = this.#options;
+    const items: T[] = [];
+    let continuation: string | undefined;
+    do {
+      const page = await store.list(resource, {
+        signal: NEVER,
+        timeoutMs: REVIEW_MS,
+        limit: LIST_PAGE_OBJECTS,
+        continuation,
+      });
+      if (!page.ok) throw new StoreFailure(page.error);
+      items.push(...page.value.items);
+      continuation = page.value.continuation;
+    } while (continuation !== undefined);
+    return items;
+  }
+}

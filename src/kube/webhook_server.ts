@@ -1,0 +1,140 @@
+/**
+ * An HTTPS server for webhooks, whose certificate can be changed while it serves: connections that
+ * are open keep theirs, new ones get the new one, none is dropped
+ * (docs/decisions/0010-webhooks.md).
+ */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createServer, type Server } from "node:https";
+import { HTTP_LINGER_BYTES_MAX } from "../base/limits.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** A certificate chain and its key, PEM. */
+export interface ServingCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** One request. */
+export interface WebhookRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  /** As its sender says; absent: not known before it ends. */
+  readonly bodyBytes: number | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Aborts when the sender goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** Its answer: JSON or plain text. */
+export interface WebhookReply {
+  readonly status: number;
+  readonly json?: string | undefined;
+  readonly text?: string | undefined;
+}
+
+/** What a server is made of. */
+export interface WebhookServerOptions {
+  /** All addresses where absent. */
+  readonly hostname?: string | undefined;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly certificate: ServingCertificate;
+  readonly connectionsMax: number;
+  /** Never rejects. */
+  readonly answer: (request: WebhookRequest) => Promise<WebhookReply>;
+}
+
+/** A server that serves. Its disposal takes no new connection and waits for those with requests. */
+export interface WebhookServer extends AsyncDisposable {
+  readonly port: number;
+  /** @throws {Error} If the key does not belong to the certificate: the old one stays. */
+  useCertificate(certificate: ServingCertificate): void;
+}
+
+/** Listens with TLS 1.2 or newer. @throws {Error} If it cannot, or the certificate is no good. */
+export async function openWebhookServer(options: WebhookServerOptions): Promise<WebhookServer> {
+  const { hostname, port, certificate, connectionsMax } = options;
+  checkPair(certificate);
+  const server = createServer({ ...certificate, minVersion: "TLSv1.2" }, (request, response) => {
+    void exchange({ request, response }, options);
+  });
+  server.maxConnections = connectionsMax;
+  server.on("tlsClientError", () => {}); // Somebody who is not a client of ours: he hears of it.
+  await listening(server, { hostname, port });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    useCertificate: (next) => {
+      checkPair(next);
+      server.setSecureContext({ ...next, minVersion: "TLSv1.2" });
+    },
+    [Symbol.asyncDispose]: () => {
+      return new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      });
+    },
+  };
+}
+
+/** A server with a wrong pair would take connections and fail each of them. */
+function checkPair({ cert, key }: ServingCertificate): void {
+  try {
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return;
+  } catch (cause) {
+    throw new Error("Cannot use the certificate: it or its key is no PEM", { cause });
+  }
+  throw new Error("Cannot use the certificate: the key is not of this certificate");
+}
+
+function listening(
+  server: Server,
+  { hostname, port }: Pick<WebhookServerOptions, "hostname" | "port">,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, hostname, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function exchange(
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  { answer }: Pick<WebhookServerOptions, "answer">,
+): Promise<void> {
+  const gone = new AbortController();
+  response.on("close", () => gone.abort(new Error("The sender of the request went away")));
+  const length = Number(request.headers["content-length"]);
+  const reply = await answer({
+    method: request.method ?? "",
+    target: request.url ?? "/",
+    bodyBytes: Number.isFinite(length) ? length : undefined,
+    body: request,
+    signal: gone.signal,
+  });
+  const { status, json, text = "" } = reply;
+  const isRead = request.complete;
+  response.writeHead(status, {
+    "content-type": json === undefined ? "text/plain; charset=utf-8" : "application/json",
+    // What was not read of a body cannot be told from the next request.
+    ...isRead ? {} : { connection: "close" },
+  });
+  response.end(json ?? text);
+  if (!isRead) await discard(request);
+}
+
+/** Takes a little of what was not read, so that its sender comes to read the answer. */
+async function discard(request: IncomingMessage): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of request) {
+      bytes += chunk.length;
+      if (bytes > HTTP_LINGER_BYTES_MAX) break; // Leaving the loop destroys the request.
+    }
+  } catch {
+    // Its sender went away.
+  }
+}
