@@ -14,7 +14,7 @@ import { type Adding, holderOf } from "./adding.ts";
 import { untilAdopted } from "./adopted_pools.ts";
 import type { Claimed, ClaimWish } from "./claimer.ts";
 import type { AgentParts } from "./parts.ts";
-import type { Reserved } from "./pool_reader.ts";
+import type { Reserved } from "../ipam/reserved.ts";
 
 /** What the pod's user asked for, and the pools that it may mean. */
 export interface ReadWish {

@@ -13,7 +13,7 @@ import { type CandidateTrace, cappedTrace, exhaustedTrace, laterTrace } from "..
 import type { RequestMetrics } from "./agent_metrics.ts";
 import type { OwnClaims } from "./own_claims.ts";
 import type { PoolBook } from "./pool_book.ts";
-import type { Reserved } from "./pool_reader.ts";
+import type { Reserved } from "../ipam/reserved.ts";
 import { type Settler, UnsettledFailure } from "../kube/settler.ts";
 
 /** Milliseconds that an ADD waits for an address to come free before it says that none is. */

@@ -8,7 +8,7 @@ import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { addressOfClaim } from "../ipam/claim.ts";
 import { type LedgerCounts, PoolLedger } from "../ipam/ledger.ts";
 import type { PoolFacts } from "../ipam/pool_facts.ts";
-import type { Reserved } from "./pool_reader.ts";
+import type { Reserved } from "../ipam/reserved.ts";
 import type { SeenVersions } from "./seen_versions.ts";
 import type { Settler } from "../kube/settler.ts";
 import { Bell, orAborted } from "../base/waiting.ts";

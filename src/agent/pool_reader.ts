@@ -3,22 +3,12 @@ import type { Log } from "../base/log.ts";
 import type { MetadataObject, ObjectMeta, ObjectStore } from "../base/object_store.ts";
 import { StoreFailure } from "../base/object_store.ts";
 import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
-import {
-  describeRefusal,
-  guessVersion,
-  IPV4,
-  type Ipv4,
-  IPV6,
-  type Ipv6,
-  parseRange,
-  type Range,
-  RangeSet,
-} from "../ip/mod.ts";
 import { ANNOTATION_NOT_USABLE } from "../api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { isTerminating } from "../api/metadata.ts";
-import { SPIDER_RESERVED_IPS, type SpiderReservedIp } from "../api/reserved_ip.ts";
+import { SPIDER_RESERVED_IPS } from "../api/reserved_ip.ts";
 import { type PoolReading, readPool } from "../ipam/pool_facts.ts";
+import { allReserved, NOTHING_RESERVED, readReserved, type Reserved } from "../ipam/reserved.ts";
 import type { NodeView } from "./node_view.ts";
 import type { Settler } from "../kube/settler.ts";
 import { orAborted, SingleFlight } from "../base/waiting.ts";
@@ -31,12 +21,6 @@ export interface PoolReaderOptions {
   readonly log: Log;
   /** Of the agent: what several ask for at a time is read once, whoever of them goes. */
   readonly lifetime: AbortSignal;
-}
-
-/** Addresses that no pool gives out. */
-export interface Reserved {
-  readonly ipv4: RangeSet<Ipv4>;
-  readonly ipv6: RangeSet<Ipv6>;
 }
 
 interface Read<T> {
@@ -58,7 +42,7 @@ export class PoolReader {
   readonly #lists = new SingleFlight<void>();
   #union: { readonly of: readonly Reserved[]; readonly all: Reserved } = {
     of: [],
-    all: { ipv4: RangeSet.empty(IPV4), ipv6: RangeSet.empty(IPV6) },
+    all: NOTHING_RESERVED,
   };
 
   constructor(options: PoolReaderOptions) {
@@ -102,9 +86,7 @@ export class PoolReader {
     const { of, all } = this.#union;
     const isSame = of.length === parts.length && parts.every((part) => of.includes(part));
     if (isSame) return all;
-    const ipv4 = parts.reduce((sum, part) => sum.union(part.ipv4), RangeSet.empty(IPV4));
-    const ipv6 = parts.reduce((sum, part) => sum.union(part.ipv6), RangeSet.empty(IPV6));
-    this.#union = { of: parts, all: { ipv4, ipv6 } };
+    this.#union = { of: parts, all: allReserved(parts) };
     return this.#union.all;
   }
 
@@ -186,38 +168,13 @@ export class PoolReader {
     const { settler, lifetime } = this.#options;
     const object = await settler.get(SPIDER_RESERVED_IPS, { name }, { signal: lifetime });
     if (object === undefined || isTerminating(object)) return NOTHING_RESERVED;
-    const value = this.#parseReserved(object);
+    const { reserved: value, problems } = readReserved(object);
+    for (const problem of problems) {
+      this.#options.log.warn("reserved addresses left out", { object: name, problem });
+    }
     this.#reserved.set(name, { ...versionOf(object.metadata), value });
     return value;
   }
-
-  /** An entry that cannot be read reserves nothing; the others of its object still count. */
-  #parseReserved({ metadata, spec }: SpiderReservedIp): Reserved {
-    const ipv4: Range<Ipv4>[] = [];
-    const ipv6: Range<Ipv6>[] = [];
-    for (const [index, text] of (spec.ips ?? []).entries()) {
-      const read = guessVersion(text) === 6
-        ? addTo(ipv6, parseRange(IPV6, text))
-        : addTo(ipv4, parseRange(IPV4, text));
-      if (read === undefined) continue;
-      const problem = describeRefusal(read, `spec.ips[${index}]`);
-      this.#options.log.warn("reserved addresses left out", { object: metadata.name, problem });
-    }
-    return { ipv4: RangeSet.of(IPV4, ipv4), ipv6: RangeSet.of(IPV6, ipv6) };
-  }
-}
-
-const NOTHING_RESERVED: Reserved = { ipv4: RangeSet.empty(IPV4), ipv6: RangeSet.empty(IPV6) };
-
-type Refused = ReturnType<typeof parseRange<Ipv4>> & { readonly ok: false };
-
-function addTo<R>(
-  ranges: R[],
-  parsed: { readonly ok: true; readonly value: R } | Refused,
-): Refused["error"] | undefined {
-  if (!parsed.ok) return parsed.error;
-  ranges.push(parsed.value);
-  return undefined;
 }
 
 function versionOf(

@@ -40,6 +40,9 @@ export const ANNOTATION_FORCE_RELEASE = "ipam.spidernet.io/force-release";
 /** SpiderIPPool: why agents must not use it; absent: they may (design.md 2.2). */
 export const ANNOTATION_NOT_USABLE = "ipam.spidernet.io/not-usable";
 
+/** SpiderIPPool: who wrote `ANNOTATION_NOT_USABLE` and takes it away again; absent: a person. */
+export const ANNOTATION_NOT_USABLE_BY = "ipam.spidernet.io/not-usable-by";
+
 /** Pod: the network of its first NIC, in Multus syntax (`readNetworks`). */
 export const ANNOTATION_DEFAULT_NETWORK = "v1.multus-cni.io/default-network";
 /** Pod: its further networks, in Multus syntax (`readNetworks`). */

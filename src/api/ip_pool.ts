@@ -55,7 +55,13 @@ const statusSchema = z.looseObject({
     minimum: 0,
   }),
   totalIPCount: addressCountSchema.optional().meta({
-    description: "Addresses of ips that excludeIPs does not take away.",
+    description: "Addresses that pods may have: ips less excludeIPs and the gateway.",
+    type: "integer",
+    format: "int64",
+    minimum: 0,
+  }),
+  freeIPCount: addressCountSchema.optional().meta({
+    description: "Those of them that are neither in use nor reserved.",
     type: "integer",
     format: "int64",
     minimum: 0,
@@ -93,6 +99,14 @@ export type SpiderIpPool = Wire<z.output<typeof schema>>;
 
 /** Types of the conditions in a pool's status. */
 export const POOL_CONDITIONS = {
+  /** Whether pods may get addresses of it, if one is free. */
+  ready: "Ready",
+  /** Whether none is free. */
+  exhausted: "Exhausted",
+  /** Whether few are free, or none. */
+  nearlyExhausted: "NearlyExhausted",
+  /** Whether the spec contradicts itself: nothing is given out of the pool. */
+  invalid: "Invalid",
   /** True: the pool must not be used; the same reason stands in `ANNOTATION_NOT_USABLE`. */
   notUsable: "NotUsable",
   /** True: too many records for one object, so `allocatedIPs` is left out. */
@@ -114,6 +128,7 @@ export const SPIDER_IP_POOLS: CustomResource<SpiderIpPool> = spiderResource({
     column("ALLOCATED-IP-COUNT", "status.allocatedIPCount", { type: "integer" }),
     column("TOTAL-IP-COUNT", "status.totalIPCount", { type: "integer" }),
     column("DEFAULT", "spec.default", { type: "boolean" }),
+    column("FREE-IP-COUNT", "status.freeIPCount", { type: "integer", priority: 10 }),
     column("DISABLE", "spec.disable", { type: "boolean", priority: 10 }),
     column("NodeName", "spec.nodeName", { priority: 10 }),
     column("MultusName", "spec.multusName", { priority: 10 }),

@@ -23,6 +23,14 @@ export interface Gauge {
   set(value: number): void;
 }
 
+/** Numbers that come and go, one for each value of a label. */
+export interface Gauges {
+  set(labelValue: string, value: number): void;
+  remove(labelValue: string): void;
+  /** Removes every one. */
+  clear(): void;
+}
+
 /** Numbers, sorted into buckets. */
 export interface Histogram {
   observe(value: number): void;
@@ -32,6 +40,8 @@ export interface Histogram {
 export interface Metrics {
   counter(definition: MetricDefinition): Counter;
   gauge(definition: MetricDefinition): Gauge;
+  /** @param definition.label Name of the label. */
+  gauges(definition: MetricDefinition & { readonly label: string }): Gauges;
   /** @param definition.buckets Upper bounds, ascending; "everything" is added. */
   histogram(definition: MetricDefinition & { readonly buckets: readonly number[] }): Histogram;
   /** A number that is read whenever somebody looks; `read` must not throw. */
@@ -47,6 +57,7 @@ export interface Metrics {
 export const SILENT_METRICS: Metrics = {
   counter: () => ({ add: () => {} }),
   gauge: () => ({ set: () => {} }),
+  gauges: () => ({ set: () => {}, remove: () => {}, clear: () => {} }),
   histogram: () => ({ observe: () => {} }),
   sampled: () => {},
 };

@@ -33,6 +33,16 @@ export function openMetrics({ keepsDebug }: { readonly keepsDebug: boolean }): M
       const gauge = new Gauge({ name, help, registers });
       return { set: (value) => gauge.set(value) };
     },
+    gauges: (definition) => {
+      if (isSilent(definition)) return SILENT_METRICS.gauges(definition);
+      const { name, help, label } = definition;
+      const gauge = new Gauge({ name, help, registers, labelNames: [label] });
+      return {
+        set: (labelValue, value) => gauge.set({ [label]: labelValue }, value),
+        remove: (labelValue) => gauge.remove({ [label]: labelValue }),
+        clear: () => gauge.reset(),
+      };
+    },
     histogram: (definition) => {
       if (isSilent(definition)) return SILENT_METRICS.histogram(definition);
       const { name, help, buckets } = definition;

@@ -44,6 +44,18 @@ Deno.test("openMetrics() shows a number at 0 before anything happened", async ()
   assert.deepEqual(await samplesOf(text()), new Map([["x_things_total", 0], ["x_level", 0]]));
 });
 
+Deno.test("openMetrics() shows numbers by label until they are removed", async () => {
+  const { metrics, text } = openMetrics({ keepsDebug: false });
+  const gauges = metrics.gauges({ name: "x_free", help: "Free", label: "Pool" });
+  assert.deepEqual(await samplesOf(text()), new Map());
+  gauges.set("a", 1);
+  gauges.set("b", 2);
+  gauges.remove("a");
+  assert.deepEqual(await samplesOf(text()), new Map([['x_free{Pool="b"}', 2]]));
+  gauges.clear();
+  assert.deepEqual(await samplesOf(text()), new Map());
+});
+
 Deno.test("openMetrics() reads sampled numbers at each look", async () => {
   const { metrics, text } = openMetrics({ keepsDebug: false });
   let value = 1;

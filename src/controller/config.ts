@@ -36,8 +36,6 @@ export interface ControllerSettings {
   readonly healthPort: number;
   /** TCP port of the metrics, and whether there are debug metrics; absent: there are none. */
   readonly metrics?: { readonly port: number; readonly keepsDebug: boolean };
-  /** Milliseconds between two counts of pools for metrics. */
-  readonly metricsRenewMs: number;
   readonly leadership: LeadershipSettings;
   readonly pools: PoolWorkSettings;
   /** What is set and has no effect: logged as warnings. */
@@ -70,7 +68,6 @@ export async function readSettings(
     logLevel: environment.logLevel,
     healthPort: environment.healthPort,
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
-    metricsRenewMs: environment.metricsRenewSeconds * 1_000,
     leadership: leadership.value,
     pools: {
       workers: environment.poolWorkers,

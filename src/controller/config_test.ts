@@ -22,7 +22,6 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
     podName: "controller-x",
     logLevel: "info",
     healthPort: 5720,
-    metricsRenewMs: 120_000,
     leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
     pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
     unused: [],

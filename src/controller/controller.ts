@@ -6,9 +6,10 @@ import { err, ok, type Result } from "../base/result.ts";
 import { runTogether } from "../base/waiting.ts";
 import { EventRecorder, Informer, type Lease, LeaseCandidate, LEASES } from "../kube/mod.ts";
 import type { ControllerSettings } from "./config.ts";
+import { ControllerMetrics } from "./controller_metrics.ts";
 import type { ControllerEngine } from "./daemon.ts";
 import { Leader } from "./leader.ts";
-import type { EnginePorts } from "./parts.ts";
+import type { EnginePorts } from "./engine_ports.ts";
 
 /** Reporting controller of the controller's Events. */
 export const EVENT_CONTROLLER = "spiderpool.spidernet.io/controller";
@@ -21,6 +22,7 @@ export class Controller implements ControllerEngine {
   readonly #candidate: LeaseCandidate;
   readonly #lease: Informer<Lease>;
   readonly #recorder: EventRecorder;
+  readonly #metrics: ControllerMetrics;
   /** The work of this term. */
   #leader: Leader | undefined;
 
@@ -29,6 +31,9 @@ export class Controller implements ControllerEngine {
     const { namespace, podName, leadership } = settings;
     this.#ports = ports;
     this.#settings = settings;
+    this.#metrics = new ControllerMetrics(ports.metrics, {
+      countPools: () => this.#leader?.poolCount ?? 0,
+    });
     this.#key = { namespace, name: LEADER_LEASE_NAME };
     this.#candidate = new LeaseCandidate({
       ...{ store, clock, random, key: this.#key, identity: podName },
@@ -78,13 +83,18 @@ export class Controller implements ControllerEngine {
   async #lead({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { log } = this.#ports;
     log.info("this controller leads");
-    const recorder = this.#recorder;
-    const leader = new Leader({ ports: this.#ports, settings: this.#settings, recorder });
+    const leader = new Leader({
+      ports: this.#ports,
+      settings: this.#settings,
+      recorder: this.#recorder,
+      metrics: this.#metrics,
+    });
     this.#leader = leader;
     try {
       await leader.run({ signal });
     } finally {
       this.#leader = undefined;
+      this.#metrics.clear();
       log.info("this controller leads no longer", { why: errorText(signal.reason) });
     }
   }

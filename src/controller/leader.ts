@@ -1,49 +1,55 @@
 /** The work of the leader: all of it ends when its signal aborts, before another may lead. */
-import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { runTogether } from "../base/waiting.ts";
 import { Adopter } from "../daemon/adopter.ts";
-import { type EventRecorder, Informer, Settler } from "../kube/mod.ts";
+import { type EventRecorder, Settler } from "../kube/mod.ts";
+import { ClusterView } from "./cluster_view.ts";
 import type { ControllerSettings } from "./config.ts";
-import type { EnginePorts } from "./parts.ts";
+import type { ControllerMetrics } from "./controller_metrics.ts";
+import type { EnginePorts } from "./engine_ports.ts";
+import type { LeaderParts } from "./parts.ts";
+import { PoolPublisher } from "./pool_publisher.ts";
 
 /** What a leader is made of. */
 export interface LeaderOptions {
   readonly ports: EnginePorts;
   readonly settings: ControllerSettings;
   readonly recorder: EventRecorder;
+  readonly metrics: ControllerMetrics;
 }
 
 /** One term. */
 export class Leader {
-  readonly #options: LeaderOptions;
-  readonly #settler: Settler;
-  readonly #pools: Informer<SpiderIpPool>;
+  readonly #parts: LeaderParts;
 
   constructor(options: LeaderOptions) {
-    const { store, clock, random } = options.ports;
-    this.#options = options;
-    this.#settler = new Settler({ store, clock, random });
-    this.#pools = new Informer(store, SPIDER_IP_POOLS, { clock, random });
+    const { ports } = options;
+    this.#parts = { ...options, settler: new Settler(ports), view: new ClusterView(ports) };
   }
 
   /** Whether everything that there is was read once. */
   get hasSynced(): boolean {
-    return this.#pools.hasSynced;
+    return this.#parts.view.hasSynced;
+  }
+
+  /** How many pools there are. */
+  get poolCount(): number {
+    return this.#parts.view.pools.status().objectCount;
   }
 
   /** Why a copy is not up to date. */
   get problem(): string | undefined {
-    return this.#pools.status().error?.message;
+    return this.#parts.view.problem;
   }
 
   /** Works until the signal aborts; rejects with its reason. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { store, clock, log } = this.#options.ports;
-    const pools = this.#pools;
-    const adopter = new Adopter({ store, settler: this.#settler, clock, log, pools });
+    const { ports: { store, clock, log }, settler, view } = this.#parts;
+    const adopter = new Adopter({ store, settler, clock, log, pools: view.pools });
+    const publisher = new PoolPublisher(this.#parts, adopter);
     await runTogether([
-      (options) => pools.run(options),
+      (options) => view.run(options),
       (options) => adopter.run(options),
+      (options) => publisher.run(options),
     ], { signal });
   }
 }

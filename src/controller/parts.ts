@@ -1,15 +1,16 @@
-/** What the parts of a controller share. */
-import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
-import type { Metrics } from "../base/metrics.ts";
-import type { ObjectStore } from "../base/object_store.ts";
-import type { Random } from "../base/random.ts";
+/** What the parts of a term share. */
+import type { EventRecorder, Settler } from "../kube/mod.ts";
+import type { ClusterView } from "./cluster_view.ts";
+import type { ControllerSettings } from "./config.ts";
+import type { ControllerMetrics } from "./controller_metrics.ts";
+import type { EnginePorts } from "./engine_ports.ts";
 
-/** What a controller does to the outside. */
-export interface EnginePorts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
+/** The parts of one term. */
+export interface LeaderParts {
+  readonly ports: EnginePorts;
+  readonly settings: ControllerSettings;
+  readonly settler: Settler;
+  readonly recorder: EventRecorder;
+  readonly view: ClusterView;
+  readonly metrics: ControllerMetrics;
 }

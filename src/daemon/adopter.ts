@@ -44,10 +44,17 @@ export class Adopter {
   readonly #log: Log;
   /** UIDs of pools whose marker was seen. */
   readonly #done = new Set<string>();
+  /** Why records could not be taken over, by the pool's UID. */
+  readonly #problems = new Map<string, string>();
 
   constructor(parts: AdopterParts) {
     this.#parts = parts;
     this.#log = parts.log;
+  }
+
+  /** Why the records of the pool of a UID are not taken over, if something hinders it. */
+  problemOf(uid: string): string | undefined {
+    return this.#problems.get(uid);
   }
 
   /** Takes over what there is and what comes, until the signal aborts; rejects with its reason. */
@@ -127,6 +134,7 @@ export class Adopter {
     const pods = await this.#podsOf(pool, { endpoints, signal });
     const plan = planAdoption({ pool, endpoints, pods });
     if (!plan.ok) {
+      this.#problems.set(uid, plan.error);
       this.#log.error("records not taken over", { pool: name, problem: plan.error });
       return false;
     }
@@ -146,6 +154,7 @@ export class Adopter {
     });
     if (marked.kind === "lost") return false; // Its records changed: from the beginning.
     this.#done.add(uid);
+    this.#problems.delete(uid);
     this.#log.info("pool taken over", { pool: name, records: claims.length });
     return true;
   }

@@ -96,7 +96,8 @@ async function startPrometheus(
 /** Names of docs/metrics.md, each with its type. */
 async function documented(): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const line of (await Deno.readTextFile(DOCUMENT)).split("\n")) {
+  const [agent = ""] = (await Deno.readTextFile(DOCUMENT)).split("\n## Controller\n");
+  for (const line of agent.split("\n")) {
     const [, names = "", type = ""] = /^\| (`.+?`) +\| (\w+) +\|/.exec(line) ?? [];
     for (const [, name = ""] of names.matchAll(/`([^`]+)`/g)) {
       const [, before = "", choice = "", after = ""] = /^([^{]*)\{(.*)\}(.*)$/.exec(name) ?? [];

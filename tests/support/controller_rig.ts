@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ControllerSettings } from "../../src/controller/config.ts";
 import { Controller } from "../../src/controller/controller.ts";
-import type { EnginePorts } from "../../src/controller/parts.ts";
+import type { EnginePorts } from "../../src/controller/engine_ports.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
 import { type Metrics, SILENT_METRICS } from "../../src/base/metrics.ts";
 import type {
@@ -25,7 +25,6 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
   podName: "controller",
   logLevel: "info",
   healthPort: 5720,
-  metricsRenewMs: 120_000,
   leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
   pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
   unused: [],

@@ -1,0 +1,15 @@
+/** What a controller is handed. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { ObjectStore } from "../base/object_store.ts";
+import type { Random } from "../base/random.ts";
+
+/** What a controller does to the outside. */
+export interface EnginePorts {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
