@@ -47,7 +47,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map(Object.entries<Part>({
   "src/controller": {
     layer: "L4",
     parts: TO_DAEMON,
-    packages: ["prom-client", "yaml", "@peculiar/x509"],
+    packages: ["prom-client", "yaml", "@peculiar/x509", "reflect-metadata"],
   },
   "src/init": { layer: "L4", parts: TO_L3, packages: ["yaml"] },
   "src/cli": { layer: "L4", parts: TO_L3, packages: ["yaml"] },

@@ -88,6 +88,10 @@ export const ADMITTED_OBJECTS_MAX = 1_000;
 export const HOLDER_READS_MAX = 16;
 /** Pools and subnets in the way of one object that its review reads again. */
 export const CONFLICT_READS_MAX = 8;
+/** Milliseconds between two looks at certificates: well below what they are trusted beforehand. */
+export const CERTIFICATES_LOOK_MS = 30_000;
+/** Milliseconds between two looks while there is none. */
+export const CERTIFICATES_RETRY_MS = 1_000;
 /** Connections of API servers that are open at a time. */
 export const WEBHOOK_CONNECTIONS_MAX = 2_048;
 

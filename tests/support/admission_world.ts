@@ -18,6 +18,7 @@ import type { RawObject } from "../../src/controller/admission/rules/kind_rules.
 import { type AdmissionRequest, type AdmissionVerdict, Informer } from "../../src/kube/mod.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
 import { ADMISSION_SETTINGS } from "./admission_judge.ts";
+import { forwardingStore } from "./forwarding_store.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
 
 /** What is asked of a review beside the object. */
@@ -116,7 +117,7 @@ export class AdmissionWorld implements AsyncDisposable {
     };
     const { objects } = this;
     return {
-      ...bound(objects),
+      ...forwardingStore(objects),
       get: (resource, key, options) => {
         return this.reads === "well" ? objects.get(resource, key, options) : fail(options);
       },
@@ -154,19 +155,5 @@ export function requestOf(
     dryRun,
     object: isRemoval ? undefined : object,
     oldObject: isRemoval ? object : previous,
-  };
-}
-
-function bound(store: ObjectStore): ObjectStore {
-  return {
-    get: (...args) => store.get(...args),
-    list: (...args) => store.list(...args),
-    listRows: (...args) => store.listRows(...args),
-    watch: (...args) => store.watch(...args),
-    create: (...args) => store.create(...args),
-    replace: (...args) => store.replace(...args),
-    replaceStatus: (...args) => store.replaceStatus(...args),
-    remove: (...args) => store.remove(...args),
-    serverTimeMs: () => store.serverTimeMs(),
   };
 }
