@@ -105,7 +105,9 @@ function wishOf(
     policyRoutes: policyRoutes(list(config.policyRoutes, answer.policyRoutes)),
     tunePodRoutes: config.tunePodRoutes ?? answer.tunePodRoutes,
     ...(defaultRouteNic !== undefined && { defaultRouteNic }),
-    laterNics: answer.podNICs.filter((nic) => nic !== ifName),
+    ...(answer.podNICs !== undefined && {
+      laterNics: answer.podNICs.filter((nic) => nic !== ifName),
+    }),
     hostRuleTable: table(chosen(config.hostRuleTable, answer.hostRuleTable)),
     ...(podRpFilter !== undefined && { podRpFilter }),
     ...(txQueueLength !== undefined && { txQueueLength }),

@@ -250,12 +250,13 @@ const coordinatorConfig = members({
   txQueueLen: otherwise(integer(), 0),
   vethLinkAddress: otherwise(text, ""),
   vethMTU: otherwise(integer(), 0),
-  podNICs: texts,
+  podNICs: optional(listOf(text)),
 });
 
 /**
  * What coordinators do unless their own configuration says otherwise; 0 and "" are "not set".
- * `podNICs`, which the reference does not say, are the pod's NICs beside its first.
+ * `podNICs`, which the reference does not say, are the pod's NICs beside its first; absent where
+ * they are not known.
  */
 export type CoordinatorConfig = Decoded<typeof coordinatorConfig>;
 

@@ -143,7 +143,6 @@ Deno.test("readCoordinatorConfig() takes null and missing members as not set", (
     txQueueLen: 0,
     vethLinkAddress: "",
     vethMTU: 1500,
-    podNICs: [],
   });
   const nobody = { podNamespace: "", podName: "", podUID: "" };
   assert.deepEqual(expectOk(readCoordinatorArgs("{}"), "ok"), nobody);

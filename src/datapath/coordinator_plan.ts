@@ -33,11 +33,12 @@ export function planAdd(
   if (!values.ok) return values;
   const place = findPlace(wish, facts, { record });
   if (!place.ok) return place;
-  const turns = needsTurns(wish, place.value)
+  const decided = wish.tunePodRoutes
     ? decideTurns(wish, facts, { place: place.value })
     : ok<readonly Turn[]>([]);
-  if (!turns.ok) return turns;
-  const standIns = standInsOf(wish, turns.value);
+  if (!decided.ok) return decided;
+  const turns = needsTurns(wish, place.value) ? decided.value : [];
+  const standIns = standInsOf(wish, turns);
   const tables = chooseTables(wish, facts, { place: place.value, record, standIns });
   if (!tables.ok) return tables;
   const draft = new Draft(facts);
@@ -57,10 +58,10 @@ export function planAdd(
     if (facts.pod.marks === "no_nf_tables") return refuseMarks(wish);
     planReplies(draft, ways);
   }
-  if (needsTurns(wish, place.value) && turns.value.length === 0) {
+  if (needsTurns(wish, place.value) && turns.length === 0) {
     draft.remark("No other NIC of the pod has a default route: all routes stay as they are");
   }
-  planTurns(draft, turns.value, world);
+  planTurns(draft, turns, world);
   planPolicies(draft, ways);
   return ok(planOf(draft, { ...world, isPartial: false }));
 }

@@ -119,8 +119,11 @@ export interface CoordinatorWish {
   readonly tunePodRoutes: boolean;
   /** `podDefaultRouteNic`. */
   readonly defaultRouteNic?: string;
-  /** NICs that the pod will get: a default-route NIC among them is waited for, not refused. */
-  readonly laterNics: readonly string[];
+  /**
+   * NICs that the pod will get: a default-route NIC among them is waited for, not refused. Absent:
+   * not known.
+   */
+  readonly laterNics?: readonly string[] | undefined;
   readonly hostRuleTable: number;
   /** 0, 1 or 2; absent: left alone. */
   readonly podRpFilter?: number;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { CoordinatorWish } from "./facts.ts";
 import type { ModelKernel } from "../../tests/support/model_kernel.ts";
 import {
   add,
@@ -10,10 +11,10 @@ import {
   wishOf,
 } from "../../tests/support/model_pod.ts";
 
-function underlay(): ModelKernel {
+function underlay(more: Partial<CoordinatorWish> = {}): ModelKernel {
   const kernel = modelNode();
   addNic(kernel, "eth0", { last: 5 });
-  add(kernel, wishOf("eth0"));
+  add(kernel, wishOf("eth0", more));
   return kernel;
 }
 
@@ -43,6 +44,12 @@ Deno.test("planAdd() refuses with the object and the remedy", () => {
   );
   assert.match(
     refusalOf(kernel, wishOf("net1", { defaultRouteNic: "net9" })),
+    /^unknown_nic: .*podDefaultRouteNIC "net9".*name one of "eth0", "net1"$/,
+  );
+  // Where nobody says which NICs come, that one may come.
+  underlay({ defaultRouteNic: "net9", laterNics: undefined });
+  assert.match(
+    refusalOf(underlay(), wishOf("eth0", { defaultRouteNic: "net9", laterNics: ["net1"] })),
     /^unknown_nic: .*podDefaultRouteNIC "net9".*name one of "eth0", "net1"$/,
   );
   kernel.addLink("pod", "net2", { kind: "macvlan" });

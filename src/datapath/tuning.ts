@@ -52,23 +52,37 @@ export function decideTurns(
     version,
     from: defaultNics(pod, { version, except: ifName }),
   }));
-  if (holders.every(({ from }) => from.length === 0)) return ok([]);
   const wished = wish.defaultRouteNic ?? "";
-  const to = wish.laterNics.includes(wished) ? "" : wished;
-  if (to !== "" && !pod.links.some(({ name }) => name === to)) {
-    const names = pod.links
-      .filter(({ name, isLoopback }) => !isLoopback && name !== POD_VETH)
-      .map(({ name }) => `"${name}"`);
-    return err({
-      code: "unknown_nic",
-      message: `Cannot move the default route of the pod: podDefaultRouteNIC "${to}" is no NIC ` +
-        `of it, name one of ${names.join(", ")}`,
-    });
+  const to = wish.laterNics?.includes(wished) === true ? "" : wished;
+  const isAlone = holders.every(({ from }) => from.length === 0);
+  // Where nobody says what NICs will come, the one that is wished for may be among them.
+  const mayCome = isAlone && wish.laterNics === undefined;
+  if (to !== "" && !mayCome && !pod.links.some(({ name }) => name === to)) {
+    return refuseUnknown(to, { pod, laterNics: wish.laterNics ?? [] });
   }
+  if (isAlone) return ok([]);
   return ok(holders.flatMap(({ version, from }) => {
     const turn = turnOf({ version, from, to }, { pod, ifName });
     return turn === undefined ? [] : [turn];
   }));
+}
+
+function refuseUnknown(
+  nic: string,
+  { pod, laterNics }: {
+    readonly pod: CoordinatorFacts["pod"];
+    readonly laterNics: readonly string[];
+  },
+): Result<never, PlanRefusal> {
+  const names = pod.links
+    .filter(({ name, isLoopback }) => !isLoopback && name !== POD_VETH)
+    .map(({ name }) => name);
+  const all = [...new Set([...names, ...laterNics])].map((name) => `"${name}"`).join(", ");
+  return err({
+    code: "unknown_nic",
+    message: `Cannot move the default route of the pod: podDefaultRouteNIC "${nic}" is no NIC ` +
+      `of it, name one of ${all}`,
+  });
 }
 
 function turnOf(

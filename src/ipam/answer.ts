@@ -120,7 +120,7 @@ export function coordinatorAnswer(
     txQueueLen: spec.txQueueLen,
     vethLinkAddress: spec.vethLinkAddress ?? "",
     vethMTU: spec.vethMTU ?? VETH_MTU_DEFAULT,
-    podNICs: pod === undefined ? [] : furtherNics(pod),
+    ...(pod !== undefined && { podNICs: furtherNics(pod) }),
   });
 }
 

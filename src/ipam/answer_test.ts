@@ -167,7 +167,6 @@ Deno.test("coordinatorAnswer() answers what is stored, lists that are missing as
     txQueueLen: 0,
     vethLinkAddress: "",
     vethMTU: 1500,
-    podNICs: [],
   });
   assert.ok(readCoordinatorConfig(JSON.stringify(answer)).ok);
 });
