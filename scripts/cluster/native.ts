@@ -13,7 +13,7 @@ import {
 import { ensureRigImages } from "./image.ts";
 import { NETWORK_ATTACHMENT_CRD } from "./network_attachment_crd.ts";
 import { endHolder, enterHolder, type Holder, runIp, startHolder } from "./namespaces.ts";
-import { startNode } from "./node.ts";
+import { rebootNode, startNode } from "./node.ts";
 import { API_PORT, type ClusterPlan, CLUSTERS_MAX, type ClusterWish, planCluster } from "./plan.ts";
 import { ignoreMissing, isAlive, run, waitFor } from "./process.ts";
 import {
@@ -80,6 +80,37 @@ export async function nativeDown(
   if (state === undefined) return false;
   await takeDown(folder, state);
   return true;
+}
+
+/**
+ * Takes a node's power and gives it back; whether it is Ready again is the caller's to wait for.
+ *
+ * @throws {ClusterRefusal} If there is no such node.
+ */
+export async function nativeReboot(
+  name: string,
+  { node: nodeName, ...options }: NativeOptions & { readonly node: string },
+): Promise<ClusterState> {
+  using _lock = await lockClusters(options.clusters);
+  const folder = clusterFolder({ ...options, name });
+  const state = await readState(folder);
+  const node = state?.plan.nodes.find((one) => one.name === nodeName);
+  const before = state?.nodes.find(({ hostname }) => hostname === nodeName);
+  if (state?.fabric === undefined || node === undefined || before === undefined) {
+    throw new ClusterRefusal(`Cannot reboot "${nodeName}": cluster "${name}" has no such node`);
+  }
+  const after = await rebootNode({
+    plan: state.plan,
+    node,
+    folder: path.join(folder, node.name),
+    programs: (await ensureComponents({ ...options, fetch })).folder,
+    cniPlugins: findCniPlugins(),
+    fabric: state.fabric,
+    images: await ensureRigImages(options.cache),
+  }, before);
+  const nodes = state.nodes.map((holder) => holder === before ? after : holder);
+  await writeState(folder, { ...state, nodes });
+  return { ...state, nodes };
 }
 
 /** Whether every holder of a cluster still runs. */

@@ -15,8 +15,8 @@ import {
 import { apiServerUrl, type ClusterPlan, type NodePlan } from "./plan.ts";
 import { startDetached, waitFor } from "./process.ts";
 
-/** What a node is made of. */
-export interface NodeWish {
+/** What a node that was there before is made of. */
+export interface NodePlace {
   readonly plan: ClusterPlan;
   readonly node: NodePlan;
   /** State of this node on the machine: images, pods, logs. It outlives a reboot of the node. */
@@ -27,6 +27,10 @@ export interface NodeWish {
   readonly fabric: Holder;
   /** Archives that every node has from its start. */
   readonly images: readonly string[];
+}
+
+/** What a new node is made of. */
+export interface NodeWish extends NodePlace {
   readonly authority: ControlPlane["authority"];
   readonly admin: ControlPlane["admin"];
 }
@@ -41,20 +45,46 @@ const KEPT_FOLDERS = ["containerd", "kubelet", "log"] as const;
 
 /** Starts a node and waits until the API says it is Ready. */
 export async function startNode(wish: NodeWish): Promise<Holder> {
-  const { plan, node, folder, fabric } = wish;
   for (const name of ["tree", "etc", ...KEPT_FOLDERS]) {
-    await Deno.mkdir(path.join(folder, name), { recursive: true });
+    await Deno.mkdir(path.join(wish.folder, name), { recursive: true });
   }
   await writeNodeFiles(wish);
-  const setup = nodeSetup(wish);
+  const holder = await boot(wish);
+  try {
+    await becomeReady(wish);
+  } catch (error) {
+    await endHolder(holder);
+    throw error;
+  }
+  return holder;
+}
+
+/**
+ * Ends a node as a power cut does, and starts it again: its network, its processes and what it had
+ * in memory are gone; pods, images and logs are kept. It is not waited for.
+ */
+export async function rebootNode(place: NodePlace, before: Holder): Promise<Holder> {
+  await endHolder(before);
+  const { fabricLink } = place.node;
+  // The cables go with the node's network namespace, a moment after its last process.
+  await waitFor(async () => {
+    const links = await runInside(place.fabric, { script: "cat /proc/net/dev" });
+    return links.includes(`${fabricLink}:`) ? undefined : true;
+  }, { what: `the cables of ${place.node.name} to go`, timeoutMs: READY_TIMEOUT_MS, everyMs: 50 });
+  return await boot(place);
+}
+
+/** Starts the node of files that are there. */
+async function boot(place: NodePlace): Promise<Holder> {
+  const { plan, node, folder, fabric } = place;
+  const setup = nodeSetup(place);
   const holder = await startHolder({ hostname: node.name, setup, folder, inside: fabric });
   try {
     await runIp(fabric, nodePortCommands(node, holder.init.pid));
     await runIp(holder, nodeNetworkCommands(plan, node.number));
-    await startRuntime(holder, wish);
-    startProgram(holder, wish, kubeletCommand(node));
-    startProgram(holder, wish, proxyCommand(wish));
-    await becomeReady(wish);
+    await startRuntime(holder, place);
+    startProgram(holder, place, kubeletCommand(node));
+    startProgram(holder, place, proxyCommand(place));
   } catch (error) {
     await endHolder(holder);
     throw error;
@@ -67,7 +97,7 @@ export async function startNode(wish: NodeWish): Promise<Holder> {
  * what the node writes in memory above, and folders of its own where Kubernetes and CNI keep
  * theirs.
  */
-export function nodeSetup(wish: Pick<NodeWish, "folder" | "programs">): string {
+export function nodeSetup(wish: Pick<NodePlace, "folder" | "programs">): string {
   return `
 folder='${wish.folder}'
 tree="$folder/tree"
@@ -141,7 +171,7 @@ async function writeNodeFiles(wish: NodeWish): Promise<void> {
   }
 }
 
-async function startRuntime(holder: Holder, wish: NodeWish): Promise<void> {
+async function startRuntime(holder: Holder, wish: NodePlace): Promise<void> {
   startProgram(holder, wish, ["containerd", "--config", `${NODE_STATE}/etc/containerd.toml`]);
   await runInside(holder, {
     script: `cp -L "$1"/* /opt/cni/bin/
@@ -180,7 +210,7 @@ export async function loadImage(holder: Holder, archive: string): Promise<string
 
 function startProgram(
   holder: Holder,
-  wish: NodeWish,
+  wish: NodePlace,
   [program, ...args]: readonly [string, ...string[]],
 ): void {
   const logPath = path.join(wish.folder, "log", `${path.basename(program)}.log`);
@@ -234,7 +264,7 @@ function kubeletCommand(node: NodePlan): readonly [string, ...string[]] {
   ];
 }
 
-function proxyCommand({ plan, node }: NodeWish): readonly [string, ...string[]] {
+function proxyCommand({ plan, node }: NodePlace): readonly [string, ...string[]] {
   return [
     `${NODE_PROGRAMS}/kube-proxy`,
     `--kubeconfig=${NODE_STATE}/etc/admin.kubeconfig`,

@@ -5,9 +5,10 @@
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import { BROKEN } from "./ipam/broken.ts";
-import { type Corner, network, type Scenario } from "./ipam/corner.ts";
-import { install, type Installation } from "./ipam/installation.ts";
+import { network } from "./ipam/corner.ts";
+import { install } from "./ipam/installation.ts";
 import { NICS } from "./ipam/nics.ts";
+import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
 import { POOL_CHOICE } from "./ipam/pool_choice.ts";
 import { nothingLeaks, nothingWasForbidden, RESTART, STORM } from "./ipam/storm.ts";
 import { WORKLOADS } from "./ipam/workloads.ts";
@@ -17,55 +18,6 @@ const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 
 /** Played side by side: what they check last takes longest, so it has the most time. */
 const TOGETHER = [...POOL_CHOICE, ...NICS, RESTART, ...WORKLOADS, BROKEN];
-
-/** Kinds in the order in which they are made: what a pod needs comes before the pod. */
-const KINDS = ["Namespace", "NetworkAttachmentDefinition", "SpiderReservedIP", "SpiderIPPool"];
-
-/** A scenario and where it is played. */
-interface Scene {
-  readonly scenario: Scenario;
-  readonly corner: Corner;
-}
-
-function objectsOf({ scenario, corner }: Scene): readonly unknown[] {
-  return scenario.objects(corner);
-}
-
-async function applyAll(
-  { kubectl }: Installation,
-  objects: readonly unknown[],
-): Promise<void> {
-  const rank = (object: unknown): number => {
-    const { kind } = object as { readonly kind: string };
-    return KINDS.includes(kind) ? KINDS.indexOf(kind) : KINDS.length;
-  };
-  await kubectl.apply(...objects.toSorted((one, other) => rank(one) - rank(other)));
-}
-
-/** Plays a scenario; its pods then go beside the next one. A failure tells what everybody said. */
-async function play({ scenario, corner }: Scene): Promise<void> {
-  const { kubectl } = corner.site;
-  try {
-    await scenario.check(corner);
-    await kubectl.run("delete", "namespace", corner.name, "--wait=false");
-  } catch (error) {
-    const said = await Promise.all([
-      kubectl.run("get", "pods", "-n", corner.name, "-o", "wide"),
-      kubectl.run("get", "events", "-n", corner.name, "--sort-by=.lastTimestamp"),
-      kubectl.run("get", "spiderips"),
-      kubectl.run(
-        "logs",
-        "-n",
-        "spiderpool",
-        "daemonset/spiderpool-agent",
-        "--all-pods",
-        "--tail=40",
-      ),
-    ].map((text) => text.catch(String)));
-    const ends = said.map((text) => text.split("\n").slice(-60).join("\n"));
-    throw new Error(`${error}\n${ends.join("\n")}`, { cause: error });
-  }
-}
 
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
   testWith({

@@ -165,6 +165,8 @@ export interface PodWish {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly node?: string;
   readonly namespace?: string;
+  /** Fields of the container beside its name and image. */
+  readonly container?: Readonly<Record<string, unknown>>;
 }
 
 /** A pod of its own. */
@@ -221,7 +223,8 @@ export function statefulSet(
 }
 
 function template(app: string, wish: PodWish) {
-  const { ippool, ippools, networks = [UNDERLAY], firstNetwork, annotations, node } = wish;
+  const { ippool, ippools, networks = [UNDERLAY], firstNetwork, annotations, node, container } =
+    wish;
   const labels = { app };
   return {
     metadata: {
@@ -246,7 +249,7 @@ function template(app: string, wish: PodWish) {
         labelSelector: { matchLabels: labels },
         matchLabelKeys: ["pod-template-hash"],
       }],
-      containers: [{ name: "c", image: TOOLS_IMAGE, imagePullPolicy: "Never" }],
+      containers: [{ name: "c", image: TOOLS_IMAGE, imagePullPolicy: "Never", ...container }],
     },
   };
 }

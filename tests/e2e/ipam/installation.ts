@@ -1,7 +1,7 @@
 /** A cluster of two nodes on which this project is installed, the way its manifests say. */
 import { assert } from "../../../src/base/assert.ts";
 import { cacheFolder } from "../../../scripts/cluster/components.ts";
-import { nativeDown, nativeUp } from "../../../scripts/cluster/native.ts";
+import { nativeDown, nativeReboot, nativeUp } from "../../../scripts/cluster/native.ts";
 import { loadImage } from "../../../scripts/cluster/node.ts";
 import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
 import { clusterFolder, type ClusterState } from "../../../scripts/cluster/state.ts";
@@ -12,6 +12,8 @@ import { type Kubectl, kubectlOf } from "../kubectl.ts";
 export interface Installation extends AsyncDisposable {
   readonly kubectl: Kubectl;
   readonly state: ClusterState;
+  /** Takes a node's power and gives it back. The answer has the node as it is now. */
+  reboot(node: string): Promise<ClusterState>;
   /** Families that pods have, IPv4 first. */
   readonly versions: readonly (4 | 6)[];
   /** Names of both nodes; the first is in zone "a", the second in zone "b". */
@@ -25,14 +27,21 @@ export const LIMIT_MS = 240_000;
 
 const MANIFESTS = "manifests";
 
-/** Brings the cluster up and installs. What was made is taken down if a step fails. */
-export async function install(family: ClusterFamily): Promise<Installation> {
+/**
+ * Brings the cluster up and installs. What was made is taken down if a step fails.
+ *
+ * @param options.name What the test is about: clusters of different tests have different names.
+ */
+export async function install(
+  family: ClusterFamily,
+  { name: about = "ipam" }: { readonly name?: string } = {},
+): Promise<Installation> {
   const options = {
     clusters: await Deno.makeTempDir({ prefix: "clusters-" }),
     cache: cacheFolder(Deno.env),
     report: () => {},
   };
-  const name = `ipam-${family}`;
+  const name = `${about}-${family}`;
   await using undo = new AsyncDisposableStack();
   undo.defer(() => Deno.remove(options.clusters, { recursive: true }));
   undo.defer(() => nativeDown(name, options).then(() => {}));
@@ -57,6 +66,7 @@ export async function install(family: ClusterFamily): Promise<Installation> {
       ...(family === "ipv4" ? [] : [6] as const),
     ],
     nodes: [first, second],
+    reboot: (node) => nativeReboot(name, { ...options, node }),
     [Symbol.asyncDispose]: () => made.disposeAsync(),
   };
 }

@@ -1,0 +1,99 @@
+/** Pods that serve their own name, services in front of them, and questions to both. */
+import assert from "node:assert/strict";
+import { runInside } from "../../../scripts/cluster/namespaces.ts";
+import type { Corner } from "../ipam/corner.ts";
+import type { Installation } from "../ipam/installation.ts";
+import { type ObservedPod, shell } from "../ipam/observed.ts";
+
+/** A container that answers HTTP with the name of its pod, and whose log has each question. */
+export const WEB = {
+  command: [
+    "sh",
+    "-c",
+    "mkdir /tmp/www; hostname >/tmp/www/index.html; exec httpd -f -vv -p 80 -h /tmp/www",
+  ],
+} as const;
+
+/** Times that a service is asked: it has several pods behind it. */
+const ASKED = 6;
+
+/** A service in front of the pods of an app, in each family of the cluster. */
+export function service({ name: namespace }: Corner, app: string): unknown {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: app, namespace },
+    spec: { selector: { app }, ports: [{ port: 80 }], ipFamilyPolicy: "PreferDualStack" },
+  };
+}
+
+/** The addresses of a service. */
+export async function clusterIps(
+  { site }: Corner,
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+): Promise<readonly string[]> {
+  const text = await site.kubectl.run("get", "service", "-n", namespace, name, "-o", "json");
+  return JSON.parse(text).spec.clusterIPs;
+}
+
+/** A shell line that prints what an address answers; nothing, if it does not. */
+function question(address: string): string {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return `timeout 5 wget -qO- http://${host}/ || echo "no answer of ${address}"`;
+}
+
+/** Fails unless every pod gets an answer of every address, each time, from one of `app`'s pods. */
+export async function assertServed(
+  corner: Corner,
+  pods: readonly ObservedPod[],
+  { addresses, app, times = ASKED }: {
+    readonly addresses: readonly string[];
+    readonly app: string;
+    readonly times?: number;
+  },
+): Promise<void> {
+  assert.ok(pods.length > 0 && addresses.length > 0, "there is somebody to ask, and something");
+  const line = addresses.flatMap((address) => Array(times).fill(question(address))).join("; ");
+  await Promise.all(pods.map(async ({ name }) => {
+    const { stdout, stderr } = await shell(corner, { name, line });
+    const answers = stdout.trim().split("\n");
+    const others = answers.filter((answer) => !answer.startsWith(`${app}-`));
+    assert.deepEqual(others, [], `${name} asks ${app}: ${stdout}${stderr}`);
+    assert.equal(answers.length, addresses.length * times);
+  }));
+}
+
+/** Fails unless a pod answers at each address when its own node asks, as kubelets do. */
+export async function assertNodeReaches(
+  site: Installation,
+  pod: ObservedPod,
+  addresses: readonly string[],
+): Promise<void> {
+  const holder = site.state.nodes.find(({ hostname }) => hostname === pod.node);
+  assert.ok(holder !== undefined, `${pod.node} runs`);
+  await assertReaches(holder, pod, addresses);
+}
+
+/** Fails unless a pod answers at each address when the router of the underlay asks. */
+export async function assertRouterReaches(
+  { state }: Installation,
+  pod: ObservedPod,
+  addresses: readonly string[],
+): Promise<void> {
+  assert.ok(state.fabric !== undefined, "the switch runs");
+  await assertReaches(state.fabric, pod, addresses);
+}
+
+async function assertReaches(
+  from: NonNullable<Installation["state"]["fabric"]>,
+  pod: ObservedPod,
+  addresses: readonly string[],
+): Promise<void> {
+  for (const address of addresses) {
+    const answer = await runInside(from, {
+      script: `curl --silent --show-error --max-time 10 --retry 3 --noproxy '*' "$1" 2>&1 || true`,
+      args: [`http://${address.includes(":") ? `[${address}]` : address}/`],
+    });
+    assert.equal(answer.trim(), pod.name, `${from.hostname} asks ${address} of ${pod.name}`);
+  }
+}
