@@ -11,6 +11,7 @@ const SERVER_TESTS = [
   "tests/contract/crd_test.ts",
   "tests/contract/api_server_test.ts",
   "tests/contract/kube_server_test.ts",
+  "tests/contract/controller_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {

@@ -8,6 +8,7 @@ import type { ControllerMetrics } from "./controller_metrics.ts";
 import type { EnginePorts } from "./engine_ports.ts";
 import type { LeaderParts } from "./parts.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
+import { Restorer } from "./restorer.ts";
 
 /** What a leader is made of. */
 export interface LeaderOptions {
@@ -46,10 +47,12 @@ export class Leader {
     const { ports: { store, clock, log }, settler, view } = this.#parts;
     const adopter = new Adopter({ store, settler, clock, log, pools: view.pools });
     const publisher = new PoolPublisher(this.#parts, adopter);
+    const restorer = new Restorer(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => adopter.run(options),
       (options) => publisher.run(options),
+      (options) => restorer.run(options),
     ], { signal });
   }
 }

@@ -1,5 +1,6 @@
 /** Keeps the status of every pool: what SpiderIPs say, a moment after they do (design.md 2.2). */
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
+import { isTerminating } from "../api/metadata.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
 import { unreachable } from "../base/assert.ts";
 import { errorText } from "../base/log.ts";
@@ -14,6 +15,7 @@ import type { InformerEvent, WorkOutcome } from "../kube/mod.ts";
 import { WorkQueue } from "../kube/mod.ts";
 import { isSameJson } from "./admission/rules/json_patch.ts";
 import type { LeaderParts } from "./parts.ts";
+import { endPool } from "./pool_ending.ts";
 import { COALESCE_MS, pauseMs } from "./pace.ts";
 import { poolReference, tellTransitions } from "./pool_news.ts";
 
@@ -142,21 +144,15 @@ export class PoolPublisher {
     pool: SpiderIpPool,
     { claims, signal }: { readonly claims: readonly SpiderIp[]; readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
-    const { settler, recorder, view, metrics, ports: { clock, store, log } } = this.#parts;
+    const { settler, recorder, view, metrics, ports: { clock, store } } = this.#parts;
     const { name, uid = "" } = pool.metadata;
     const read = readPool(pool);
     const reason = read.kind === "broken" ? read.problem : this.#overlaps.reasonOf(name);
-    const wished = annotatedPool(pool, reason);
-    let current = wished;
-    if (wished !== pool) {
-      const isOurs = ({ metadata }: SpiderIpPool): boolean =>
-        isSameJson(metadata.annotations, wished.metadata.annotations);
-      const annotated = await settler.replace(SPIDER_IP_POOLS, wished, { signal, isOurs });
-      if (annotated.kind === "lost") return { code: "again", afterMs: AGAIN_MS };
-      log.info("pool annotated", { pool: name, notUsable: reason });
-      current = annotated.object;
-    }
+    const current = await this.#annotate(pool, { reason, signal });
+    if (current === undefined) return { code: "again", afterMs: AGAIN_MS };
     const nowMs = store.serverTimeMs() ?? clock.nowMs();
+    const ending = await endPool(this.#parts, { pool: current, claims, nowMs, signal });
+    if (ending?.code === "done") return ending;
     const problem = this.#adoption.problemOf(uid);
     const isYoung = nowMs - Date.parse(pool.metadata.creationTimestamp ?? "") < ADOPTION_MS;
     if (pool.status?.truth === undefined && problem === undefined && isYoung) {
@@ -173,9 +169,8 @@ export class PoolPublisher {
       nowMs,
     });
     const bytes = status.allocatedIPs?.length ?? 0;
-    const pause = pauseMs({ bytes, claims: claims.length });
     metrics.derived(name, status);
-    if (isSameJson(status, pool.status)) return { code: "done" };
+    if (isSameJson(status, pool.status)) return ending ?? { code: "done" };
     const isOurs = (stored: SpiderIpPool): boolean => isSameJson(stored.status, status);
     const next = { ...current, status };
     const written = await settler.replace(SPIDER_IP_POOLS, next, {
@@ -184,10 +179,34 @@ export class PoolPublisher {
       part: "status",
     });
     if (written.kind === "lost") return { code: "again", afterMs: AGAIN_MS };
+    const pause = pauseMs({ bytes, claims: claims.length });
     this.#notBefore.set(name, clock.monotonicMs() + pause);
     const transitions = transitionsOf(pool.status?.conditions, status.conditions);
     tellTransitions(recorder, { pool: current, transitions });
-    return { code: "done" };
+    return ending ?? { code: "done" };
+  }
+
+  /** @returns The pool as it is now; `undefined` if somebody else changed it. */
+  async #annotate(
+    pool: SpiderIpPool,
+    { reason, signal }: { readonly reason: string | undefined; readonly signal: AbortSignal },
+  ): Promise<SpiderIpPool | undefined> {
+    const { settler, ports: { log } } = this.#parts;
+    const { name } = pool.metadata;
+    const wished = annotatedPool(pool, reason);
+    if (wished === pool || isTerminating(pool)) return pool; // Nobody uses one that goes.
+    const isOurs = ({ metadata }: SpiderIpPool): boolean =>
+      isSameJson(metadata.annotations, wished.metadata.annotations);
+    try {
+      const annotated = await settler.replace(SPIDER_IP_POOLS, wished, { signal, isOurs });
+      if (annotated.kind === "lost") return undefined;
+      log.info("pool annotated", { pool: name, notUsable: reason });
+      return annotated.object;
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      log.warn("pool not annotated", { pool: name, problem: errorText(error) });
+      return pool; // People can still be told.
+    }
   }
 
   /** A SpiderIP that nobody can read takes its address, and belongs to no pool. */

@@ -269,3 +269,34 @@ Deno.test("a new leader tells what changed while nobody led", async () => {
   assert.match((await statusOf(rig))?.allocatedIPs ?? "", /^\{"10\.6\.0\.11".*"10\.6\.0\.12"/);
   assert.equal((await statusOf(rig))?.allocatedIPCount, 2);
 });
+
+Deno.test("a pool that is deleted goes once nobody has an address of it", async () => {
+  await using rig = await ControllerRig.start();
+  const pool = poolObject("p4", { ips: ["10.6.0.10"] });
+  const finalizers = ["spiderpool.spidernet.io"];
+  await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });
+  await rig.make(SPIDER_IPS, claimObject("10.6.0.10"));
+  await rig.clock.advance(LATER_MS);
+  const { signal } = rig;
+  expectOk(await rig.store.remove(SPIDER_IP_POOLS, { name: "p4" }, { signal }), "asked");
+  await rig.clock.advance(60_000);
+  const ready = (await statusOf(rig))?.conditions?.find(({ type }) => type === "Ready");
+  assert.equal(ready?.reason, "Terminating");
+  await free(rig, "10.6.0.10");
+  await rig.clock.advance(LATER_MS);
+  assert.equal((await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, { signal })).ok, false);
+});
+
+Deno.test("a pool without addresses in use waits for ADDs that are under way", async () => {
+  await using rig = await ControllerRig.start();
+  const pool = poolObject("p4", { ips: ["10.6.0.10"] });
+  const finalizers = ["spiderpool.spidernet.io"];
+  await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });
+  await rig.clock.advance(LATER_MS);
+  const { signal } = rig;
+  expectOk(await rig.store.remove(SPIDER_IP_POOLS, { name: "p4" }, { signal }), "asked");
+  await rig.clock.advance(4_000);
+  assert.equal((await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, { signal })).ok, true);
+  await rig.clock.advance(3_000);
+  assert.equal((await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, { signal })).ok, false);
+});
