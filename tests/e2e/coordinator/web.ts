@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import type { Corner } from "../ipam/corner.ts";
 import type { Installation } from "../ipam/installation.ts";
-import { type ObservedPod, shell } from "../ipam/observed.ts";
+import { eventually, type ObservedPod, shell } from "../ipam/observed.ts";
 
 /** A container that answers HTTP with the name of its pod, and whose log has each question. */
 export const WEB = {
@@ -42,25 +42,49 @@ function question(address: string): string {
   return `timeout 5 wget -qO- http://${host}/ || echo "no answer of ${address}"`;
 }
 
-/** Fails unless every pod gets an answer of every address, each time, from one of `app`'s pods. */
+/** What is asked, and whose answer it must be. */
+interface Asking {
+  readonly addresses: readonly string[];
+  readonly app: string;
+  readonly times?: number;
+}
+
+/**
+ * Fails unless every pod gets an answer of every address, each time, from one of `app`'s pods.
+ *
+ * Until that was so once, it is waited for: a pod of both families is Ready before the kernel has
+ * found out that nobody else has its IPv6 address, and kube-proxy learns of it later still.
+ */
 export async function assertServed(
   corner: Corner,
   pods: readonly ObservedPod[],
-  { addresses, app, times = ASKED }: {
-    readonly addresses: readonly string[];
-    readonly app: string;
-    readonly times?: number;
-  },
+  { times = ASKED, ...asking }: Asking,
 ): Promise<void> {
-  assert.ok(pods.length > 0 && addresses.length > 0, "there is somebody to ask, and something");
+  assert.ok(
+    pods.length > 0 && asking.addresses.length > 0,
+    "there is somebody to ask, and something",
+  );
+  await eventually(`${asking.app} to be served`, async () => {
+    return (await othersThan(corner, pods, { ...asking, times: 1 })).length === 0;
+  });
+  assert.deepEqual(await othersThan(corner, pods, { ...asking, times }), []);
+}
+
+/** Answers that pods got from others than `app`'s pods, or from nobody. */
+async function othersThan(
+  corner: Corner,
+  pods: readonly ObservedPod[],
+  { addresses, app, times }: Required<Asking>,
+): Promise<readonly string[]> {
   const line = addresses.flatMap((address) => Array(times).fill(question(address))).join("; ");
-  await Promise.all(pods.map(async ({ name }) => {
+  const found = await Promise.all(pods.map(async ({ name }) => {
     const { stdout, stderr } = await shell(corner, { name, line });
     const answers = stdout.trim().split("\n");
     const others = answers.filter((answer) => !answer.startsWith(`${app}-`));
-    assert.deepEqual(others, [], `${name} asks ${app}: ${stdout}${stderr}`);
-    assert.equal(answers.length, addresses.length * times);
+    if (others.length === 0 && answers.length === addresses.length * times) return [];
+    return [`${name} asks ${app}: ${stdout}${stderr}`];
   }));
+  return found.flat();
 }
 
 /** Fails unless a pod answers at each address when its own node asks, as kubelets do. */
