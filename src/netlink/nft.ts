@@ -27,6 +27,8 @@ import {
 export type NftChange =
   /** `nft add table FAMILY NAME`: one that is there stays as it is. */
   | { readonly kind: "add_table"; readonly table: NftTable }
+  /** `nft create table FAMILY NAME`: refused if it is there. */
+  | { readonly kind: "create_table"; readonly table: NftTable }
   /** `nft delete table FAMILY NAME`: with everything in it; refused if it is not there. */
   | { readonly kind: "remove_table"; readonly table: NftTable }
   /** `nft add chain FAMILY TABLE NAME { type T hook H priority P; }`: one that is there stays. */
@@ -165,6 +167,12 @@ function messageOf(change: NftChange): Message {
       return {
         type: NFT_MSG.NEWTABLE,
         flags: flags | NLM_F.CREATE,
+        body: encodeTable(change.table),
+      };
+    case "create_table":
+      return {
+        type: NFT_MSG.NEWTABLE,
+        flags: flags | NLM_F.CREATE | NLM_F.EXCL,
         body: encodeTable(change.table),
       };
     case "remove_table":

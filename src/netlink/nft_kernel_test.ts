@@ -178,6 +178,21 @@ testWith({
 });
 
 testWith({
+  name: "a table is created only where there is none",
+  needs,
+  async fn() {
+    await using pod = await openNamespace();
+    using socket = openSocket(pod);
+    const table = { family: "ip", name: "a" } as const;
+    const changes: readonly NftChange[] = [{ kind: "create_table", table }];
+    expectOk(changeNfTables(socket, changes), "there is none");
+    const again = changeNfTables(socket, changes);
+    assert.deepEqual(again.ok ? "made" : [again.error.code, again.error.index], ["exists", 0]);
+    assert.deepEqual(listRuleset(socket).tables, [table]);
+  },
+});
+
+testWith({
   name: "a change that was made from older rules is refused as changed",
   needs,
   async fn() {
