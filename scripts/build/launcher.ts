@@ -137,7 +137,7 @@ export function entryText(program: string, root: URL): string {
 }
 
 /** Whether a container runtime starts it; such a program imports nothing of Node that acts. */
-function isPlugin(program: string): boolean {
+export function isPlugin(program: string): boolean {
   return !DAEMONS.has(program);
 }
 

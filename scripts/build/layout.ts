@@ -11,6 +11,7 @@ import type { Architecture } from "./arguments.ts";
 import { ownArchitecture, targetOf } from "./deno_binary.ts";
 import {
   entryText,
+  isPlugin,
   launcherText,
   RUNTIME_FOLDER,
   SCRIPT_NAMES,
@@ -120,7 +121,10 @@ async function layOut(file: string, { architecture, ports }: Target): Promise<vo
   for (const program of SCRIPT_NAMES) {
     const script = path.join(runtime, scriptFile(program));
     await Deno.writeTextFile(entry, entryText(program, new URL("../../", import.meta.url)));
-    await deno([...bundle, "--format=cjs", "--config=deno.json", "-o", script, entry], {});
+    // V8 reads all of a script before it runs any: 5 of the 36 ms of CPU of a coordinator's start.
+    const size = isPlugin(program) ? ["--minify"] : [];
+    const made = ["--format=cjs", "--config=deno.json", "-o", script, entry];
+    await deno([...bundle, ...size, ...made], {});
     await Deno.writeTextFile(path.join(runtime, `${program}.js`), starterText(program));
   }
   await Deno.remove(entry);
