@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../../src/base/result.ts";
 
 /** Names of what can be measured, in the order in which it is. */
 export const SCENARIOS = [
-  ...["start", "exact", "slack", "dual", "recreate", "stateful", "rest", "scale"],
+  ...["start", "coordinator", "exact", "slack", "dual", "recreate", "stateful", "rest", "scale"],
 ] as const;
 
 /** What is measured, and how much of it. */

@@ -9,6 +9,7 @@ import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
 import { cacheFolder } from "../../scripts/cluster/components.ts";
 import { type BenchRequest, readArguments } from "./arguments.ts";
 import { BareWorkers } from "./bare_workers.ts";
+import { measureCoordinator } from "./coordinator/mod.ts";
 import { type Figures, figuresOf, type Round } from "./figures.ts";
 import { Fleet, Lab } from "./lab.ts";
 import { restTable, roundsTable, scaleTable, startTable } from "./report.ts";
@@ -20,6 +21,8 @@ import { Rounds } from "./rounds.ts";
 
 /** ADDs one after the other, for each number of records. */
 const REST_ADDS = 100;
+/** What the coordinator is asked: pods with 1 and 3 NICs, and pods of whole chains. */
+const CONNECTING = { rounds: 12, pods: 50 };
 
 type Results = Record<string, unknown>;
 
@@ -37,6 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     await build(folder);
     await measureStart(request.value, { folder, results });
+    await measureConnecting(request.value, { folder, results });
     await measureRounds(request.value, { folder, results });
     await measureAtRest(request.value, { folder, results });
     await measureMany(request.value, { folder, results });
@@ -70,10 +74,19 @@ async function build(folder: string): Promise<void> {
 async function measureStart(request: BenchRequest, { folder, results }: Run): Promise<void> {
   if (!request.scenarios.has("start")) return;
   const figures = await measureStarts(folder, { report: say });
-  const modules = await pluginModules("spiderpool");
-  const bytes = await scriptBytes(folder);
-  results["start"] = { figures, modules, scriptBytes: bytes };
-  say(startTable(figures, { modules, scriptBytes: bytes }));
+  const plugins = await Promise.all((["spiderpool", "coordinator"] as const).map(async (name) => {
+    const modules = await pluginModules(name);
+    return { name, modules, scriptBytes: await scriptBytes(folder, name) };
+  }));
+  results["start"] = { figures, plugins };
+  say(startTable(figures, plugins));
+}
+
+async function measureConnecting(request: BenchRequest, { folder, results }: Run): Promise<void> {
+  if (!request.scenarios.has("coordinator")) return;
+  const figures = await measureCoordinator(folder, { ...CONNECTING, report: say });
+  if (typeof figures === "string") return say(`coordinator is left out: ${figures}`);
+  results["coordinator"] = figures;
 }
 
 async function measureRounds(request: BenchRequest, { folder, results }: Run): Promise<void> {

@@ -4,17 +4,7 @@ import type { RestFigures } from "./rest.ts";
 import type { ScaleFigures } from "./scale.ts";
 import type { PluginModule } from "./plugin_modules.ts";
 import type { StartFigures } from "./start.ts";
-
-/** Columns of text, aligned. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ??
-    [];
-  return rows.map((row) => {
-    return row.map((cell, at) => {
-      return at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
-    }).join("  ").trimEnd();
-  }).join("\n");
-}
+import { table } from "./table.ts";
 
 /** Rounds, one scenario in each line, and what each pod costs below. */
 export function roundsTable(figures: readonly Figures[]): string {
@@ -122,13 +112,17 @@ export function scaleTable(figures: readonly ScaleFigures[]): string {
   return [table([head, ...rows]), ...requests, ...new Set(idle), ...failures].join("\n");
 }
 
-/** Starts, one program in each line, and what the plugin is made of. */
+/** What a plugin is made of. */
+export interface PluginSize {
+  readonly name: string;
+  readonly modules: readonly PluginModule[];
+  readonly scriptBytes: number;
+}
+
+/** Starts, one program in each line, and what the plugins are made of. */
 export function startTable(
   figures: readonly StartFigures[],
-  { modules, scriptBytes }: {
-    readonly modules: readonly PluginModule[];
-    readonly scriptBytes: number;
-  },
+  plugins: readonly PluginSize[],
 ): string {
   const head = ["start of", "best ms", "median ms", "CPU ms", "best ratio", "CPU ratio"];
   const rows = figures.map((one) => [
@@ -139,13 +133,20 @@ export function startTable(
     one.ratio.toFixed(2),
     one.cpuRatio.toFixed(2),
   ]);
+  return [table([head, ...rows]), ...plugins.flatMap(sizeLines)].join("\n");
+}
+
+function sizeLines({ name, modules, scriptBytes }: PluginSize): readonly string[] {
   const by = Map.groupBy(modules, ({ loadedBy }) => loadedBy);
   const loaded = [...by].map(([command, some]) => {
     const bytes = some.reduce((sum, module) => sum + module.bytes, 0);
     const texts = some.map((module) => `${module.path} ${module.bytes}`);
-    return `loaded by ${command}: ${some.length} modules, ${bytes} bytes: ${texts.join(", ")}`;
+    return `${name}, loaded by ${command}: ${some.length} modules, ${bytes} bytes: ` +
+      texts.join(", ");
   });
-  const built = `the plugin is built as one script of ${scriptBytes} bytes; docs/plugin-start.md ` +
-    `says why it has each module`;
-  return [table([head, ...rows]), built, ...loaded].join("\n");
+  return [
+    `${name} is built as one script of ${scriptBytes} bytes; docs/plugin-start.md says why it ` +
+    `has each module`,
+    ...loaded,
+  ];
 }

@@ -1,4 +1,4 @@
-/** Starts of the plugin next to those of an empty program and of Debian's `host-local`. */
+/** Starts of the plugins next to those of an empty program and of Debian's `host-local`. */
 import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { RUNTIME_FOLDER, scriptFile } from "../../scripts/build/launcher.ts";
@@ -33,6 +33,7 @@ export async function measureStarts(
 ): Promise<readonly StartFigures[]> {
   const work = await Deno.makeTempDir({ prefix: "start-" });
   const plugin = path.join(folder, "spiderpool");
+  const coordinator = path.join(folder, "coordinator");
   const deno = path.join(folder, RUNTIME_FOLDER, "deno");
   const empty = path.join(work, "empty.js");
   await Deno.writeTextFile(empty, "export {};\n");
@@ -47,6 +48,7 @@ export async function measureStarts(
         "an empty Deno program": () => start(denoOr(deno), { args: ["run", "--no-config", empty] }),
         "spiderpool VERSION": () => start(plugin, { env: { CNI_COMMAND: "VERSION" } }),
         "spiderpool ADD": add,
+        "coordinator VERSION": () => start(coordinator, { env: { CNI_COMMAND: "VERSION" } }),
       };
       if (hostLocal !== undefined) {
         runs["host-local VERSION"] = () => start(hostLocal, { env: { CNI_COMMAND: "VERSION" } });
@@ -113,15 +115,15 @@ async function hostLocalAdd(program: string, folder: string): Promise<void> {
   if (code !== 0) throw new Error(`host-local fails: ${stdout}`);
 }
 
-/** CPU of all children that have ended. */
-function childrenCpuMs(): number {
+/** CPU milliseconds of all children of this process that have ended. */
+export function childrenCpuMs(): number {
   const stat = Deno.readTextFileSync("/proc/self/stat");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[13]) + Number(fields[14])) * TICK_MS;
 }
 
 /** Bytes of the script that a plugin is built as; 0 in the compiled layout. */
-export async function scriptBytes(folder: string): Promise<number> {
-  const file = path.join(folder, RUNTIME_FOLDER, scriptFile("spiderpool"));
+export async function scriptBytes(folder: string, name: string): Promise<number> {
+  const file = path.join(folder, RUNTIME_FOLDER, scriptFile(name));
   return existsSync(file) ? (await Deno.stat(file)).size : 0;
 }
