@@ -121,7 +121,6 @@ function planOf(
       mode,
       isFirst,
       ...(mac !== undefined && { mac }),
-      hasNewMac: mac !== nic.mac,
       ...(hasPair && { veth: { podName: podLink, podMac, nodeName: nodeLink, nodeMac } }),
       addresses: addresses.map(({ address }) => address),
       remarks,

@@ -135,6 +135,7 @@ function planPair(
   return ok(undefined);
 }
 
+/** @source Linux `Documentation/networking/ip-sysctl.rst`, arp_notify and ndisc_notify */
 function planMac(
   draft: Draft,
   { nic, addresses }: Place,
@@ -150,6 +151,9 @@ function planMac(
         `of its master, leave podMACPrefix empty or use macvlan`,
     );
   }
+  // The kernel then tells the neighbours, once for each address: now, and when the old one is back.
+  draft.setSysctl("pod", { path: `net/ipv4/conf/${nic.name}/arp_notify`, value: "1" });
+  draft.setSysctl("pod", { path: `net/ipv6/conf/${nic.name}/ndisc_notify`, value: "1" });
   draft.setMac("pod", { name: nic.name, mac: mac.value });
   return ok(undefined);
 }

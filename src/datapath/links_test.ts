@@ -9,6 +9,7 @@ import {
   wishOf,
 } from "../../tests/support/model_pod.ts";
 import type { ModelKernel } from "../../tests/support/model_kernel.ts";
+import { operationText } from "./operation_text.ts";
 import { fixedMac } from "./fixed_mac.ts";
 
 function pod(): ModelKernel {
@@ -43,14 +44,20 @@ Deno.test("fixedMac() refuses groups of stations and every other spelling", () =
   assert(!odd.ok && /its first byte must be even/.test(odd.error));
 });
 
-Deno.test("planAdd() gives the NIC its address by podMACPrefix, and says that it is new", () => {
+Deno.test("planAdd() gives the NIC its address by podMACPrefix, and has it announced", () => {
   const kernel = pod();
   const wish = wishOf("eth0", { podMacPrefix: "0a:1b" });
-  const { outcome } = planOf(kernel, wish);
-  assert.deepEqual([outcome.mac, outcome.hasNewMac], ["0a:1b:0a:06:00:07", true]);
+  const { outcome, steps } = planOf(kernel, wish);
+  assert.equal(outcome.mac, "0a:1b:0a:06:00:07");
+  const texts = steps.map(({ operation }) => operationText(operation));
+  const at = texts.findIndex((text) => text.includes("address 0a:1b:0a:06:00:07"));
+  for (const key of ["net/ipv4/conf/eth0/arp_notify", "net/ipv6/conf/eth0/ndisc_notify"]) {
+    const place = texts.findIndex((text) => text.includes(`${key}=1`));
+    assert.ok(place >= 0 && place < at, `${key} is set before the address`);
+  }
   add(kernel, wish);
   assert.equal(nicOf(kernel, "eth0").mac, "0a:1b:0a:06:00:07");
-  assert.equal(planOf(kernel, wish).outcome.hasNewMac, false);
+  assert.deepEqual(planOf(kernel, wish).steps, []);
 });
 
 Deno.test("planAdd() refuses a hardware address for an ipvlan, and a bad prefix", () => {

@@ -22,8 +22,6 @@ export interface PlanOutcome {
   readonly isFirst: boolean;
   /** Hardware address of the NIC. */
   readonly mac?: string;
-  /** Whether the plan gives the NIC another one: its addresses are announced then. */
-  readonly hasNewMac: boolean;
   /** The pair that was made for the pod; absent in overlay mode, and for further NICs. */
   readonly veth?: {
     readonly podName: string;

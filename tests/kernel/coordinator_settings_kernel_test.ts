@@ -60,6 +60,36 @@ testWith({
   },
 });
 
+/** Hardware addresses by which a namespace would reach addresses. */
+async function macsSeenBy(
+  where: Namespace,
+  addresses: readonly string[],
+): Promise<readonly unknown[]> {
+  const found = addresses.map((address) => {
+    return list(where, `neigh show to ${address}`, { members: ["lladdr"] });
+  });
+  return (await Promise.all(found)).map(([neighbor]) => neighbor?.lladdr);
+}
+
+testWith({
+  name: "coordinator: a new hardware address is announced, and the old one when it is back",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    const addresses = ["10.6.0.5", "fd00:10:6::5"];
+    const old = (await linkOf(pod.namespace, "eth0")).address;
+    for (const address of addresses) await ping(fixture.router, address);
+    assert.deepEqual(await macsSeenBy(fixture.router, addresses), [old, old]);
+    // From here on the router asks nobody, so what it learns it is told.
+    await fixture.add(pod, "eth0", { config: { podMACPrefix: "0a:1b" } });
+    const mac = "0a:1b:0a:06:00:05";
+    assert.deepEqual(await macsSeenBy(fixture.router, addresses), [mac, mac]);
+    await fixture.del(pod, "eth0");
+    assert.deepEqual(await macsSeenBy(fixture.router, addresses), [old, old]);
+  },
+});
+
 testWith({
   name: "coordinator: txQueueLen is that of the pod's NIC, whatever links the node has",
   needs,

@@ -60,10 +60,11 @@ export class ModelKernel {
     this.side(where).links.push(link);
     const { sysctls } = this.side(where);
     sysctls[`net/ipv4/conf/${name}/rp_filter`] = sysctls["net/ipv4/conf/default/rp_filter"] ?? "0";
-    sysctls[`net/ipv4/conf/${name}/arp_filter`] = "0";
+    for (const key of ["arp_filter", "arp_notify"]) sysctls[`net/ipv4/conf/${name}/${key}`] = "0";
     if (this.hasIpv6) {
       const disable = sysctls["net/ipv6/conf/default/disable_ipv6"] ?? "0";
       sysctls[`net/ipv6/conf/${name}/disable_ipv6`] = disable;
+      sysctls[`net/ipv6/conf/${name}/ndisc_notify`] = "0";
       sysctls[`net/ipv6/conf/${name}/accept_ra`] = "1";
       sysctls[`net/ipv6/conf/${name}/accept_ra_defrtr`] = "1";
     }

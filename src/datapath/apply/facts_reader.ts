@@ -40,6 +40,10 @@ export function readAddFacts(
   { pod, node }: { readonly pod: OpenSide; readonly node: OpenSide },
 ): CoordinatorFacts {
   const { ifName, firstNic, hostRuleTable, containerId, podRpFilter } = wish;
+  const notices = wish.podMacPrefix === undefined ? [] : [
+    `net/ipv4/conf/${ifName}/arp_notify`,
+    `net/ipv6/conf/${ifName}/ndisc_notify`,
+  ];
   const lists = readLists(pod.socket);
   const names = lists.links.map(({ name }) => name);
   const hasIpv6 = hasIpv6In(pod);
@@ -51,6 +55,7 @@ export function readAddFacts(
       .map((name) => `net/ipv4/conf/${name}/rp_filter`),
     ...names.map((name) => `net/ipv4/conf/${name}/arp_filter`),
     ...(hasIpv6 ? ["default", ...names] : []).map((name) => `net/ipv6/conf/${name}/disable_ipv6`),
+    ...notices,
     ...announced.map(({ device = "" }) => `net/ipv6/conf/${device}/accept_ra_defrtr`),
   ]);
   const marks = ifName === firstNic ? readMarks(pod.netns, { hasIpv6 }) : "absent";
