@@ -181,9 +181,10 @@ export const BROKEN: Scenario = {
     return [
       namespaceOf(corner),
       ...pools(both, "good", { count: 20 }),
-      ...MISTAKES.flatMap(({ name, pool }) =>
-        pool === undefined ? [] : pools(corner, name, { count: 4, from: 101, ...pool(corner) })
-      ),
+      ...MISTAKES.flatMap(({ name, pool }, index) => {
+        const from = 100 + 4 * index; // Pools that share addresses would be another mistake.
+        return pool === undefined ? [] : pools(corner, name, { count: 4, from, ...pool(corner) });
+      }),
       ...contradictory,
       ...MISTAKES.map(({ name, pod: wish }) =>
         pod(corner, name, wish?.(corner) ?? { ippool: ask(corner, name) })

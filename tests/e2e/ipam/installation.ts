@@ -80,6 +80,13 @@ async function applyManifests(kubectl: Kubectl): Promise<void> {
   await kubectl.run("wait", "--for=condition=Established", `--timeout=${LIMIT}`, ...files);
   await kubectl.run("apply", "-f", `${MANIFESTS}/rbac`, "-f", `${MANIFESTS}/deploy`);
   await agentsAreReady(kubectl);
+  await controllersAreReady(kubectl);
+}
+
+/** Waits until both controllers serve and one of them leads. */
+export async function controllersAreReady(kubectl: Kubectl): Promise<void> {
+  const controllers = ["-n", "spiderpool", "deployment/spiderpool-controller"];
+  await kubectl.run("rollout", "status", ...controllers, `--timeout=${LIMIT}`);
 }
 
 /** Waits until an agent answers on every node. */

@@ -53,6 +53,14 @@ export async function play({ scenario, corner }: Scene): Promise<void> {
         "--all-pods",
         "--tail=40",
       ),
+      kubectl.run(
+        "logs",
+        "-n",
+        "spiderpool",
+        "deployment/spiderpool-controller",
+        "--all-pods",
+        "--tail=20",
+      ),
     ].map((text) => text.catch(String)));
     const ends = said.map((text) => text.split("\n").slice(-60).join("\n"));
     throw new Error(`${error}\n${ends.join("\n")}`, { cause: error });

@@ -96,13 +96,22 @@ async function inUseOf(corner: Corner): Promise<ReadonlySet<string>> {
   return new Set(all.filter(({ pool }) => names.includes(pool)).map(({ ip }) => ip));
 }
 
-/** Ends the agent of a node at once, as the kernel does when memory is short. */
+/** Ends the agent of a node. */
 async function killAgent({ site }: Corner, position: number): Promise<void> {
-  const holder = site.state.nodes.find(({ hostname }) => hostname === site.nodes[position]);
+  await killProgram(site, { program: "spiderpool-agent", node: site.nodes[position] ?? "" });
+}
+
+/** Ends a program on a node at once, as the kernel does when memory is short. */
+export async function killProgram(
+  site: Installation,
+  { program, node }: { readonly program: string; readonly node: string },
+): Promise<void> {
+  const holder = site.state.nodes.find(({ hostname }) => hostname === node);
   assert.ok(holder !== undefined, "the node runs");
+  const pattern = `${program.slice(0, -1)}[${program.slice(-1)}] daemon`;
   const script = `killed=0
     for folder in /proc/[0-9]*; do
-      if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q 'spiderpool-agen[t] daemon'; then
+      if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q '${pattern}'; then
         kill -9 "\${folder#/proc/}" && killed=$((killed + 1))
       fi
     done
@@ -110,12 +119,18 @@ async function killAgent({ site }: Corner, position: number): Promise<void> {
   await runInside(holder, { script });
 }
 
-/** The rights in `manifests/rbac` are all that agents need: the API server refused them nothing. */
+/**
+ * The rights in `manifests/rbac` are all that agents and controllers need: the API server refused
+ * them nothing.
+ */
 export async function nothingWasForbidden({ kubectl }: Installation): Promise<void> {
-  const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent", "--all-pods"];
-  const lines = (await kubectl.run("logs", ...agents, "--tail=-1")).split("\n");
-  assert.ok(lines.some((line) => line.includes("agent serves")), "there is a log");
-  assert.deepEqual(lines.filter((line) => /forbidden/i.test(line)), []);
+  const programs = { agent: "daemonset", controller: "deployment" };
+  for (const [program, kind] of Object.entries(programs)) {
+    const logs = ["-n", "spiderpool", `${kind}/spiderpool-${program}`, "--all-pods"];
+    const lines = (await kubectl.run("logs", ...logs, "--tail=-1")).split("\n");
+    assert.ok(lines.some((line) => line.includes(`${program} serves`)), `${program} has a log`);
+    assert.deepEqual(lines.filter((line) => /forbidden/i.test(line)), []);
+  }
 }
 
 /** When every namespace of the scenarios is gone, so is every address. */
