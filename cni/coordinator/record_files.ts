@@ -48,7 +48,10 @@ export function recordFiles(system: RecordSystem): RecordFiles {
     list: (folder) => {
       return whereThere(() => Array.from(system.readDirSync(folder), ({ name }) => name)) ?? [];
     },
-    remove: (path) => whereThere(() => system.removeSync(path)),
+    remove: (path) => {
+      // A write that was killed has left its own.
+      for (const one of [youngOf(path), path]) whereThere(() => system.removeSync(one));
+    },
     tryLock: (path) => tryLock(system, path),
   };
 }
@@ -57,8 +60,7 @@ function write(
   system: RecordSystem,
   { path, text }: { readonly path: string; readonly text: string },
 ): void {
-  const slash = path.lastIndexOf("/") + 1;
-  const young = `${path.slice(0, slash)}.${path.slice(slash)}.new`;
+  const young = youngOf(path);
   const file = open(system, { path: young, truncate: true });
   try {
     const bytes = new TextEncoder().encode(text);
@@ -68,6 +70,12 @@ function write(
     file.close();
   }
   system.renameSync(young, path);
+}
+
+/** Where a text is until all of it is written. */
+function youngOf(path: string): string {
+  const slash = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, slash)}.${path.slice(slash)}.new`;
 }
 
 function tryLock(system: RecordSystem, path: string): Disposable | undefined {

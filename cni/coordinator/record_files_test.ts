@@ -49,6 +49,9 @@ Deno.test("records on the machine: what a killed writer left is in nobody's way"
     files.write({ path: `${folder}/a`, text: "text\n" });
     assert.equal(files.read(`${folder}/a`), "text\n");
     assert.deepEqual(files.list(`${folder}/`), ["a"]);
+    Deno.writeTextFileSync(`${folder}/.a.new`, "half of a very long te");
+    files.remove(`${folder}/a`);
+    assert.deepEqual(files.list(`${folder}/`), [], "it goes with its record");
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
