@@ -8,6 +8,7 @@ import type { CoordinatorWish } from "../../src/datapath/facts.ts";
 import type { Step } from "../../src/datapath/operation.ts";
 import type { PlanOutcome } from "../../src/datapath/plan.ts";
 import { NetlinkError } from "../../src/netlink/netlink_error.ts";
+import { codeOf, kernelRefusal } from "./codes.ts";
 import { begin, type PluginPorts } from "./commands.ts";
 import type { KernelView } from "./kernel.ts";
 import { randomMacs } from "./macs.ts";
@@ -70,7 +71,8 @@ function connect(
     return perform({ ...parts, call, view, before, done: [] });
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
-    return refuse(CNI_CODES.failed, error.message, { log });
+    const { code, msg } = kernelRefusal(error);
+    return refuse(code, msg, { log });
   }
 }
 
@@ -82,9 +84,7 @@ function perform(adding: Adding): Result<PlanOutcome, CniRefusal> {
   for (let pass = 0; pass < PASSES_MAX; pass++) {
     const plan = planAdd(wish, factsOf(adding), { macs, record });
     if (!plan.ok) {
-      const isBad = plan.error.code === "bad_value";
-      const code = isBad ? CNI_CODES.badConfig : CNI_CODES.failed;
-      return undo(adding, { problem: plan.error.message, code });
+      return undo(adding, { problem: plan.error.message, code: codeOf(plan.error) });
     }
     const { steps, isPartial, outcome } = plan.value;
     record = plan.value.record;

@@ -170,7 +170,13 @@ for (
     ],
     ["a bad value", { config: { podRPFilter: 3 } }, 7, /^Cannot use podRPFilter .* 3: write 0, 1/],
     ["a bad network", { config: { hijackCIDR: ["x"] } }, 7, /^Cannot use hijackCIDR\[0\] of the/],
-    ["a namespace that is gone", { netns: "/x" }, 999, /^Cannot open network namespace "\/x"/],
+    [
+      "a namespace that is gone",
+      { netns: "/x" },
+      4,
+      /^Cannot open network namespace "\/x" .*CNI_NETNS/,
+    ],
+    ["a bad mode", { config: { mode: "overlay" } }, 7, /"eth0" in overlay mode: it is the pod's f/],
     ["a NIC that is not there", { ifName: "net7" }, 999, /net7/],
     ["CNI_ARGS that are none", { args: "x" }, 4, /^Cannot use CNI_ARGS: "x" is no pair/],
   ] as const
@@ -185,6 +191,38 @@ for (
     assert.deepEqual([...world.records.texts.keys()], []);
   });
 }
+
+Deno.test("add() without nf_tables, or without IPv6, says so and leaves nothing", async () => {
+  for (
+    const [lacking, said] of [
+      [
+        { marks: "no_nf_tables" },
+        /kernel of this node has no nf_tables, which .*; load the module/,
+      ],
+      [
+        { hasIpv6: false },
+        /gives it fd00:10:6::5\/64 and the kernel of this node has no IPv6, ena/,
+      ],
+    ] as const
+  ) {
+    const world = coordinatorWorld();
+    Object.assign(world.kernel, lacking);
+    const before = world.kernel.snapshot();
+    const interfaces = [{ name: "eth0", sandbox: NETNS }];
+    const ips = [{ address: "10.6.0.5/24" }, { address: "fd00:10:6::5/64" }];
+    const prevResult = {
+      cniVersion: "1.0.0",
+      interfaces,
+      ips: ips.map((ip) => ({ ...ip, interface: 0 })),
+    };
+    const call = coordinatorCall({ config: { prevResult } });
+    const { code, msg } = await refusal(world, call);
+    assert.equal(code, 999);
+    assert.match(msg, said);
+    assert.deepEqual(world.kernel.snapshot(), before);
+    assert.deepEqual([...world.records.texts.keys()], []);
+  }
+});
 
 Deno.test("add() waits for the coordinators of other pods, and says who holds it up", async () => {
   const world = coordinatorWorld();

@@ -4,6 +4,7 @@ import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import { planAdd } from "../../src/datapath/coordinator_plan.ts";
 import type { CoordinatorWish } from "../../src/datapath/facts.ts";
 import { NetlinkError } from "../../src/netlink/netlink_error.ts";
+import { codeOf, kernelRefusal } from "./codes.ts";
 import { begin, type PluginPorts } from "./commands.ts";
 import { randomMacs } from "./macs.ts";
 import { operationText } from "../../src/datapath/operation_text.ts";
@@ -48,7 +49,7 @@ function difference(
     using view = ports.kernel.open(call.attachment.netns);
     const macs = randomMacs(ports.random);
     const plan = planAdd(wish, view.factsForAdd(wish), { macs, record });
-    if (!plan.ok) return { code: CNI_CODES.failed, msg: plan.error.message };
+    if (!plan.ok) return { code: codeOf(plan.error), msg: plan.error.message };
     const missing = plan.value.steps.map(({ operation }) => operationText(operation));
     if (missing.length === 0) return undefined;
     const named = missing.slice(0, NAMED_MAX).join("; ");
@@ -58,6 +59,6 @@ function difference(
     return { code: CNI_CODES.failed, msg, details: missing.join("\n") };
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
-    return { code: CNI_CODES.failed, msg: error.message };
+    return kernelRefusal(error);
   }
 }

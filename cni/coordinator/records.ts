@@ -93,7 +93,10 @@ export class Records {
     const path = pathOf(key);
     try {
       if (new TextEncoder().encode(path).length - RECORD_FOLDER.length > NAME_BYTES_MAX) {
-        return err(`Cannot keep "${path}": the container's ID is too long for the name of a file`);
+        return err(
+          `Cannot keep what a DEL needs: CNI_CONTAINERID has ${key.containerId.length} ` +
+            `characters, which is too long for the name of a file`,
+        );
       }
       const text = `${JSON.stringify({ network, netns })}\n${formatRecord(record)}`;
       this.#ports.recordFiles.write({ path, text });
