@@ -10,7 +10,13 @@ export type { Ended } from "../../build/programs.ts";
 
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../../..");
 const DENO = [Deno.execPath(), "run", "--quiet", "--allow-all", "--no-check"] as const;
-const SOURCE = [...DENO, `${ROOT}/main.ts`, "coordinator"];
+/** Words that start the plugin from its source. */
+export const SOURCE: readonly string[] = [...DENO, `${ROOT}/main.ts`, "coordinator"];
+/** Words that start a plugin that kills itself when it has come so far: see `killed.ts`. */
+export function killedAt(place: number): readonly string[] {
+  return [...DENO, `${ROOT}/tests/kernel/coordinator/killed.ts`, String(place)];
+}
+
 const SOCKET = "spiderpool.sock";
 
 /** What the agent answers unless a test says otherwise. */

@@ -21,8 +21,29 @@ const MARK = "=====";
 /** All that `ip`, `nft` and `/proc/sys` show of a namespace, without what changes by itself. */
 export type State = Readonly<Record<string, readonly unknown[]>>;
 
-/** Looks at a namespace. */
+/** Looks that a namespace is given to come to rest. */
+const LOOKS_MAX = 200;
+
+/**
+ * Looks at a namespace, once the kernel has done what it does by itself some time after a link
+ * comes up: a carrier, and an address of the link's own.
+ */
 export async function stateOf(where: Namespace): Promise<State> {
+  for (let looks = 1;; looks++) {
+    const state = await lookAt(where);
+    if (isAtRest(state) || looks === LOOKS_MAX) return state;
+  }
+}
+
+function isAtRest({ addresses = [] }: State): boolean {
+  const text = (value: unknown) => JSON.stringify(value);
+  return addresses.map(text).every((link) =>
+    /"LOOPBACK"/.test(link) || !/"UP"/.test(link) ||
+    (/"local":"fe80:/.test(link) && !/"NO-CARRIER"|"tentative":true/.test(link))
+  );
+}
+
+async function lookAt(where: Namespace): Promise<State> {
   const script = [...Object.values(PARTS), SYSCTLS].join(`; echo; echo ${MARK}; `);
   const texts = (await where.run("sh", "-ec", script)).split(`${MARK}\n`);
   const names = [...Object.keys(PARTS), "sysctls"];
