@@ -144,16 +144,17 @@ function takeBack({ call, view, records, log, before, done }: Adding): readonly 
 }
 
 function complete(
-  { network, attachment: { netns, ifName } }: CniCall,
+  { network, attachment: { ifName } }: CniCall,
   { wish, outcome: { isFirst, veth, mac } }: {
     readonly wish: CoordinatorWish;
     readonly outcome: PlanOutcome;
   },
 ): CniOutcome {
-  const made = veth === undefined || !isFirst ? [] : [
-    { name: veth.nodeName, mac: veth.nodeMac, mtu: wish.vethMtu },
-    { name: veth.podName, mac: veth.podMac, sandbox: netns, mtu: wish.vethMtu },
-  ];
+  // Multus takes each link of the pod for a NIC of the network, and the last one's to be addresses
+  // that name no link: the pod's end of the pair is not listed.
+  const made = veth === undefined || !isFirst
+    ? []
+    : [{ name: veth.nodeName, mac: veth.nodeMac, mtu: wish.vethMtu }];
   const result = completedResult(network.config, {
     version: network.version,
     made,

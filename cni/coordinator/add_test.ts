@@ -39,7 +39,7 @@ Deno.test("add() asks the agent for the pod, on a GET with a body", async () => 
   assert.deepEqual(world.outside.endedAfter, [1], "no right to connect is kept");
 });
 
-Deno.test("add() completes prevResult with the pair that it made", async () => {
+Deno.test("add() completes prevResult with the node's end of the pair", async () => {
   const world = coordinatorWorld();
   const result = resultOf(await add(coordinatorCall({ version: "1.1.0" }), world.ports));
   const mac = (links: typeof world.kernel.pod.links, name: string) => {
@@ -52,7 +52,6 @@ Deno.test("add() completes prevResult with the pair that it made", async () => {
       mac: mac(world.kernel.node.links, "vethabcdef01234"),
       mtu: 1500,
     },
-    { name: "veth0", mac: mac(world.kernel.pod.links, "veth0"), sandbox: NETNS, mtu: 1500 },
   ]);
   assert.equal(world.namespaces.openCount, 0, "every view is closed");
   assert.equal(world.records.isLocked, false);
@@ -157,7 +156,7 @@ Deno.test("add() passes the agent's own sentence on", async () => {
   const steps = [{ status: 500, body: "coordinator config not found" }];
   const { code, msg } = await refusal(coordinatorWorld({ steps }), coordinatorCall());
   assert.equal(code, 999);
-  assert.match(msg, /: coordinator config not found$/);
+  assert.match(msg, /^coordinator config not found$/);
 });
 
 for (

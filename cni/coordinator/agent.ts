@@ -46,8 +46,12 @@ export class Agent {
 
 const LAST = { timeoutMs: AGENT_HEALTH_TIMEOUT_MS, isLast: true } as const;
 
-/** A problem with the agent as the runtime is told: one that is away comes back. */
+/**
+ * A problem with the agent as the runtime is told: one that is away comes back, one that refuses
+ * has been asked and says why.
+ */
 export function agentRefusal({ code, text }: AgentProblem): CniRefusal {
+  if (code === "refused") return { code: CNI_CODES.failed, msg: text };
   return {
     code: code === "away" ? CNI_CODES.tryAgain : CNI_CODES.failed,
     msg: `Cannot ask the spiderpool-agent what the coordinator is to do: ${text}`,

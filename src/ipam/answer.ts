@@ -98,10 +98,10 @@ export function coordinatorAnswer(
     );
   }
   if (status?.phase !== COORDINATOR_PHASES.synced) {
-    const reason = status?.reason ?? "";
+    const { phase = "", reason = "" } = status ?? {};
+    const state = phase === "" ? "it has no phase yet" : `its phase is ${JSON.stringify(phase)}`;
     return err(
-      `Cannot use ${name}: it is not ready, its phase is ` +
-        `${JSON.stringify(status?.phase ?? "")}${reason === "" ? "" : ` (${reason})`}; ` +
+      `Cannot use ${name}: it is not ready, ${state}${reason === "" ? "" : ` (${reason})`}; ` +
         `spiderpool-controller sets it once it has found the networks of the cluster`,
     );
   }

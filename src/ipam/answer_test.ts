@@ -214,5 +214,5 @@ Deno.test("coordinatorAnswer() refuses what is not synced, with the reason", () 
   });
   const bare = { ...stored, status: undefined };
   const refusal = coordinatorAnswer(bare, undefined);
-  assert.ok(!refusal.ok && refusal.error.includes('its phase is ""'));
+  assert.ok(!refusal.ok && refusal.error.includes("not ready, it has no phase yet;"));
 });

@@ -4,7 +4,7 @@
  */
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
-import { BROKEN, NOT_SYNCED } from "./coordinator/broken.ts";
+import { BROKEN, MISSING, NOT_SYNCED } from "./coordinator/broken.ts";
 import { FIRST_NIC } from "./coordinator/first_nic.ts";
 import { coordinatedNetwork, COORDINATOR, writeStatus } from "./coordinator/networks.ts";
 import { assertNothingLeft, coordinatorStateOf } from "./coordinator/node_state.ts";
@@ -54,6 +54,10 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       });
       await applyAll(site, objectsOf(late));
       await step(late);
+      await site.kubectl.run("delete", "spidercoordinator", "default");
+      const last = sceneOf(site, MISSING, 2 + together.length);
+      await applyAll(site, objectsOf(last));
+      await step(last);
       await test.step("agents have the rights that they need", async () => {
         await nothingWasForbidden(site);
       });

@@ -36,7 +36,6 @@ testWith({
       interfaces: [
         { name: "eth0", mac: await macOf(pod.namespace, "eth0"), sandbox },
         { name: NODE_VETH, mac: nodeMac },
-        { name: "veth0", mac: podMac, sandbox },
       ],
       ips: [
         { address: "10.6.0.5/24", interface: 0 },

@@ -62,6 +62,9 @@ export const BROKEN: Scenario = {
   },
 };
 
+const NOT_READY =
+  /\(add\): Cannot use SpiderCoordinator "default": it is not ready, its phase is "NotReady"/;
+
 /** A cluster whose networks are not known yet: pods wait with a reason, and go on by themselves. */
 export const NOT_SYNCED: Scenario = {
   name: "not-synced",
@@ -77,8 +80,24 @@ export const NOT_SYNCED: Scenario = {
     }),
   ],
   check: async (corner: Corner) => {
-    await assertDescribed(corner, { name: "early", says: /default.*(NotReady|not ready|Synced)/i });
+    await assertDescribed(corner, { name: "early", says: NOT_READY });
     await writeStatus(corner.site, { phase: "Synced" });
     await rolledOut(corner, "deployment/web");
+  },
+};
+
+/** A cluster without a SpiderCoordinator. */
+export const MISSING: Scenario = {
+  name: "missing",
+  promise: "a pod says which SpiderCoordinator is missing",
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...pools(corner, "some", { count: 2, gateway: true }),
+    pod(corner, "lost", { firstNetwork: COORDINATED, networks: [], ippool: ask(corner, "some") }),
+  ],
+  check: async (corner) => {
+    const says =
+      /\(add\): coordinator config not found: create a SpiderCoordinator named "default"/;
+    await assertDescribed(corner, { name: "lost", says });
   },
 };

@@ -1,9 +1,18 @@
 /** Pods whose first NIC is on the underlay: they are probed, served, and serve. */
 import assert from "node:assert/strict";
 import { ask, type Corner, deployment, namespaceOf, pools, type Scenario } from "../ipam/corner.ts";
-import { addressesOf, assertAddresses, eventually, podsOf, rolledOut } from "../ipam/observed.ts";
+import {
+  addressesOf,
+  assertAddresses,
+  eventually,
+  type ObservedPod,
+  podsOf,
+  rolledOut,
+  shell,
+} from "../ipam/observed.ts";
 import { COORDINATED } from "./networks.ts";
 import {
+  assertApiServed,
   assertNodeReaches,
   assertRouterReaches,
   assertServed,
@@ -24,6 +33,12 @@ export function underlayWeb(corner: Corner, name: string, container: object = WE
     ippool: ask(corner, name),
     container: { ...WEB, ...container },
   });
+}
+
+/** Packets that a pod has got from its node, over the pair. */
+async function packetsOfNode(corner: Corner, { name }: ObservedPod): Promise<number> {
+  const line = "cat /sys/class/net/veth0/statistics/rx_packets";
+  return Number((await shell(corner, { name, line })).stdout);
 }
 
 /** Questions of kubelets that pods of an app have answered, the least of any. */
@@ -59,7 +74,11 @@ const probed: Scenario = {
     const podIps = pods.flatMap((pod) => pod.podIps).toSorted();
     assert.deepEqual(podIps, addresses.toSorted(), "the kubelet probes eth0's addresses");
     await eventually(`${PROBES} probes`, async () => await probesOf(corner, "web") >= PROBES);
-    for (const pod of await podsOf(corner, "web")) assert.equal(pod.restarts, 0, pod.name);
+    for (const pod of await podsOf(corner, "web")) {
+      assert.equal(pod.restarts, 0, pod.name);
+      assert.deepEqual([...pod.nics.keys()], ["eth0"], "the pair is no NIC of the network");
+      assert.ok(await packetsOfNode(corner, pod) >= PROBES, `${pod.name} is probed over veth0`);
+    }
     await rolledOut(corner, "deployment/web");
   },
 };
@@ -84,6 +103,7 @@ const services: Scenario = {
       assert.equal(addresses.length, corner.site.versions.length);
       for (const pods of [under, over]) await assertServed(corner, pods, { addresses, app });
     }
+    await assertApiServed(corner, [...under, ...over]);
     const direct = addressesOf(under, "eth0");
     await assertServed(corner, under, { addresses: direct, app: "under", times: 1 });
     for (const pod of under) {

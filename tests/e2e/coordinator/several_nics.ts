@@ -53,6 +53,8 @@ function nicsCase({ name, promise, wish, poolOf, defaultNic }: NicsCase): Scenar
     check: async (corner) => {
       await Promise.all(["web", "over"].map((app) => rolledOut(corner, `deployment/${app}`)));
       const pods = await podsOf(corner, "web");
+      const nics = [...new Set(["eth0", ...Object.keys(poolOf)])];
+      for (const pod of pods) assert.deepEqual([...pod.nics.keys()], nics, "no other is listed");
       for (const [nic, pool] of Object.entries(poolOf)) {
         await assertAddresses(corner, pods, { nic, from: [pool] });
       }

@@ -87,6 +87,22 @@ async function othersThan(
   return found.flat();
 }
 
+/** Fails unless every pod gets an answer of `kubernetes.default`: the API server is no pod. */
+export async function assertApiServed(
+  corner: Corner,
+  pods: readonly ObservedPod[],
+): Promise<void> {
+  const addresses = await clusterIps(corner, { name: "kubernetes", namespace: "default" });
+  const line = addresses.map((address) => {
+    const host = address.includes(":") ? `[${address}]` : address;
+    return `timeout 5 wget -qO- --no-check-certificate https://${host}/healthz`;
+  }).join("; ");
+  await Promise.all(pods.map(async ({ name }) => {
+    const { stdout, stderr } = await shell(corner, { name, line });
+    assert.equal(stdout, "ok".repeat(addresses.length), `${name} asks for health: ${stderr}`);
+  }));
+}
+
 /** Fails unless a pod answers at each address when its own node asks, as kubelets do. */
 export async function assertNodeReaches(
   site: Installation,
