@@ -125,7 +125,7 @@ testWith({
       [{ env: { CNI_ARGS: "K8S_POD_NAME" } }, 4, /CNI_ARGS: "K8S_POD_NAME" is no pair/],
       [{ env: { CNI_NETNS: "" } }, 4, /CNI_NETNS not set/],
       [{ env: { CNI_NETNS: "/proc/1/no/such/net" } }, 4, /"\/proc\/1\/no\/such\/net" \(ENOENT\)/],
-      [{ env: { CNI_NETNS: "/etc/hostname" } }, 4, none],
+      [{ env: { CNI_NETNS: "/etc/passwd" } }, 4, none],
       [{ env: { CNI_NETNS: "/proc/self/ns/uts" } }, 4, none],
       [{ version: "9.9.9" }, 1, /9\.9\.9/],
     ];

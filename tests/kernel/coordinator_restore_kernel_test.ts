@@ -113,7 +113,7 @@ testWith({
     const pod = await fixture.podWith({ eth0: { last: 5 } });
     const before = await stateOf(fixture.node);
     // What is left of a bound namespace when it is unbound is a file.
-    for (const path of ["", "/proc/1/no/such/net", "/etc/hostname", "/"]) {
+    for (const path of ["", "/proc/1/no/such/net", "/etc/passwd", "/"]) {
       await fixture.add(pod, "eth0");
       await fixture.del(pod, "eth0", { env: { CNI_NETNS: path } });
       assert.deepEqual(await stateOf(fixture.node), before, path);
