@@ -85,7 +85,7 @@ export async function connect({ from, address, to, port = PORT }: {
   readonly to: Namespace;
   readonly port?: number;
 }): Promise<Connected> {
-  using limit = hangLimit(20_000);
+  using limit = hangLimit(60_000);
   const version = address.includes(":") ? 6 : 4;
   // A socket stays in the namespace that it was made in, and both are made before a call returns.
   using listener = within(to, () => {
