@@ -256,7 +256,7 @@ export class IpamEngine implements AgentEngine {
           this.#isLoaded = true;
           this.#loaded.resolve();
         }
-        const { freed, failed } = await this.#settling.settle({ signal });
+        const { freed, failed } = await this.#settling.settleKnown({ signal });
         if (freed + failed > 0) log.info("claims settled", { freed, failed });
       } catch (error) {
         if (!(error instanceof StoreFailure)) throw error;

@@ -3,8 +3,8 @@ import type { CoordinatorArgs, CoordinatorConfig } from "../api/agent.ts";
 import { SPIDER_COORDINATORS } from "../api/coordinator.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
-import type { ObjectStore } from "../base/object_store.ts";
 import { expectOk, type Result } from "../base/result.ts";
+import { counting } from "../../tests/support/counting_store.ts";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
 import type { ServiceFailure } from "./service.ts";
 
@@ -40,25 +40,6 @@ async function answer(
 
 function argsOf({ metadata: { namespace = "", name, uid = "" } }: Pod): CoordinatorArgs {
   return { podNamespace: namespace, podName: name, podUID: uid };
-}
-
-/** Counts lists and reads of a kind on their way to the store. */
-function counting(plural: string, counts: { lists: number; gets: number }) {
-  return (store: ObjectStore): ObjectStore =>
-    new Proxy(store, {
-      get(target, member) {
-        const method: unknown = Reflect.get(target, member);
-        if (typeof method !== "function") return method;
-        return (...args: readonly unknown[]): unknown => {
-          const [resource] = args;
-          const isMeant = typeof resource === "object" && resource !== null &&
-            "plural" in resource && resource.plural === plural;
-          if (isMeant && member === "list") counts.lists++;
-          if (isMeant && member === "get") counts.gets++;
-          return Reflect.apply(method, target, args);
-        };
-      },
-    });
 }
 
 Deno.test("coordinatorConfig() answers the SpiderCoordinator named default", async () => {

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { AgentRig } from "../../tests/support/agent_rig.ts";
+import { counting } from "../../tests/support/counting_store.ts";
+import { SPIDER_IPS } from "../api/spider_ip.ts";
+
+const POOL = { ips: ["10.6.0.10-10.6.0.89"], gateway: "10.6.0.1" };
+const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
+
+Deno.test("an agent at rest lists its claims every 90 s, at first more often", async () => {
+  const counts = { lists: 0, gets: 0 };
+  await using rig = await AgentRig.start({ wrap: counting("spiderips", counts) });
+  await rig.pass(90_000);
+  assert.ok(counts.lists >= 3, `${counts.lists} lists`);
+  const before = counts.lists;
+  await rig.pass(900_000);
+  assert.equal(counts.lists - before, 10);
+});
+
+Deno.test("an extra claim is freed within two minutes, whenever it comes", async () => {
+  for (const afterMs of [0, 61_000, 89_000, 91_000, 121_000, 149_000, 151_000]) {
+    await using rig = await AgentRig.start();
+    await rig.pool("p4", POOL);
+    const pod = await rig.pod("web", { annotations });
+    await rig.addresses(pod);
+    const [claim] = await rig.claimObjects();
+    assert.ok(claim !== undefined);
+    await rig.pass(afterMs);
+    const { uid: _uid, resourceVersion: _version, ...metadata } = claim.metadata;
+    const extra = { ...claim, metadata: { ...metadata, name: "10.6.0.99" } };
+    await rig.make(SPIDER_IPS, { ...extra, spec: { ...claim.spec, ip: "10.6.0.99" } });
+    await rig.pass(120_000);
+    const left = (await rig.claimObjects()).map(({ spec }) => spec.ip);
+    assert.deepEqual(left, [claim.spec.ip], `it came after ${afterMs} ms`);
+  }
+});
