@@ -17,8 +17,10 @@ export interface BenchRequest {
   readonly rounds: number;
   /** Numbers of records that a pool has. */
   readonly records: readonly number[];
-  /** Agents of one process. */
-  readonly simulated: number;
+  /** Numbers of agents of one process. */
+  readonly simulated: readonly number[];
+  /** Seconds that a step with simulated agents may take. */
+  readonly stepSeconds: number;
   /** Numbers of bare calls at a time that are tried, in each process. */
   readonly levels: readonly number[];
   readonly jsonPath: string | undefined;
@@ -30,7 +32,8 @@ const OPTIONS = {
   "in-flight": { type: "string", default: "32" },
   rounds: { type: "string", default: "3" },
   records: { type: "string", default: "0,10000,60000" },
-  simulated: { type: "string", default: "1000" },
+  simulated: { type: "string", default: "50,200,1000" },
+  "step-seconds": { type: "string", default: "120" },
   levels: { type: "string", default: "1,2,4,8,16,32,64" },
   json: { type: "string" },
 } as const;
@@ -49,12 +52,12 @@ export function readArguments(args: readonly string[]): Result<BenchRequest, str
   const { values, positionals } = read;
   const unknown = positionals.find((name) => !SCENARIOS.some((one) => one === name));
   if (unknown !== undefined) return err(`Unknown scenario "${unknown}": ${USAGE}`);
-  for (const name of ["agents", "pods", "in-flight", "rounds", "simulated"] as const) {
+  for (const name of ["agents", "pods", "in-flight", "rounds", "step-seconds"] as const) {
     if (!/^[1-9]\d{0,5}$/.test(values[name])) {
       return err(`Cannot use --${name} "${values[name]}": write a whole number from 1`);
     }
   }
-  for (const name of ["records", "levels"] as const) {
+  for (const name of ["records", "levels", "simulated"] as const) {
     if (!/^\d{1,5}(,\d{1,5})*$/.test(values[name])) {
       return err(`Cannot use --${name} "${values[name]}": write whole numbers with commas`);
     }
@@ -67,7 +70,8 @@ export function readArguments(args: readonly string[]): Result<BenchRequest, str
     inFlight: Number(values["in-flight"]),
     rounds: Number(values.rounds),
     records: numbers(values.records),
-    simulated: Number(values.simulated),
+    simulated: numbers(values.simulated).filter((agents) => agents > 0),
+    stepSeconds: Number(values["step-seconds"]),
     levels: numbers(values.levels).filter((level) => level > 0),
     jsonPath: values.json,
   });

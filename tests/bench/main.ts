@@ -12,10 +12,11 @@ import { BareWorkers } from "./bare_workers.ts";
 import { measureCoordinator } from "./coordinator/mod.ts";
 import { type Figures, figuresOf, type Round } from "./figures.ts";
 import { Fleet, Lab } from "./lab.ts";
-import { restTable, roundsTable, scaleTable, startTable } from "./report.ts";
+import { restTable, roundsTable, startTable } from "./report.ts";
 import { pluginModules } from "./plugin_modules.ts";
 import { measureStarts, scriptBytes } from "./start.ts";
 import { measureScale } from "./scale.ts";
+import { scaleTable } from "./scale_table.ts";
 import { measureRest } from "./rest.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -23,6 +24,8 @@ import { Rounds } from "./rounds.ts";
 const REST_ADDS = 100;
 /** What the coordinator is asked: pods with 1 and 3 NICs, and pods of whole chains. */
 const CONNECTING = { rounds: 12, pods: 50 };
+/** ADDs for each number of simulated agents and records. */
+const SCALE_PODS = 600;
 
 type Results = Record<string, unknown>;
 
@@ -130,15 +133,11 @@ async function measureAtRest(request: BenchRequest, { folder, results }: Run): P
 
 async function measureMany(request: BenchRequest, { results }: Run): Promise<void> {
   if (!request.scenarios.has("scale")) return;
-  const { simulated, records } = request;
-  const figures = await measureScale({
-    agents: [Math.max(1, Math.round(simulated / 10)), simulated],
-    records,
-    podsPerAgent: 3,
-    report: say,
-  });
+  const { simulated: agents, records, stepSeconds } = request;
+  const stepMs = stepSeconds * 1_000;
+  const figures = await measureScale({ agents, records, stepMs, pods: SCALE_PODS, report: say });
   results["scale"] = figures;
-  say(scaleTable(figures));
+  if (figures.length > 0) say(scaleTable(figures));
 }
 
 async function playOne(name: string, rounds: Rounds): Promise<Readonly<Record<string, Round>>> {

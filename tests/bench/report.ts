@@ -1,7 +1,6 @@
 /** Figures as tables for people. */
 import type { Figures } from "./figures.ts";
 import type { RestFigures } from "./rest.ts";
-import type { ScaleFigures } from "./scale.ts";
 import type { PluginModule } from "./plugin_modules.ts";
 import type { StartFigures } from "./start.ts";
 import { table } from "./table.ts";
@@ -74,42 +73,6 @@ export function restTable(figures: readonly RestFigures[]): string {
     return `requests per ADD with ${records} records: ${texts.join(", ")}`;
   });
   return [table([head, ...rows]), ...requests].join("\n");
-}
-
-/** Many agents in one process, one number of agents and records in each line. */
-export function scaleTable(figures: readonly ScaleFigures[]): string {
-  const head = [
-    ...["agents", "records", "pods", "pods/s", "ADD ms p50/p99", "failed", "RSS kB/agent"],
-    ...["heap kB/agent", "requests/pod", "watch bytes/pod", "watches", "server CPU ms/pod", "load"],
-  ];
-  const total = (counts: Readonly<Record<string, number>>): number =>
-    Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const rows = figures.map((one) => [
-    String(one.agents),
-    String(one.records),
-    String(one.pods),
-    String(one.podsPerSecond),
-    `${one.addMs.p50}/${one.addMs.p99}`,
-    String(one.failed),
-    one.residentKbPerAgent.toFixed(0),
-    one.heapKbPerAgent.toFixed(0),
-    total(one.requestsPerPod).toFixed(2),
-    String(one.watchBytesPerPod),
-    String(one.watches),
-    String(one.serverCpuMsPerPod),
-    one.load.toFixed(1),
-  ]);
-  const told = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts).map(([key, count]) => `${key} ${count}`).join(", ");
-  const requests = figures.map(({ agents, records, requestsPerPod }) => {
-    return `requests per pod of ${agents} agents, ${records} records: ${told(requestsPerPod)}`;
-  });
-  const idle = figures.map(({ agents, records, idleRequestsPerAgentMinute }) => {
-    return `requests per agent and minute of ${agents} idle agents, ${records} records: ` +
-      told(idleRequestsPerAgentMinute);
-  });
-  const failures = figures.flatMap(({ failures }) => failures.map((text) => `failed: ${text}`));
-  return [table([head, ...rows]), ...requests, ...new Set(idle), ...failures].join("\n");
 }
 
 /** What a plugin is made of. */

@@ -10,28 +10,9 @@ import { sandboxOf } from "./plugins.ts";
 import { cpuSecondsOf } from "./process_usage.ts";
 import { fillPool } from "./records.ts";
 import type { ScaleMemory, ScaleReport, ScaleRound, ScaleWish } from "./scale_agents.ts";
+import { type ScaleFigures, scaleTable } from "./scale_table.ts";
 import { difference, readServerCounts } from "./server_metrics.ts";
 import { quantile } from "./statistics.ts";
-
-/** One number of agents with one number of records. */
-export interface ScaleFigures {
-  readonly agents: number;
-  readonly records: number;
-  readonly pods: number;
-  readonly podsPerSecond: number;
-  readonly addMs: { readonly p50: number; readonly p99: number };
-  readonly failed: number;
-  readonly failures: readonly string[];
-  /** Of one agent, while nothing happens. */
-  readonly residentKbPerAgent: number;
-  readonly heapKbPerAgent: number;
-  readonly idleRequestsPerAgentMinute: Readonly<Record<string, number>>;
-  readonly requestsPerPod: Readonly<Record<string, number>>;
-  readonly watchBytesPerPod: number;
-  readonly watches: number;
-  readonly serverCpuMsPerPod: number;
-  readonly load: number;
-}
 
 /** What is measured. */
 export interface ScaleOptions {
@@ -39,54 +20,117 @@ export interface ScaleOptions {
   readonly agents: readonly number[];
   /** Numbers of records of the pool. */
   readonly records: readonly number[];
-  readonly podsPerAgent: number;
+  /** ADDs of each step, on as many agents as there are. */
+  readonly pods: number;
+  /** Milliseconds that a step may take. */
+  readonly stepMs: number;
   readonly report: (line: string) => void;
 }
 
-const IDLE_MS = 60_000;
+const IDLE_MS = 30_000;
 const SETTLE_MS = 5_000;
 const IN_FLIGHT = 64;
+/**
+ * Agents that pods come to, the same number whatever the number of all: each reads a pool once, so
+ * pods that are spread thinner would cost more requests.
+ */
+const BUSY_AGENTS = 50;
 const POOL_BLOCK = 251;
 const POOL_SIZE = 65_000;
 
-/** Measures each number of agents with each number of records. */
+/**
+ * Measures each number of agents with each number of records, and says what it does. A step that
+ * takes too long ends the turn of its number of agents.
+ */
 export async function measureScale(options: ScaleOptions): Promise<readonly ScaleFigures[]> {
   const figures: ScaleFigures[] = [];
   for (const agents of options.agents) {
-    await using lab = await Lab.open({ nodes: agents, report: options.report });
-    const { kubeconfigPath } = lab;
-    await using group = startGroup({ kubeconfigPath, agents });
-    const empty = await group.hear() as ScaleMemory;
-    const full = await group.hear() as ScaleMemory;
-    options.report(`${agents} agents serve`);
-    const idle = await idleRequests(lab, agents);
-    const perAgent = (key: keyof ScaleMemory): number =>
-      rounded((full[key] - empty[key]) / agents / 1_000);
-    let filled = 0;
-    const pool: PoolPlan = { name: "scale", version: 4, block: POOL_BLOCK, size: POOL_SIZE };
-    await lab.makePool(pool);
-    for (const records of options.records) {
-      await fillPool(lab, { pool, from: filled, to: records, report: options.report });
-      filled = records;
-      const one = await measureOne(options, { lab, group, pool, agents, records });
-      figures.push({
-        ...one,
-        residentKbPerAgent: perAgent("residentBytes"),
-        heapKbPerAgent: perAgent("heapBytes"),
-        idleRequestsPerAgentMinute: idle,
-      });
+    try {
+      await measureAgents(agents, { options, figures });
+    } catch (error) {
+      if (!(error instanceof StepTooLong)) throw error;
+      options.report(`${agents} agents: ${error.message}`);
     }
   }
   return figures;
 }
 
-async function idleRequests(lab: Lab, agents: number): Promise<Readonly<Record<string, number>>> {
+/** A step that did not end in time. */
+class StepTooLong extends Error {
+  override readonly name = "StepTooLong";
+}
+
+/** Does a step, in time, and says how long it took. @throws {StepTooLong} */
+async function step<T>(
+  what: string,
+  { stepMs, report }: Pick<ScaleOptions, "stepMs" | "report">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const fromMs = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const problem = new StepTooLong(`${what} did not end in ${stepMs / 1_000} s`);
+    timer = setTimeout(() => reject(problem), stepMs);
+  });
+  try {
+    const result = await Promise.race([work(), late]);
+    report(`${what}: ${((performance.now() - fromMs) / 1_000).toFixed(1)} s`);
+    return result;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function measureAgents(
+  agents: number,
+  { options, figures }: { readonly options: ScaleOptions; readonly figures: ScaleFigures[] },
+): Promise<void> {
+  const { report } = options;
+  await using lab = await Lab.open({ nodes: agents, report });
+  const { kubeconfigPath } = lab;
+  await using group = startGroup({ kubeconfigPath, agents });
+  const empty = await group.hear() as ScaleMemory;
+  const full = await step(`${agents} agents start`, options, () => group.hear()) as ScaleMemory;
+  const perAgent = (key: keyof ScaleMemory): number =>
+    rounded((full[key] - empty[key]) / agents / 1_000);
+  let filled = 0;
+  const pool: PoolPlan = { name: "scale", version: 4, block: POOL_BLOCK, size: POOL_SIZE };
+  await step("an agent takes the pool over", options, () => lab.makePool(pool));
+  for (const records of options.records) {
+    await step(`the pool gets ${records} records`, options, () => {
+      return fillPool(lab, { pool, from: filled, to: records, report });
+    });
+    filled = records;
+    const idle = await step(`${agents} agents do nothing`, options, () => idleCost(lab, agents));
+    const plan = { lab, group, pool, agents, records };
+    const one = await step(`${options.pods} ADDs`, options, () => measureOne(options, plan));
+    const figure: ScaleFigures = {
+      ...one,
+      ...idle,
+      residentKbPerAgent: perAgent("residentBytes"),
+      heapKbPerAgent: perAgent("heapBytes"),
+    };
+    figures.push(figure);
+    report(scaleTable([figure]));
+  }
+}
+
+/** What agents cost that have nothing to do, over a time that each looks at its node in. */
+async function idleCost(lab: Lab, agents: number): Promise<IdleCost> {
   await pause(SETTLE_MS);
   const before = await readServerCounts(lab.api);
+  const fromCpu = cpuSecondsOf(lab.serverPids);
   await pause(IDLE_MS);
+  const cpu = cpuSecondsOf(lab.serverPids) - fromCpu;
   const counts = difference(before.requests, (await readServerCounts(lab.api)).requests);
-  const perMinute = (count: number): number => rounded(count / agents / (IDLE_MS / 60_000), 3);
-  return Object.fromEntries([...counts].map(([key, count]) => [key, perMinute(count)]));
+  const minutes = IDLE_MS / 60_000;
+  const requests = [...counts].map(([key, count]) => {
+    return [key, rounded(count / agents / minutes, 3)] as const;
+  });
+  return {
+    idleRequestsPerAgentMinute: Object.fromEntries(requests),
+    idleServerCpuMsPerAgentMinute: rounded(cpu * 1_000 / agents / minutes),
+  };
 }
 
 interface Group extends AsyncDisposable {
@@ -94,13 +138,14 @@ interface Group extends AsyncDisposable {
   hear(): Promise<unknown>;
 }
 
-type OneFigures = Omit<
+type IdleCost = Pick<
   ScaleFigures,
-  "residentKbPerAgent" | "heapKbPerAgent" | "idleRequestsPerAgentMinute"
+  "idleRequestsPerAgentMinute" | "idleServerCpuMsPerAgentMinute"
 >;
+type OneFigures = Omit<ScaleFigures, "residentKbPerAgent" | "heapKbPerAgent" | keyof IdleCost>;
 
 async function measureOne(
-  { podsPerAgent }: ScaleOptions,
+  { pods: count }: ScaleOptions,
   { lab, group, pool, agents, records }: {
     readonly lab: Lab;
     readonly group: Group;
@@ -111,9 +156,9 @@ async function measureOne(
 ): Promise<OneFigures> {
   const made = await lab.makeOwner(`scale-${records}`, { kind: "ReplicaSet", replicas: 1 });
   const before = await readServerCounts(lab.api);
-  const count = agents * podsPerAgent;
+  const busy = Math.min(agents, BUSY_AGENTS);
   const replies = await lab.sendAll(Array.from({ length: count }, (_, index): BareCall => {
-    const node = nodeName(index % agents);
+    const node = nodeName(index % busy);
     const body = podObject(`scale-${records}-${index}`, { node, owner: made.owner, pools: [pool] });
     return { method: "POST", path: PODS_PATH, body };
   }));
@@ -121,7 +166,7 @@ async function measureOne(
   const ready = await readServerCounts(lab.api);
   const serverCpu = cpuSecondsOf(lab.serverPids);
   const adds = replies.map(readPod).map((pod, index): ScaleRound["adds"][number] => ({
-    node: index % agents,
+    node: index % busy,
     args: {
       ...sandboxOf(pod),
       defaultIPv4IPPool: [],
