@@ -4,7 +4,7 @@
  */
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
-import { BROKEN, MISSING, NOT_SYNCED } from "./coordinator/broken.ts";
+import { becomeSynced, BROKEN, MISSING, NOT_SYNCED } from "./coordinator/broken.ts";
 import { FIRST_NIC } from "./coordinator/first_nic.ts";
 import { coordinatedNetwork, COORDINATOR, writeStatus } from "./coordinator/networks.ts";
 import { assertNothingLeft, coordinatorStateOf } from "./coordinator/node_state.ts";
@@ -43,9 +43,12 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
         const { promise, name } = scene.scenario;
         await test.step(`${promise} (${name})`, () => play(scene));
       };
-      await step(early);
+      await test.step("a pod says that it waits for its SpiderCoordinator", async () => {
+        await becomeSynced(early.corner);
+      });
       await applyAll(site, together.flatMap(objectsOf));
-      for (const scene of together) await step(scene);
+      // What waited is tried again by its kubelet some time: the others are looked at meanwhile.
+      for (const scene of [...together, early]) await step(scene);
       await test.step("nothing is left when every pod is gone", async () => {
         await nothingLeaks([early, ...together].map(({ corner }) => corner));
         for (const [index, node] of site.state.nodes.entries()) {

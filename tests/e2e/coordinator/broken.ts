@@ -65,10 +65,16 @@ export const BROKEN: Scenario = {
 const NOT_READY =
   /\(add\): Cannot use SpiderCoordinator "default": it is not ready, its phase is "NotReady"/;
 
-/** A cluster whose networks are not known yet: pods wait with a reason, and go on by themselves. */
+/** Fails unless a pod of `NOT_SYNCED` says what it waits for; then the networks are known. */
+export async function becomeSynced(corner: Corner): Promise<void> {
+  await assertDescribed(corner, { name: "early", says: NOT_READY });
+  await writeStatus(corner.site, { phase: "Synced" });
+}
+
+/** Pods of a cluster whose networks are not known yet: they go on by themselves. */
 export const NOT_SYNCED: Scenario = {
   name: "not-synced",
-  promise: "a pod waits for its SpiderCoordinator, says so, and starts when it is Synced",
+  promise: "a pod that waited for its SpiderCoordinator starts when that is Synced",
   objects: (corner) => [
     namespaceOf(corner),
     ...pools(corner, "web", { count: 3, gateway: true }),
@@ -80,8 +86,6 @@ export const NOT_SYNCED: Scenario = {
     }),
   ],
   check: async (corner: Corner) => {
-    await assertDescribed(corner, { name: "early", says: NOT_READY });
-    await writeStatus(corner.site, { phase: "Synced" });
     await rolledOut(corner, "deployment/web");
   },
 };
