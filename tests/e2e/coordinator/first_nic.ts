@@ -114,4 +114,4 @@ const services: Scenario = {
 };
 
 /** All of them; they can be played side by side. */
-export const FIRST_NIC: readonly Scenario[] = [probed, services];
+export const FIRST_NIC: readonly Scenario[] = [services, probed];
