@@ -10,7 +10,7 @@ import { type PodReading, releasable } from "../ipam/release.ts";
 import { podOf } from "./known_endpoints.ts";
 import type { AgentParts } from "./parts.ts";
 import type { ServiceFailure } from "./service.ts";
-import { keeperKeeps } from "./sticky_claims.ts";
+import { keeperKeeps } from "../daemon/keeper_word.ts";
 
 /** Times that a claim is looked at again because it changed between read and deletion. */
 const TRIES_MAX = 5;

@@ -22,7 +22,7 @@ import type { PodReading } from "../ipam/release.ts";
 import { ADD_MS_MAX } from "./limits.ts";
 import type { AgentParts } from "./parts.ts";
 import { removeKeptEndpoint } from "./release_flow.ts";
-import { keeperKeeps } from "./sticky_claims.ts";
+import { keeperKeeps } from "../daemon/keeper_word.ts";
 import type { Turns } from "./turns.ts";
 import { podText } from "./adding.ts";
 

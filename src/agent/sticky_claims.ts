@@ -2,8 +2,6 @@
 import { StoreFailure } from "../base/object_store.ts";
 import { formatObjectName } from "../ip/mod.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
-import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
-import { VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES } from "../api/kubernetes/kube_virt.ts";
 import { LABEL_POD, podLabelValue } from "../api/labels.ts";
 import { DEFAULT_NIC } from "../api/pod_annotations.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
@@ -16,7 +14,6 @@ import {
   type NicAllocation,
 } from "../ipam/endpoint.ts";
 import { positionalNic } from "../ipam/wish.ts";
-import { machineKeeps, statefulSetKeeps } from "../ipam/sticky.ts";
 import type { Adding } from "./adding.ts";
 import { factsOf } from "./allocation.ts";
 import { isKeptFor } from "./keeping.ts";
@@ -144,23 +141,4 @@ async function surrenderOne(
     if (recorded !== undefined && recorded.metadata.uid === podUID) return; // It still runs.
   }
   if (await settler.remove(SPIDER_IPS, claim, { signal }) === "gone") claims.forget(claim);
-}
-
-/** Whether whoever keeps a claim still wants it, by a live read. */
-export async function keeperKeeps(
-  { settler }: AgentParts,
-  { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
-): Promise<{ readonly keeps: boolean; readonly reason: string }> {
-  const { owner, podNamespace: namespace, podName = "" } = claim.spec;
-  if (owner === undefined) return { keeps: false, reason: "nobody keeps it" };
-  const key = { namespace, name: owner.name };
-  if (owner.kind === "StatefulSet") {
-    const statefulSet = await settler.get(STATEFUL_SETS, key, { signal });
-    return statefulSetKeeps({ podName, statefulSet });
-  }
-  const [machineInstance, machine] = await Promise.all([
-    settler.get(VIRTUAL_MACHINE_INSTANCES, key, { signal }),
-    settler.get(VIRTUAL_MACHINES, key, { signal }),
-  ]);
-  return machineKeeps({ machineInstance, machine });
 }

@@ -12,7 +12,7 @@ import type { EnginePorts } from "./engine_ports.ts";
 /** Copies, kept for one term. */
 export class ClusterView {
   readonly pools: Informer<SpiderIpPool>;
-  /** By pool: see `claimsOf`. */
+  /** By pool, pod and node: see `claimsOf`. */
   readonly claims: Informer<SpiderIp>;
   readonly reserved: Informer<SpiderReservedIp>;
   /** What is reserved, until a reserved address changes. */
@@ -23,7 +23,11 @@ export class ClusterView {
     this.pools = new Informer(store, SPIDER_IP_POOLS, ports);
     this.claims = new Informer(store, claimRows(), {
       ...ports,
-      indexes: { pool: ({ spec }) => [spec.pool] },
+      indexes: {
+        pool: ({ spec }) => [spec.pool],
+        pod: ({ spec: { podUID } }) => podUID === undefined ? [] : [podUID],
+        node: ({ spec: { node } }) => node === undefined ? [] : [node],
+      },
     });
     this.reserved = new Informer(store, SPIDER_RESERVED_IPS, ports);
   }
@@ -58,6 +62,16 @@ export class ClusterView {
   /** The SpiderIPs that name a pool; costs as much as there are. */
   claimsOf(pool: string): readonly SpiderIp[] {
     return this.claims.byIndex({ index: "pool", value: pool });
+  }
+
+  /** The SpiderIPs that name a pod by its UID. */
+  claimsOfPod(uid: string): readonly SpiderIp[] {
+    return this.claims.byIndex({ index: "pod", value: uid });
+  }
+
+  /** The SpiderIPs that name a node. */
+  claimsOn(node: string): readonly SpiderIp[] {
+    return this.claims.byIndex({ index: "node", value: node });
   }
 
   /** Every address that is reserved now. */

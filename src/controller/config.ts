@@ -9,6 +9,7 @@ import { problemSentence } from "../api/problem.ts";
 import type { LogLevel } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
+import type { ReclaimSwitches } from "../ipam/reclaim.ts";
 
 /** How a leader is elected, in milliseconds. */
 export interface LeadershipSettings {
@@ -27,6 +28,21 @@ export interface PoolWorkSettings {
   readonly resyncMs: number;
 }
 
+/** How addresses of dead pods are freed. */
+export interface ReclaimSettings {
+  readonly isOn: boolean;
+  /** Whether pods that outlive their grace lose their addresses. */
+  readonly switches: ReclaimSwitches;
+  /** Milliseconds between two scans. */
+  readonly intervalMs: number;
+  /** Milliseconds beyond a pod's own grace. */
+  readonly extraGraceMs: number;
+  /** Looks at a time. */
+  readonly workers: number;
+  /** Addresses that wait for a look. */
+  readonly tracedMax: number;
+}
+
 /** Everything that a controller is told. */
 export interface ControllerSettings {
   readonly namespace: string;
@@ -38,6 +54,7 @@ export interface ControllerSettings {
   readonly metrics?: { readonly port: number; readonly keepsDebug: boolean };
   readonly leadership: LeadershipSettings;
   readonly pools: PoolWorkSettings;
+  readonly reclaim: ReclaimSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
 }
@@ -74,7 +91,23 @@ export async function readSettings(
       queueMax: environment.poolQueueMax,
       resyncMs: environment.poolResyncSeconds * 1_000,
     },
-    unused: config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
+    reclaim: {
+      isOn: environment.gcEnabled,
+      switches: {
+        readyNode: environment.gcTerminatingOnReadyNode,
+        notReadyNode: environment.gcTerminatingOnNotReadyNode,
+      },
+      intervalMs: environment.gcIntervalSeconds * 1_000,
+      extraGraceMs: environment.gcGraceSeconds * 1_000,
+      workers: environment.gcWorkers,
+      tracedMax: environment.gcTracedPodsMax,
+    },
+    unused: [
+      ...config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
+      ...(environment.gcRunningWithoutAddresses
+        ? [`${CONTROLLER_VARIABLES.gcRunningWithoutAddresses.name}: a running pod is not dead`]
+        : []),
+    ],
   });
 }
 

@@ -1,14 +1,24 @@
 /** What a controller counts, under the reference's documented names. */
-import type { Gauges, Metrics } from "../base/metrics.ts";
+import type { Counter, Gauges, Metrics } from "../base/metrics.ts";
 import type { PoolStatus } from "../ipam/pool_status.ts";
 
 /** Numbers of one replica; those of pools are there while it leads. */
 export class ControllerMetrics {
+  readonly #reclaimed: Counter;
+  readonly #reclaimFailed: Counter;
   readonly #total: Gauges;
   readonly #available: Gauges;
 
   /** @param options.countPools How many pools there are, as far as this replica knows. */
   constructor(metrics: Metrics, { countPools }: { readonly countPools: () => number }) {
+    this.#reclaimed = metrics.counter({
+      name: "spiderpool_ip_gc_counts_total",
+      help: "Addresses of dead pods that were freed",
+    });
+    this.#reclaimFailed = metrics.counter({
+      name: "spiderpool_ip_gc_failure_counts_total",
+      help: "Looks at addresses that failed",
+    });
     metrics.sampled({
       name: "spiderpool_total_ippool_counts",
       help: "SpiderIPPools, as the leader sees them; 0 where a controller does not lead",
@@ -26,6 +36,16 @@ export class ControllerMetrics {
       name: "spiderpool_debug_ippool_available_ip_counts",
       help: "Addresses of a pool that are free",
     });
+  }
+
+  /** An address was freed. */
+  reclaimed(): void {
+    this.#reclaimed.add();
+  }
+
+  /** A look at an address failed. */
+  reclaimFailed(): void {
+    this.#reclaimFailed.add();
   }
 
   /** A pool is as its status says. */

@@ -8,6 +8,7 @@ import type { ControllerMetrics } from "./controller_metrics.ts";
 import type { EnginePorts } from "./engine_ports.ts";
 import type { LeaderParts } from "./parts.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
+import { Reclaimer } from "./reclaim/reclaimer.ts";
 import { Restorer } from "./restorer.ts";
 
 /** What a leader is made of. */
@@ -48,11 +49,13 @@ export class Leader {
     const adopter = new Adopter({ store, settler, clock, log, pools: view.pools });
     const publisher = new PoolPublisher(this.#parts, adopter);
     const restorer = new Restorer(this.#parts);
+    const reclaimer = new Reclaimer(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => adopter.run(options),
       (options) => publisher.run(options),
       (options) => restorer.run(options),
+      (options) => reclaimer.run(options),
     ], { signal });
   }
 }

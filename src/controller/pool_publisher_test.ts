@@ -6,9 +6,13 @@ import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { expectOk } from "../base/result.ts";
 import { newClaim } from "../ipam/claim.ts";
 import { parseAddress } from "../ip/mod.ts";
-import { ControllerRig } from "../../tests/support/controller_rig.ts";
+import { CONTROLLER_SETTINGS, ControllerRig } from "../../tests/support/controller_rig.ts";
 
 const LATER_MS = 1_000;
+/** Nobody has the addresses of these tests: reclaim would free them. */
+const WITHOUT_PODS = {
+  settings: { reclaim: { ...CONTROLLER_SETTINGS.reclaim, isOn: false } },
+};
 
 function poolObject(name: string, spec: object): object {
   const status = { truth: "SpiderIP" };
@@ -49,7 +53,7 @@ async function free(rig: ControllerRig, name: string): Promise<void> {
 }
 
 Deno.test("a new pool tells its counts, and that pods may use it", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, {
     metadata: { name: "p4" },
     spec: {
@@ -75,7 +79,7 @@ Deno.test("a new pool tells its counts, and that pods may use it", async () => {
 });
 
 Deno.test("records are told in the reference's form, as long as SpiderIPs exist", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.2-10.6.0.20"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.9"));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.10", { pod: "b" }));
@@ -98,7 +102,7 @@ Deno.test("records are told in the reference's form, as long as SpiderIPs exist"
 });
 
 Deno.test("what hands write into a status is overwritten", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.2-10.6.0.20"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.9"));
   await rig.clock.advance(LATER_MS);
@@ -114,7 +118,7 @@ Deno.test("what hands write into a status is overwritten", async () => {
 });
 
 Deno.test("a pool that runs out says so, and takes it back", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.10-10.6.0.29"] }));
   for (let last = 10; last < 28; last++) {
     await rig.make(SPIDER_IPS, claimObject(`10.6.0.${last}`, { pod: `p${last}` }));
@@ -144,7 +148,7 @@ Deno.test("a pool that runs out says so, and takes it back", async () => {
 });
 
 Deno.test("a pool that contradicts itself is invalid, and agents are told", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.7.0.1"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.9"));
   await rig.clock.advance(LATER_MS);
@@ -163,7 +167,7 @@ Deno.test("a pool that contradicts itself is invalid, and agents are told", asyn
 });
 
 Deno.test("of two pools that share addresses the younger is not used", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("old", { ips: ["10.6.0.10-10.6.0.20"] }));
   await rig.clock.advance(LATER_MS);
   await rig.make(SPIDER_IP_POOLS, poolObject("a-new", { ips: ["10.6.0.20-10.6.0.30"] }));
@@ -184,7 +188,7 @@ Deno.test("of two pools that share addresses the younger is not used", async () 
 });
 
 Deno.test("what a person says of a pool stays, and is a condition", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   const annotations = { [ANNOTATION_NOT_USABLE]: "we test it" };
   const pool = poolObject("p4", { ips: ["10.6.0.10"] });
   await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", annotations } });
@@ -195,7 +199,7 @@ Deno.test("what a person says of a pool stays, and is a condition", async () => 
 });
 
 Deno.test("an address outside its pool is told, and stays", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.10-10.6.0.20"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.99"));
   await rig.clock.advance(LATER_MS);
@@ -207,7 +211,7 @@ Deno.test("an address outside its pool is told, and stays", async () => {
 });
 
 Deno.test("SpiderIPs of a pool that is gone are an Event that names one", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IPS, claimObject("10.6.0.9", { pool: "gone" }));
   await rig.clock.advance(LATER_MS);
   const [event] = await rig.events();
@@ -219,7 +223,7 @@ Deno.test("SpiderIPs of a pool that is gone are an Event that names one", async 
 });
 
 Deno.test("a pool whose older records cannot be read says why, and keeps them", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, {
     metadata: { name: "p4" },
     spec: { subnet: "10.6.0.0/16", ips: ["10.6.0.10"] },
@@ -234,7 +238,7 @@ Deno.test("a pool whose older records cannot be read says why, and keeps them", 
 });
 
 Deno.test("changes of one moment are one write", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.10-10.6.0.99"] }));
   await rig.clock.advance(LATER_MS);
   const before = await rig.read(SPIDER_IP_POOLS, { name: "p4" });
@@ -255,7 +259,7 @@ Deno.test("changes of one moment are one write", async () => {
 });
 
 Deno.test("a new leader tells what changed while nobody led", async () => {
-  await using rig = new ControllerRig();
+  await using rig = new ControllerRig(WITHOUT_PODS);
   const a = await rig.startController("a");
   await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.10-10.6.0.99"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.10"));
@@ -271,7 +275,7 @@ Deno.test("a new leader tells what changed while nobody led", async () => {
 });
 
 Deno.test("a pool that is deleted goes once nobody has an address of it", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   const pool = poolObject("p4", { ips: ["10.6.0.10"] });
   const finalizers = ["spiderpool.spidernet.io"];
   await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });
@@ -288,7 +292,7 @@ Deno.test("a pool that is deleted goes once nobody has an address of it", async 
 });
 
 Deno.test("a pool without addresses in use waits for ADDs that are under way", async () => {
-  await using rig = await ControllerRig.start();
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
   const pool = poolObject("p4", { ips: ["10.6.0.10"] });
   const finalizers = ["spiderpool.spidernet.io"];
   await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });

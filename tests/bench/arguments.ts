@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../../src/base/result.ts";
 /** Names of what can be measured, in the order in which it is. */
 export const SCENARIOS = [
   ...["start", "coordinator", "exact", "slack", "dual", "recreate", "stateful", "rest", "scale"],
+  "leader",
 ] as const;
 
 /** What is measured, and how much of it. */
@@ -17,6 +18,8 @@ export interface BenchRequest {
   readonly rounds: number;
   /** Numbers of records that a pool has. */
   readonly records: readonly number[];
+  /** Numbers of addresses that a controller starts with, ascending. */
+  readonly addresses: readonly number[];
   /** Numbers of agents of one process. */
   readonly simulated: readonly number[];
   /** Seconds that a step with simulated agents may take. */
@@ -32,6 +35,7 @@ const OPTIONS = {
   "in-flight": { type: "string", default: "32" },
   rounds: { type: "string", default: "3" },
   records: { type: "string", default: "0,10000,60000" },
+  addresses: { type: "string", default: "10000,100000" },
   simulated: { type: "string", default: "50,200,1000" },
   "step-seconds": { type: "string", default: "120" },
   levels: { type: "string", default: "1,2,4,8,16,32,64" },
@@ -57,8 +61,8 @@ export function readArguments(args: readonly string[]): Result<BenchRequest, str
       return err(`Cannot use --${name} "${values[name]}": write a whole number from 1`);
     }
   }
-  for (const name of ["records", "levels", "simulated"] as const) {
-    if (!/^\d{1,5}(,\d{1,5})*$/.test(values[name])) {
+  for (const name of ["records", "addresses", "levels", "simulated"] as const) {
+    if (!/^\d{1,6}(,\d{1,6})*$/.test(values[name])) {
       return err(`Cannot use --${name} "${values[name]}": write whole numbers with commas`);
     }
   }
@@ -70,6 +74,7 @@ export function readArguments(args: readonly string[]): Result<BenchRequest, str
     inFlight: Number(values["in-flight"]),
     rounds: Number(values.rounds),
     records: numbers(values.records),
+    addresses: numbers(values.addresses),
     simulated: numbers(values.simulated).filter((agents) => agents > 0),
     stepSeconds: Number(values["step-seconds"]),
     levels: numbers(values.levels).filter((level) => level > 0),

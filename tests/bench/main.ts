@@ -13,6 +13,7 @@ import { measureCoordinator } from "./coordinator/mod.ts";
 import { type Figures, figuresOf, type Round } from "./figures.ts";
 import { Fleet, Lab } from "./lab.ts";
 import { restTable, roundsTable, startTable } from "./report.ts";
+import { leaderTable, measureLeader } from "./leader.ts";
 import { pluginModules } from "./plugin_modules.ts";
 import { measureStarts, scriptBytes } from "./start.ts";
 import { measureScale } from "./scale.ts";
@@ -47,6 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
     await measureRounds(request.value, { folder, results });
     await measureAtRest(request.value, { folder, results });
     await measureMany(request.value, { folder, results });
+    await measureRestarts(request.value, { folder, results });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -129,6 +131,18 @@ async function measureAtRest(request: BenchRequest, { folder, results }: Run): P
   const figures = await measureRest({ lab, agent, records, adds: REST_ADDS, report: say });
   results["rest"] = figures;
   say(restTable(figures));
+}
+
+async function measureRestarts(
+  { scenarios, addresses }: BenchRequest,
+  { folder, results }: Run,
+): Promise<void> {
+  if (!scenarios.has("leader")) return;
+  await using lab = await Lab.open({ nodes: 1, report: say });
+  const program = path.join(folder, "spiderpool-controller");
+  const figures = await measureLeader({ lab, program, addresses, report: say });
+  results["leader"] = figures;
+  say(leaderTable(figures));
 }
 
 async function measureMany(request: BenchRequest, { results }: Run): Promise<void> {

@@ -60,7 +60,9 @@ async function startController(podName: string, namespace: string): Promise<Asyn
   const session = await connect();
   const { store } = session;
   const ports = { store, clock: systemClock(), random: systemRandom(), log: SILENT_LOG };
-  const settings = { ...CONTROLLER_SETTINGS, namespace, podName };
+  // Nobody has these addresses: reclaim would free them.
+  const reclaim = { ...CONTROLLER_SETTINGS.reclaim, isOn: false };
+  const settings = { ...CONTROLLER_SETTINGS, namespace, podName, reclaim };
   const controller = new Controller({ ...ports, metrics: SILENT_METRICS }, settings);
   const stop = new AbortController();
   const running = controller.run({ signal: stop.signal }).catch((error: unknown) => {

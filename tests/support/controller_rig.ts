@@ -15,6 +15,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import { expectOk } from "../../src/base/result.ts";
 import { EVENTS, type KubeEvent } from "../../src/kube/events.ts";
 import type { EngineStore } from "../../src/store/engine_store.ts";
+import { podGraceSeconds } from "../../src/store/grace.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
 import { refuseAsServer } from "../../src/agent/standalone/program.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
@@ -27,6 +28,14 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
   healthPort: 5720,
   leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
   pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
+  reclaim: {
+    isOn: true,
+    switches: { readyNode: true, notReadyNode: true },
+    intervalMs: 600_000,
+    extraGraceMs: 0,
+    workers: 3,
+    tracedMax: 100_000,
+  },
   unused: [],
 };
 
@@ -61,6 +70,7 @@ export class ControllerRig implements AsyncDisposable {
       clock: this.clock,
       random: seededRandom(7),
       admit: refuseAsServer,
+      graceSeconds: podGraceSeconds,
     });
   }
 
@@ -141,8 +151,13 @@ export class ControllerRig implements AsyncDisposable {
     return expectOk(listed, "events are listed").items;
   }
 
+  /** Stops every replica. */
+  async stopAll(): Promise<void> {
+    for (const replica of this.#replicas.splice(0)) await replica.stop();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const replica of this.#replicas) await replica.stop();
+    await this.stopAll();
     this.#life.abort(new Error("the test ends"));
     this.store[Symbol.dispose]();
   }

@@ -1,0 +1,52 @@
+/** Pods and nodes as the controller keeps them: what says that a look is due, and no more. */
+import { isNodeReady, type Node, NODES, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
+import { PODS } from "../../api/kubernetes/pod.ts";
+import { parseMetadataOf } from "../../api/metadata.ts";
+import { type MetadataObject, metadataOf, type Resource } from "../../base/object_store.ts";
+import { ok } from "../../base/result.ts";
+
+/** Metadata of pods without labels and annotations. Never written. */
+export function podRows(): Resource<MetadataObject> {
+  const whole = metadataOf(PODS, parseMetadataOf(PODS));
+  return {
+    ...whole,
+    parse: (value) => {
+      const read = whole.parse(value);
+      if (!read.ok) return read;
+      const { apiVersion, kind, metadata } = read.value;
+      const { name, namespace, uid, resourceVersion } = metadata;
+      const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+      return ok({
+        apiVersion,
+        kind,
+        metadata: {
+          name,
+          namespace,
+          uid,
+          resourceVersion,
+          ...(deletionTimestamp !== undefined && { deletionTimestamp, deletionGracePeriodSeconds }),
+        },
+      });
+    },
+  };
+}
+
+/** Nodes: whether they are ready, and whether a person says that they are off. Never written. */
+export function nodeRows(): Resource<Node> {
+  return {
+    ...NODES,
+    parse: (value) => {
+      const read = NODES.parse(value);
+      if (!read.ok) return read;
+      const { apiVersion, kind, metadata: { name, uid, resourceVersion }, spec } = read.value;
+      const status = isNodeReady(read.value) ? "True" : "False";
+      return ok({
+        apiVersion,
+        kind,
+        metadata: { name, uid, resourceVersion },
+        spec: { taints: (spec.taints ?? []).filter(({ key }) => key === TAINT_OUT_OF_SERVICE) },
+        status: { conditions: [{ type: "Ready", status }] },
+      });
+    },
+  };
+}
