@@ -1,5 +1,6 @@
 /** What the controller's configuration file and environment say, joined and checked. */
-import { readConfig } from "../api/config_map.ts";
+import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
+import { type Config, readConfig } from "../api/config_map.ts";
 import {
   CONTROLLER_VARIABLES,
   type ControllerEnvironment,
@@ -8,6 +9,8 @@ import {
 import { problemSentence } from "../api/problem.ts";
 import type { LogLevel } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { DaemonOptions } from "./arguments.ts";
+import type { AdmissionSettings } from "./admission/rules/settings.ts";
 import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
 import type { ReclaimSwitches } from "../ipam/reclaim.ts";
 
@@ -43,6 +46,17 @@ export interface ReclaimSettings {
   readonly tracedMax: number;
 }
 
+/** How webhooks are served, and what their rules depend on. */
+export interface WebhookSettings {
+  /** TCP port. */
+  readonly port: number;
+  readonly rules: AdmissionSettings;
+  /** Certificate and key that somebody else keeps; absent: the controller makes its own. */
+  readonly files?:
+    | { readonly certificatePath: string; readonly keyPath: string }
+    | undefined;
+}
+
 /** Everything that a controller is told. */
 export interface ControllerSettings {
   readonly namespace: string;
@@ -55,6 +69,7 @@ export interface ControllerSettings {
   readonly leadership: LeadershipSettings;
   readonly pools: PoolWorkSettings;
   readonly reclaim: ReclaimSettings;
+  readonly webhooks: WebhookSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
 }
@@ -62,13 +77,19 @@ export interface ControllerSettings {
 /**
  * Reads the settings.
  *
- * @param path The configuration file, YAML.
  * @returns Or one sentence with the setting, its value and what to write.
  */
 export async function readSettings(
-  path: string,
+  { configPath: path = CONFIG_FILE_PATH, certificatePath, keyPath }: DaemonOptions,
   { readEnvironment, readText }: SettingsSources,
 ): Promise<Result<ControllerSettings, string>> {
+  if ((certificatePath === undefined) !== (keyPath === undefined)) {
+    const missing = keyPath === undefined ? "--tls-server-key" : "--tls-server-cert";
+    return err(`Cannot serve webhooks with half a certificate: write ${missing} as well`);
+  }
+  const files = certificatePath === undefined || keyPath === undefined
+    ? undefined
+    : { certificatePath, keyPath };
   const read = readControllerEnvironment(valuesOf(CONTROLLER_VARIABLES, readEnvironment));
   if (!read.ok) return read;
   const environment = read.value;
@@ -86,6 +107,7 @@ export async function readSettings(
     healthPort: environment.healthPort,
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     leadership: leadership.value,
+    webhooks: { ...webhooksOf(environment, config.value.config), files },
     pools: {
       workers: environment.poolWorkers,
       queueMax: environment.poolQueueMax,
@@ -109,6 +131,16 @@ export async function readSettings(
         : []),
     ],
   });
+}
+
+function webhooksOf(
+  { webhookPort: port, coordinatorName }: ControllerEnvironment,
+  config: Config,
+): WebhookSettings {
+  const { enableIPv4, enableIPv6, enableSpiderSubnet } = config;
+  const refuseDeletionInUse = config.enableValidatingResourcesDeletedWebhook;
+  const families = { enableIPv4, enableIPv6 };
+  return { port, rules: { ...families, enableSpiderSubnet, refuseDeletionInUse, coordinatorName } };
 }
 
 /** A leader must have given up before another may lead, and try to renew before it gives up. */

@@ -9,7 +9,7 @@ async function settingsOf(
   text = "enableIPv4: true\n",
 ): Promise<ControllerSettings | string> {
   const all: Readonly<Record<string, string>> = { ...POD, ...environment };
-  const read = await readSettings(PATH, {
+  const read = await readSettings({ configPath: PATH }, {
     readEnvironment: (name) => all[name],
     readText: () => Promise.resolve(text),
   });
@@ -31,6 +31,17 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
       extraGraceMs: 0,
       workers: 3,
       tracedMax: 100_000,
+    },
+    webhooks: {
+      port: 5722,
+      rules: {
+        enableIPv4: true,
+        enableIPv6: false,
+        enableSpiderSubnet: false,
+        refuseDeletionInUse: false,
+        coordinatorName: "default",
+      },
+      files: undefined,
     },
     unused: [],
   });
@@ -64,6 +75,20 @@ Deno.test("readSettings() refuses times that would let two lead, or none", async
     "Cannot use SPIDERPOOL_LEADER_RETRY_PERIOD 10: a leader tries to renew before it gives up; " +
       "write less than 10",
   );
+});
+
+Deno.test("readSettings() takes a certificate and its key, or neither", async () => {
+  const sources = {
+    readEnvironment: (name: string) => name in POD ? Reflect.get(POD, name) : undefined,
+    readText: () => Promise.resolve(""),
+  };
+  const files = { certificatePath: "/tls.crt", keyPath: "/tls.key" };
+  const both = await readSettings(files, sources);
+  assert.deepEqual(both.ok && both.value.webhooks.files, files);
+  assert.deepEqual(await readSettings({ certificatePath: "/tls.crt" }, sources), {
+    ok: false,
+    error: "Cannot serve webhooks with half a certificate: write --tls-server-key as well",
+  });
 });
 
 Deno.test("readSettings() refuses what cannot be read, and names it", async () => {

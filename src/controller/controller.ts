@@ -5,6 +5,8 @@ import type { ObjectKey } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { runTogether } from "../base/waiting.ts";
 import { EventRecorder, Informer, type Lease, LeaseCandidate, LEASES } from "../kube/mod.ts";
+import type { Admission } from "./admission/admission.ts";
+import type { CertificateKeeper } from "./certificates/keeper.ts";
 import type { ControllerSettings } from "./config.ts";
 import { ControllerMetrics } from "./controller_metrics.ts";
 import type { ControllerEngine } from "./daemon.ts";
@@ -13,6 +15,13 @@ import type { EnginePorts } from "./engine_ports.ts";
 
 /** Reporting controller of the controller's Events. */
 export const EVENT_CONTROLLER = "spiderpool.spidernet.io/controller";
+
+/** What serves webhooks on every replica, and what the leader does for them. */
+export interface ControllerWebhooks {
+  readonly admission: Pick<Admission, "run" | "ask" | "readiness">;
+  /** Absent: somebody else keeps the certificate. */
+  readonly certificates?: Pick<CertificateKeeper, "run" | "problem"> | undefined;
+}
 
 /** One replica. Nothing is kept from one term to the next: a new leader begins with lists. */
 export class Controller implements ControllerEngine {
@@ -23,10 +32,16 @@ export class Controller implements ControllerEngine {
   readonly #lease: Informer<Lease>;
   readonly #recorder: EventRecorder;
   readonly #metrics: ControllerMetrics;
+  readonly #webhooks: ControllerWebhooks | undefined;
   /** The work of this term. */
   #leader: Leader | undefined;
 
-  constructor(ports: EnginePorts, settings: ControllerSettings) {
+  constructor(
+    ports: EnginePorts,
+    settings: ControllerSettings,
+    { webhooks }: { readonly webhooks?: ControllerWebhooks } = {},
+  ) {
+    this.#webhooks = webhooks;
     const { store, clock, random } = ports;
     const { namespace, podName, leadership } = settings;
     this.#ports = ports;
@@ -53,7 +68,8 @@ export class Controller implements ControllerEngine {
 
   /** What hinders it. */
   get problem(): string | undefined {
-    return this.#leader?.problem ?? this.#lease.status().error?.message;
+    return this.#leader?.problem ?? this.#lease.status().error?.message ??
+      this.#webhooks?.certificates?.problem;
   }
 
   /** As a probe asks it. */
@@ -62,10 +78,19 @@ export class Controller implements ControllerEngine {
     if (this.#candidate.holder === "") {
       return err(`Cannot say who leads: nobody holds the Lease "${namespace}/${name}"`);
     }
-    if (!this.isLeader || this.#leader?.hasSynced === true) return ok(undefined);
+    if (!this.isLeader || this.#leader?.hasSynced === true) {
+      return this.#webhooks?.admission.readiness ?? ok(undefined);
+    }
     const why = this.problem ?? "the first lists are being read";
     return err(`Cannot lead yet: ${why}`);
   }
+
+  /** Asks the webhooks over their own port. */
+  readonly askWebhooks = (
+    options: { readonly signal: AbortSignal },
+  ): Promise<Result<void, string>> => {
+    return this.#webhooks?.admission.ask(options) ?? Promise.resolve(ok(undefined));
+  };
 
   /** Stands for election and leads until the signal aborts; rejects with its reason. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<never> {
@@ -75,6 +100,7 @@ export class Controller implements ControllerEngine {
       (options) => this.#lease.run(options),
       (options) => this.#watchLease(options),
       (options) => this.#recorder.run(options),
+      (options) => this.#webhooks?.admission.run(options) ?? Promise.resolve(),
     ], { signal });
     signal.throwIfAborted();
     throw new Error("A controller ends with its signal only");
@@ -91,7 +117,10 @@ export class Controller implements ControllerEngine {
     });
     this.#leader = leader;
     try {
-      await leader.run({ signal });
+      await runTogether([
+        (options) => leader.run(options),
+        (options) => this.#webhooks?.certificates?.run(options) ?? Promise.resolve(),
+      ], { signal });
     } finally {
       this.#leader = undefined;
       this.#metrics.clear();

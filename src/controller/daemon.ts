@@ -23,12 +23,15 @@ import {
   untilApiServer,
 } from "../daemon/serving.ts";
 import { type ControllerSettings, readSettings } from "./config.ts";
-import { probeHandler } from "./health.ts";
+import type { DaemonOptions } from "./arguments.ts";
+import { probeHandler, type ProbeSources } from "./health.ts";
 
 /** What a controller does, whichever replica it is. */
 export interface ControllerEngine extends Engine {
   /** Whether one of the controllers leads, and does its work if it is this one. */
   leadership(): Result<void, string>;
+  /** Whether the webhooks answer over their own port; absent: there are none. */
+  readonly askWebhooks?: ProbeSources["askWebhooks"];
 }
 
 /** The cluster that a controller works for. */
@@ -58,11 +61,10 @@ export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "wri
 /**
  * Runs until it is told to stop or cannot go on.
  *
- * @param configPath The configuration file.
  * @returns The exit code: 0 after a stop.
  */
-export async function runDaemon(configPath: string, ports: DaemonPorts): Promise<number> {
-  const settings = await readSettings(configPath, ports);
+export async function runDaemon(options: DaemonOptions, ports: DaemonPorts): Promise<number> {
+  const settings = await readSettings(options, ports);
   if (!settings.ok) {
     ports.writeError(`${settings.error}\n`);
     return 1;
@@ -112,6 +114,7 @@ async function serve(
   const handler = probeHandler({
     hasStarted: () => hasStarted,
     leadership: () => engine.leadership(),
+    askWebhooks: engine.askWebhooks,
   });
   parts.use(startServer(probed, { ...serving, handler }));
   if (sink !== undefined && wanted !== undefined) {

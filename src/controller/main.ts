@@ -5,19 +5,22 @@ import { systemRandom } from "../base/random.ts";
 import { ok } from "../base/result.ts";
 import { listenTcp, openApiServer, openProcessMetrics, stopSignals } from "../daemon/machine.ts";
 import { Controller } from "./controller.ts";
+import { openWebhookServer } from "../kube/webhook_server.ts";
 import { runController } from "./program.ts";
+import { webhooksOf } from "./webhook_parts.ts";
 
 /** Runs `spiderpool-controller` to its end, and gives its exit code. */
 export async function run(ports: ProgramPorts): Promise<number> {
   const clock = systemClock();
   const random = systemRandom();
+  const readText = (path: string): Promise<string> => Deno.readTextFile(path);
   using signals = stopSignals();
   return await runController({
     ...ports,
     clock,
     random,
     stop: signals.stop,
-    readText: (path) => Deno.readTextFile(path),
+    readText,
     writeLog: (line) => {
       try {
         ports.writeOutput(line);
@@ -31,7 +34,9 @@ export async function run(ports: ProgramPorts): Promise<number> {
       const opened = await openApiServer("spiderpool-controller", { clock, random });
       if (!opened.ok) return opened;
       const { store } = opened.value;
-      const engine = new Controller({ store, clock, random, log, metrics }, settings);
+      const parts = { store, clock, random, log, metrics };
+      const webhooks = webhooksOf({ ...parts, openServer: openWebhookServer, readText }, settings);
+      const engine = new Controller(parts, settings, { webhooks });
       return ok({ ...opened.value, engine });
     },
   });

@@ -1,5 +1,4 @@
 /** What `spiderpool-controller` is asked to do, and who does it. */
-import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
 import type { ProgramPorts } from "../base/program.ts";
 import { VERSION } from "../base/version.ts";
 import { readOptions } from "./arguments.ts";
@@ -16,7 +15,7 @@ export async function runController(ports: ControllerPorts): Promise<number> {
   const [command, ...rest] = args;
   if (command === "daemon") {
     const options = readOptions(rest);
-    if (options.ok) return await runDaemon(options.value.configPath ?? CONFIG_FILE_PATH, ports);
+    if (options.ok) return await runDaemon(options.value, ports);
     writeError(`${options.error}\n`);
     return 2;
   }

@@ -4,7 +4,7 @@
  * (docs/decisions/0010-webhooks.md).
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { createServer, type Server } from "node:https";
+import { createServer, request, type Server } from "node:https";
 import { HTTP_LINGER_BYTES_MAX } from "../base/limits.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -48,6 +48,12 @@ export interface WebhookServerOptions {
 /** A server that serves. Its disposal takes no new connection and waits for those with requests. */
 export interface WebhookServer extends AsyncDisposable {
   readonly port: number;
+  /**
+   * Asks itself over its own port, whatever its certificate says.
+   *
+   * @returns The HTTP status of a GET of `path`.
+   */
+  ask(path: string, options: { readonly signal: AbortSignal }): Promise<number>;
   /** @throws {Error} If the key does not belong to the certificate: the old one stays. */
   useCertificate(certificate: ServingCertificate): void;
 }
@@ -56,18 +62,22 @@ export interface WebhookServer extends AsyncDisposable {
 export async function openWebhookServer(options: WebhookServerOptions): Promise<WebhookServer> {
   const { hostname, port, certificate, connectionsMax } = options;
   checkPair(certificate);
-  const server = createServer({ ...certificate, minVersion: "TLSv1.2" }, (request, response) => {
-    void exchange({ request, response }, options);
+  const server = createServer({ ...certificate, minVersion: "TLSv1.2" }, (asked, response) => {
+    void exchange({ asked, response }, options);
   });
   server.maxConnections = connectionsMax;
   server.on("tlsClientError", () => {}); // Somebody who is not a client of ours: he hears of it.
   await listening(server, { hostname, port });
   const address = server.address();
+  let { cert } = certificate;
+  const own = typeof address === "object" && address !== null ? address.port : port;
   return {
-    port: typeof address === "object" && address !== null ? address.port : port,
+    port: own,
+    ask: (path, { signal }) => askSelf({ hostname, port: own, path, cert, signal }),
     useCertificate: (next) => {
       checkPair(next);
       server.setSecureContext({ ...next, minVersion: "TLSv1.2" });
+      cert = next.cert;
     },
     [Symbol.asyncDispose]: () => {
       return new Promise((resolve) => {
@@ -101,29 +111,48 @@ function listening(
   });
 }
 
+function askSelf(
+  { hostname = "localhost", port, path, cert, signal }:
+    & Pick<WebhookServerOptions, "hostname" | "port">
+    & { readonly path: string; readonly cert: string; readonly signal: AbortSignal },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    // Whether it serves is asked, not whether we would trust it; without `ca` Deno reads the
+    // machine's authorities, which it asks a permission for.
+    const trust = { ca: cert, rejectUnauthorized: false };
+    const options = { host: hostname, port, path, signal, agent: false, ...trust };
+    const asking = request(options, (reply) => {
+      reply.resume();
+      resolve(reply.statusCode ?? 0);
+    });
+    asking.on("error", reject);
+    asking.end();
+  });
+}
+
 async function exchange(
-  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  { asked, response }: { readonly asked: IncomingMessage; readonly response: ServerResponse },
   { answer }: Pick<WebhookServerOptions, "answer">,
 ): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort(new Error("The sender of the request went away")));
-  const length = Number(request.headers["content-length"]);
+  const length = Number(asked.headers["content-length"]);
   const reply = await answer({
-    method: request.method ?? "",
-    target: request.url ?? "/",
+    method: asked.method ?? "",
+    target: asked.url ?? "/",
     bodyBytes: Number.isFinite(length) ? length : undefined,
-    body: request,
+    body: asked,
     signal: gone.signal,
   });
   const { status, json, text = "" } = reply;
-  const isRead = request.complete;
+  const isRead = asked.complete;
   response.writeHead(status, {
     "content-type": json === undefined ? "text/plain; charset=utf-8" : "application/json",
     // What was not read of a body cannot be told from the next request.
     ...isRead ? {} : { connection: "close" },
   });
   response.end(json ?? text);
-  if (!isRead) await discard(request);
+  if (!isRead) await discard(asked);
 }
 
 /** Takes a little of what was not read, so that its sender comes to read the answer. */

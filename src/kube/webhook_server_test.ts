@@ -121,10 +121,18 @@ Deno.test("openWebhookServer() survives who speaks no TLS, and stops when told t
     await stranger.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
     const buffer = new Uint8Array(1_024);
     while (await stranger.read(buffer).catch(() => null) !== null) { /* until it is closed */ }
+    using rude = await Deno.connectTls({
+      ...{ hostname: "localhost", port: server.port, caCerts: [authority.cert] },
+    });
+    await rude.write(new TextEncoder().encode("no request at all\r\n\r\n"));
+    while (await rude.read(buffer).catch(() => null) !== null) { /* until it is closed */ }
     using client = clientOf(authority, { port: server.port });
     assert.equal((await client.ask("x", "/path?timeout=1s")).text, '"x"');
   }
+  const { signal } = new AbortController();
+  assert.equal(await server.ask("/", { signal }), 200);
   await server[Symbol.asyncDispose]();
+  await assert.rejects(server.ask("/", { signal }));
   using late = clientOf(authority, { port: server.port });
   await assert.rejects(late.ask("x"));
 });

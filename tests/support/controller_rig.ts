@@ -18,6 +18,7 @@ import type { EngineStore } from "../../src/store/engine_store.ts";
 import { podGraceSeconds } from "../../src/store/grace.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
 import { refuseAsServer } from "../../src/agent/standalone/program.ts";
+import { ADMISSION_SETTINGS } from "./admission_judge.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
 
 /** What a controller is told where nothing is set. */
@@ -36,6 +37,7 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
     workers: 3,
     tracedMax: 100_000,
   },
+  webhooks: { port: 5722, rules: ADMISSION_SETTINGS },
   unused: [],
 };
 

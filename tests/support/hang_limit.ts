@@ -15,3 +15,12 @@ export function hangLimit(ms = 120_000): HangLimit {
   }, ms);
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
+
+/** Waits for what other threads do, such as cryptography: lets them run until it holds. */
+export async function untilTrue(holds: () => boolean | Promise<boolean>): Promise<void> {
+  using limit = hangLimit();
+  while (!await holds()) {
+    limit.signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}

@@ -13,6 +13,7 @@ import {
   type StoredObject,
   StoreFailure,
 } from "../../base/object_store.ts";
+import { orAborted, SingleFlight } from "../../base/waiting.ts";
 import type { Informer } from "../../kube/mod.ts";
 
 /** For reads that several reviews wait for: none of them ends it. */
@@ -35,7 +36,7 @@ export class KindView<T extends StoredObject> {
   readonly #options: KindViewOptions<T>;
   /** By name, oldest first. */
   readonly #admitted = new Map<string, { readonly object: T; readonly atMs: number }>();
-  #listing: Promise<readonly T[]> | undefined;
+  readonly #lists = new SingleFlight<readonly T[]>();
 
   constructor(options: KindViewOptions<T>) {
     this.#options = options;
@@ -49,7 +50,10 @@ export class KindView<T extends StoredObject> {
   async all({ signal }: CallOptions): Promise<Iterable<T>> {
     const { informer } = this.#options;
     const isFresh = informer.hasSynced && !informer.isStale;
-    const stored = isFresh ? informer.objects() : await this.#listed({ signal });
+    const stored = isFresh
+      ? informer.objects()
+      // Reviews at the same time share one list.
+      : await orAborted(this.#lists.run("all", () => this.#list()), { signal });
     this.#forgetOld();
     return [...stored, ...Array.from(this.#admitted.values(), ({ object }) => object)];
   }
@@ -81,18 +85,6 @@ export class KindView<T extends StoredObject> {
       if (atMs > sinceMs) return;
       this.#admitted.delete(name);
     }
-  }
-
-  /** Lists from the server; reviews at the same time share one list. */
-  async #listed({ signal }: CallOptions): Promise<readonly T[]> {
-    this.#listing ??= this.#list().finally(() => this.#listing = undefined);
-    const listing = this.#listing;
-    return await new Promise((resolve, reject) => {
-      const abort = (): void => reject(signal.reason);
-      if (signal.aborted) return abort();
-      signal.addEventListener("abort", abort, { once: true });
-      listing.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    });
   }
 
   async #list(): Promise<readonly T[]> {

@@ -1,5 +1,11 @@
 /** Certificates of our own: the leader makes and spreads them, every replica serves them. */
 import { type Secret, SECRETS } from "../../api/kubernetes/secret.ts";
+import {
+  WEBHOOK_CONFIGURATIONS,
+  type WebhookConfiguration,
+} from "../../api/kubernetes/webhook_configuration.ts";
+import { runTogether } from "../../base/waiting.ts";
+import { Informer } from "../../kube/mod.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CERTIFICATES_LOOK_MS } from "../../base/limits.ts";
 import { errorText, type Log } from "../../base/log.ts";
@@ -17,6 +23,8 @@ import {
 } from "./secret.ts";
 import { spreadTrust } from "./trust.ts";
 
+/** Why a wait ends early. */
+const WOKEN = new Error("A webhook configuration changed");
 /** Steps of one look; each is followed by at most a few others. */
 const STEPS_MAX = 8;
 
@@ -57,6 +65,8 @@ export async function readServing(
 export class CertificateKeeper {
   readonly #options: KeeperOptions;
   #problem: string | undefined;
+  /** Ends the wait for the next look. */
+  #rest = new AbortController();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -68,9 +78,30 @@ export class CertificateKeeper {
   }
 
   /** Keeps certificates until the signal aborts; rejects with its reason. */
-  async run({ signal }: CallOptions): Promise<never> {
+  async run({ signal }: CallOptions): Promise<void> {
+    const { store, clock, random, webhooksName } = this.#options;
+    const selection = { fieldSelector: `metadata.name=${webhooksName}` };
+    const works = WEBHOOK_CONFIGURATIONS.flatMap((resource) => {
+      const informer = new Informer(store, resource, { clock, random, selection });
+      return [
+        (options: CallOptions) => informer.run(options),
+        (options: CallOptions) => this.#follow(informer, options),
+      ];
+    });
+    await runTogether([...works, (options) => this.#keep(options)], { signal });
+  }
+
+  /** A configuration that comes or is changed by others is looked at, at once. */
+  async #follow(informer: Informer<WebhookConfiguration>, options: CallOptions): Promise<void> {
+    for await (const event of informer.events(options)) {
+      if (event.type !== "synced") this.#rest.abort(WOKEN);
+    }
+  }
+
+  async #keep({ signal }: CallOptions): Promise<never> {
     const { clock, log } = this.#options;
     for (;;) {
+      this.#rest = new AbortController(); // What changes from here on is looked at afterwards.
       let waitMs: number = CERTIFICATES_LOOK_MS;
       try {
         waitMs = Math.min(waitMs, await this.look({ signal }));
@@ -82,7 +113,10 @@ export class CertificateKeeper {
         if (problem !== this.#problem) log.warn("certificates are not kept", { problem });
         this.#problem = problem;
       }
-      await clock.sleep(waitMs, { signal });
+      const rest = AbortSignal.any([signal, this.#rest.signal]);
+      await clock.sleep(waitMs, { signal: rest }).catch((reason) => {
+        if (reason !== WOKEN) throw reason;
+      });
     }
   }
 

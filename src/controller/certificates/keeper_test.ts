@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
-import { ManualClock, settle } from "../../../tests/support/manual_clock.ts";
+import { untilTrue } from "../../../tests/support/hang_limit.ts";
+import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { type Secret, SECRETS } from "../../api/kubernetes/secret.ts";
 import {
   WEBHOOK_CONFIGURATIONS,
@@ -159,6 +160,20 @@ Deno.test("CertificateKeeper survives a Secret that somebody spoilt", async () =
   }
 });
 
+Deno.test("CertificateKeeper has a configuration trust it as soon as that comes", async () => {
+  const world = new World();
+  const end = new AbortController();
+  const running = world.keeper.run({ signal: end.signal });
+  await world.clock.advance(1_000);
+  await untilTrue(async () => (await world.certificates()).serving !== undefined);
+  await world.configure();
+  const { authority } = await world.certificates();
+  // No time passes.
+  await untilTrue(async () => (await world.trusted().catch(() => []))[0] === authority?.cert);
+  end.abort(new Error("over"));
+  await assert.rejects(running, /over/);
+});
+
 Deno.test("CertificateKeeper says what hinders it, and goes on when it is gone", async () => {
   const world = new World();
   const end = new AbortController();
@@ -183,8 +198,7 @@ Deno.test("CertificateKeeper says what hinders it, and goes on when it is gone",
   );
   isDown = false;
   await world.clock.advance(30_000);
-  for (let turn = 0; turn < 100 && keeper.problem !== undefined; turn++) await settle();
-  assert.equal(keeper.problem, undefined);
+  await untilTrue(() => keeper.problem === undefined);
   assert.ok((await world.certificates()).serving !== undefined);
   end.abort(new Error("over"));
   await assert.rejects(running, /over/);

@@ -1,0 +1,269 @@
+/** The webhooks on a real API server, as their configuration registers them. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { parseAllDocuments } from "yaml";
+import { SPIDER_KINDS } from "../../src/api/kinds.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { SILENT_LOG } from "../../src/base/log.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { Admission } from "../../src/controller/admission/admission.ts";
+import { faultSentence } from "../../src/controller/admission/rules/fault.ts";
+import { CertificateKeeper } from "../../src/controller/certificates/keeper.ts";
+import { pairInSecret } from "../../src/controller/certificates/source.ts";
+import { openWebhookServer } from "../../src/kube/webhook_server.ts";
+import { ADMISSION_SETTINGS, faultsFor } from "../support/admission_judge.ts";
+import { hangLimit, untilTrue } from "../support/hang_limit.ts";
+import { program, testWith } from "../support/require.ts";
+import { objectOf, WRONG_OBJECTS } from "../support/wrong_objects.ts";
+import { connect } from "./api_server.ts";
+import { apiServer, kubectl, kubectlOk, stored, type TestObject } from "./kubectl.ts";
+
+const needs = [apiServer, program("kubectl")];
+const apiVersion = "spiderpool.spidernet.io/v2beta1";
+const CRDS = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
+const WEBHOOKS = new URL("../../manifests/webhooks/webhooks.yaml", import.meta.url);
+const CONFIGURATIONS = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+
+/** Where a webhook is served, in the shipped file. */
+const SERVICE = /service:\n +name: \S+\n +namespace: \S+\n +path: (\S+)\n +port: 5722/g;
+
+/** A controller's webhooks on this machine, and the API server that asks them. */
+class Served implements AsyncDisposable {
+  readonly #end = new AbortController();
+  readonly #namespace: string;
+  readonly #name: string;
+  readonly #stack = new AsyncDisposableStack();
+  port = 0;
+
+  private constructor() {
+    const run = crypto.randomUUID().slice(0, 8);
+    this.#namespace = `admission-${run}`;
+    this.#name = `admission-${run}`;
+  }
+
+  static async open(): Promise<Served> {
+    const served = new Served();
+    await served.#open();
+    return served;
+  }
+
+  /** Ends the webhooks, as if every controller were down; their configuration stays. */
+  async stop(): Promise<void> {
+    this.#end.abort(new Error("The controllers are down"));
+    await this.#stack.disposeAsync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await kubectlOk(["delete", CONFIGURATIONS, this.#name, "--ignore-not-found"]);
+    await this.stop();
+    await kubectlOk(["delete", "namespace", this.#namespace, "--wait=false"]);
+  }
+
+  async #open(): Promise<void> {
+    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", CRDS]);
+    const names = SPIDER_KINDS.map(({ plural, group }) => `crd/${plural}.${group}`);
+    await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
+    await kubectlOk(["create", "namespace", this.#namespace]);
+    const session = this.#stack.use(await connect());
+    const { store } = session;
+    const [clock, random, log] = [systemClock(), systemRandom(), SILENT_LOG];
+    const place = { store, namespace: this.#namespace, secretName: "certificates" };
+    const keeper = new CertificateKeeper({
+      ...{ ...place, clock, random, log, webhooksName: this.#name, hosts: ["localhost"] },
+    });
+    const admission = new Admission({ store, clock, random, log, openServer: openWebhookServer }, {
+      ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
+      readPair: pairInSecret(place),
+    });
+    using limit = hangLimit();
+    const { signal } = limit;
+    await keeper.look({ signal });
+    const running = admission.run({ signal: this.#end.signal }).catch(() => {});
+    this.#stack.defer(() => running);
+    await untilTrue(() => admission.port !== undefined);
+    this.port = admission.port ?? 0;
+    await this.#register();
+    await keeper.look({ signal });
+    await this.#untilAsked();
+  }
+
+  /** The shipped configuration, with this machine in place of the Service. */
+  async #register(): Promise<void> {
+    const text = (await Deno.readTextFile(WEBHOOKS)).replaceAll(
+      SERVICE,
+      (_, path) => `url: https://localhost:${this.port}${path}`,
+    );
+    for (const document of parseAllDocuments(text)) {
+      const object = document.toJS();
+      if (object.kind === "Service") continue;
+      await kubectlOk(["create", "-f", "-"], {
+        ...object,
+        metadata: { ...object.metadata, name: this.#name },
+      });
+    }
+  }
+
+  /** The API server knows a configuration a moment after it is stored. */
+  async #untilAsked(): Promise<void> {
+    using limit = hangLimit();
+    const probe = { apiVersion, kind: "SpiderReservedIP", metadata: { name: "probe" }, spec: {} };
+    for (;; limit.signal.throwIfAborted()) {
+      const { success } = await kubectl(["create", "--dry-run=server", "-f", "-"], probe);
+      if (!success) return;
+    }
+  }
+}
+
+function list(items: readonly unknown[]): unknown {
+  return { apiVersion: "v1", kind: "List", items };
+}
+
+testWith({
+  name: "kubectl prints everything that is wrong with an object",
+  needs,
+  async fn() {
+    await using _served = await Served.open();
+    const created = WRONG_OBJECTS.filter(({ stored }) => stored === undefined);
+    const objects = created.map((wrong, index) => {
+      return objectOf(wrong, { name: `wrong-${index}-x`, body: wrong.body });
+    });
+    // kubectl's own validation comes before the server's: it is what is tested elsewhere.
+    const { stderr } = await kubectl(["create", "--validate=false", "-f", "-"], list(objects));
+    assert.ok(objects.length >= 55);
+    const answers = stderr.trim().split("\n");
+    assert.equal(answers.length, objects.length, stderr);
+    for (const [index, object] of objects.entries()) {
+      const singular = String(object["kind"]).toLowerCase();
+      const faults = faultsFor({ object, settings: ADMISSION_SETTINGS });
+      assert.equal(
+        answers[index],
+        'Error from server (Invalid): error when creating "STDIN": admission webhook ' +
+          `"${singular}.spiderpool.spidernet.io" denied the request: ` +
+          faults.map(faultSentence).join(". "),
+      );
+    }
+  },
+});
+
+testWith({
+  name: "a good object is filled in and stored, and a changed one is judged again",
+  needs,
+  async fn() {
+    await using _served = await Served.open();
+    const name = `pool-${crypto.randomUUID().slice(0, 8)}`;
+    const spec = {
+      subnet: "10.206.0.0/16",
+      ips: ["10.206.0.9-10.206.0.20", "10.206.0.5-10.206.0.8"],
+      gateway: "10.206.0.1",
+    };
+    const pool: TestObject = { apiVersion, kind: "SpiderIPPool", metadata: { name }, spec };
+    await kubectlOk(["create", "--validate=strict", "-f", "-"], pool);
+    const read = await stored(pool);
+    assert.deepEqual(read.spec, {
+      ...spec,
+      ips: ["10.206.0.5-10.206.0.20"],
+      ipVersion: 4,
+      default: false,
+      disable: false,
+    });
+    assert.deepEqual(read.metadata["finalizers"], ["spiderpool.spidernet.io"]);
+    assert.deepEqual(read.metadata["labels"], { "ipam.spidernet.io/ippool-cidr": "10-206-0-0-16" });
+
+    const twin = { ...pool, metadata: { name: `${name}-twin` } };
+    const refused = await kubectl(["create", "-f", "-"], twin);
+    assert.match(
+      refused.stderr,
+      new RegExp(
+        `spec\\.ips: Forbidden: "10\\.206\\.0\\.5-10\\.206\\.0\\.20": SpiderIPPool "${name}"`,
+      ),
+    );
+    const patch = (change: unknown) => {
+      return kubectl(["patch", "sp", name, "--type=merge", "-p", JSON.stringify(change)]);
+    };
+    assert.match((await patch({ spec: { subnet: "10.207.0.0/16" } })).stderr, /it never changes/);
+    assert.equal(
+      (await patch({ spec: { gateway: "10.207.0.1", excludeIPs: ["10.206.0.9-10.206.0.8"] } }))
+        .stderr,
+      `The SpiderIPPool "${name}" is invalid: \n` +
+        '* spec.excludeIPs[0]: Invalid value: "10.206.0.9-10.206.0.8": it is reversed; write ' +
+        '"10.206.0.8-10.206.0.9"\n' +
+        '* spec.gateway: Invalid value: "10.207.0.1": it is outside the subnet "10.206.0.0/16"; ' +
+        'write an address of "10.206.0.0-10.206.255.255"\n',
+    );
+    assert.ok((await patch({ spec: { disable: true } })).success);
+
+    const holder = {
+      apiVersion,
+      kind: "SpiderIP",
+      metadata: { name: "10.206.0.7", labels: { "ipam.spidernet.io/ippool": name } },
+      spec: { ip: "10.206.0.7", pool: name, podNamespace: "default", podName: "web", podUID: "u" },
+    };
+    await kubectlOk(["create", "-f", "-"], holder);
+    const less = await patch({ spec: { ips: ["10.206.0.8-10.206.0.20"] } });
+    assert.match(less.stderr, /it leaves out "10\.206\.0\.7", which pod "default\/web" uses/);
+    const removal = await kubectl(["delete", "sp", name, "--wait=false"]);
+    assert.match(removal.stderr, /Warning: .* stays until .*"10\.206\.0\.7" of pod "default\/web"/);
+    await kubectlOk(["delete", "sip", "10.206.0.7"]);
+    assert.ok((await patch({ metadata: { finalizers: null } })).success, "nothing keeps it");
+    assert.equal((await kubectl(["get", "sp", name])).success, false);
+  },
+});
+
+testWith({
+  name: "with the webhooks down only a changed spec waits for them",
+  needs,
+  async fn() {
+    await using served = await Served.open();
+    const name = `down-${crypto.randomUUID().slice(0, 8)}`;
+    const spec = { subnet: "10.208.0.0/16" };
+    const pool: TestObject = { apiVersion, kind: "SpiderIPPool", metadata: { name }, spec };
+    await kubectlOk(["create", "-f", "-"], pool);
+    await served.stop();
+    const patch = (change: unknown, ...args: readonly string[]) => {
+      const text = JSON.stringify(change);
+      return kubectl(["patch", "sp", name, "--type=merge", "-p", text, ...args]);
+    };
+    assert.match((await patch({ spec: { disable: true } })).stderr, /failed calling webhook/);
+    assert.ok((await patch({ metadata: { labels: { a: "b" } } })).success);
+    assert.ok((await patch({ status: { allocatedIPCount: 1 } }, "--subresource=status")).success);
+    const endpoint = {
+      apiVersion,
+      kind: "SpiderEndpoint",
+      metadata: { name, namespace: "default" },
+      status: {
+        current: { uid: "u", node: "n", ips: [] },
+        ownerControllerType: "Pod",
+        ownerControllerName: "p",
+      },
+    };
+    await kubectlOk(["create", "-f", "-"], endpoint);
+    await kubectlOk(["delete", "se", name]);
+    await kubectlOk(["delete", "sp", name, "--wait=false"]);
+    assert.ok((await patch({ metadata: { finalizers: null } })).success);
+  },
+});
+
+testWith({
+  name: "a pool of 65,536 ranges is judged, and its status written, as any other",
+  needs,
+  async fn() {
+    await using _served = await Served.open();
+    const name = `large-${crypto.randomUUID().slice(0, 8)}`;
+    const ips = Array.from({ length: 65_536 }, (_, index) => {
+      return `10.${index >> 12 & 255}.${index >> 4 & 255}.${(index & 15) * 2}`;
+    });
+    const metadata = { name };
+    const pool = {
+      apiVersion,
+      kind: "SpiderIPPool",
+      metadata,
+      spec: { subnet: "10.0.0.0/8", ips },
+    };
+    await kubectlOk(["create", "-f", "-"], pool);
+    const patch = ["patch", "sp", name, "--type=merge", "-p"];
+    await kubectlOk([...patch, '{"spec":{"disable":true}}']);
+    await kubectlOk([...patch, '{"metadata":{"labels":{"a":"b"}}}']);
+    await kubectlOk(["delete", "sp", name, "--wait=false"]);
+    await kubectlOk([...patch, '{"metadata":{"finalizers":null}}']);
+  },
+});
