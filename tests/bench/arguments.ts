@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../../src/base/result.ts";
 export const SCENARIOS = [
   ...["start", "coordinator", "exact", "slack", "dual", "recreate", "stateful", "rest", "scale"],
   "leader",
+  "admission",
 ] as const;
 
 /** What is measured, and how much of it. */

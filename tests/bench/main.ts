@@ -10,6 +10,7 @@ import { cacheFolder } from "../../scripts/cluster/components.ts";
 import { type BenchRequest, readArguments } from "./arguments.ts";
 import { BareWorkers } from "./bare_workers.ts";
 import { measureCoordinator } from "./coordinator/mod.ts";
+import { admissionTable, measureAdmission } from "./admission.ts";
 import { type Figures, figuresOf, type Round } from "./figures.ts";
 import { Fleet, Lab } from "./lab.ts";
 import { restTable, roundsTable, startTable } from "./report.ts";
@@ -49,6 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
     await measureAtRest(request.value, { folder, results });
     await measureMany(request.value, { folder, results });
     await measureRestarts(request.value, { folder, results });
+    await measureJudging(request.value, { folder, results });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -152,6 +154,14 @@ async function measureMany(request: BenchRequest, { results }: Run): Promise<voi
   const figures = await measureScale({ agents, records, stepMs, pods: SCALE_PODS, report: say });
   results["scale"] = figures;
   if (figures.length > 0) say(scaleTable(figures));
+}
+
+async function measureJudging(request: BenchRequest, { results }: Run): Promise<void> {
+  if (!request.scenarios.has("admission")) return;
+  await using lab = await Lab.open({ nodes: 1, report: say });
+  const figures = await measureAdmission(lab, { pools: [1, 1_000], report: say });
+  results["admission"] = figures;
+  say(admissionTable(figures));
 }
 
 async function playOne(name: string, rounds: Rounds): Promise<Readonly<Record<string, Round>>> {

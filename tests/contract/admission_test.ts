@@ -1,18 +1,11 @@
 /** The webhooks on a real API server, as their configuration registers them. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { parseAllDocuments } from "yaml";
 import { SPIDER_KINDS } from "../../src/api/kinds.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { SILENT_LOG } from "../../src/base/log.ts";
-import { systemRandom } from "../../src/base/random.ts";
-import { Admission } from "../../src/controller/admission/admission.ts";
 import { faultSentence } from "../../src/controller/admission/rules/fault.ts";
-import { CertificateKeeper } from "../../src/controller/certificates/keeper.ts";
-import { pairInSecret } from "../../src/controller/certificates/source.ts";
-import { openWebhookServer } from "../../src/kube/webhook_server.ts";
 import { ADMISSION_SETTINGS, faultsFor } from "../support/admission_judge.ts";
-import { hangLimit, untilTrue } from "../support/hang_limit.ts";
+import { untilTrue } from "../support/hang_limit.ts";
+import { ServedAdmission } from "../support/served_admission.ts";
 import { program, testWith } from "../support/require.ts";
 import { objectOf, WRONG_OBJECTS } from "../support/wrong_objects.ts";
 import { connect } from "./api_server.ts";
@@ -21,24 +14,15 @@ import { apiServer, kubectl, kubectlOk, stored, type TestObject } from "./kubect
 const needs = [apiServer, program("kubectl")];
 const apiVersion = "spiderpool.spidernet.io/v2beta1";
 const CRDS = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
-const WEBHOOKS = new URL("../../manifests/webhooks/webhooks.yaml", import.meta.url);
 const CONFIGURATIONS = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
 
-/** Where a webhook is served, in the shipped file. */
-const SERVICE = /service:\n +name: \S+\n +namespace: \S+\n +path: (\S+)\n +port: 5722/g;
-
-/** A controller's webhooks on this machine, and the API server that asks them. */
+/** Webhooks that the API server asks. */
 class Served implements AsyncDisposable {
-  readonly #end = new AbortController();
-  readonly #namespace: string;
   readonly #name: string;
   readonly #stack = new AsyncDisposableStack();
-  port = 0;
 
   private constructor() {
-    const run = crypto.randomUUID().slice(0, 8);
-    this.#namespace = `admission-${run}`;
-    this.#name = `admission-${run}`;
+    this.#name = `admission-${crypto.randomUUID().slice(0, 8)}`;
   }
 
   static async open(): Promise<Served> {
@@ -49,68 +33,28 @@ class Served implements AsyncDisposable {
 
   /** Ends the webhooks, as if every controller were down; their configuration stays. */
   async stop(): Promise<void> {
-    this.#end.abort(new Error("The controllers are down"));
     await this.#stack.disposeAsync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await kubectlOk(["delete", CONFIGURATIONS, this.#name, "--ignore-not-found"]);
     await this.stop();
-    await kubectlOk(["delete", "namespace", this.#namespace, "--wait=false"]);
+    await kubectlOk(["delete", "namespace", this.#name, "--wait=false"]);
   }
 
   async #open(): Promise<void> {
     await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", CRDS]);
     const names = SPIDER_KINDS.map(({ plural, group }) => `crd/${plural}.${group}`);
     await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
-    await kubectlOk(["create", "namespace", this.#namespace]);
-    const session = this.#stack.use(await connect());
-    const { store } = session;
-    const [clock, random, log] = [systemClock(), systemRandom(), SILENT_LOG];
-    const place = { store, namespace: this.#namespace, secretName: "certificates" };
-    const keeper = new CertificateKeeper({
-      ...{ ...place, clock, random, log, webhooksName: this.#name, hosts: ["localhost"] },
-    });
-    const admission = new Admission({ store, clock, random, log, openServer: openWebhookServer }, {
-      ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
-      readPair: pairInSecret(place),
-    });
-    using limit = hangLimit();
-    const { signal } = limit;
-    await keeper.look({ signal });
-    const running = admission.run({ signal: this.#end.signal }).catch(() => {});
-    this.#stack.defer(() => running);
-    await untilTrue(() => admission.port !== undefined);
-    this.port = admission.port ?? 0;
-    await this.#register();
-    await keeper.look({ signal });
-    await this.#untilAsked();
-  }
-
-  /** The shipped configuration, with this machine in place of the Service. */
-  async #register(): Promise<void> {
-    const text = (await Deno.readTextFile(WEBHOOKS)).replaceAll(
-      SERVICE,
-      (_, path) => `url: https://localhost:${this.port}${path}`,
-    );
-    for (const document of parseAllDocuments(text)) {
-      const object = document.toJS();
-      if (object.kind === "Service") continue;
-      await kubectlOk(["create", "-f", "-"], {
-        ...object,
-        metadata: { ...object.metadata, name: this.#name },
-      });
-    }
-  }
-
-  /** The API server knows a configuration a moment after it is stored. */
-  async #untilAsked(): Promise<void> {
-    using limit = hangLimit();
+    const name = this.#name;
+    await kubectlOk(["create", "namespace", name]);
+    const { store } = this.#stack.use(await connect());
+    const served = this.#stack.use(await ServedAdmission.open({ store, namespace: name, name }));
+    await served.register();
+    // The API server knows a configuration a moment after it is stored.
     const probe = { apiVersion, kind: "SpiderReservedIP", metadata: { name: "probe" }, spec: {} };
-    for (;; limit.signal.throwIfAborted()) {
-      const { success } = await kubectl(["create", "--dry-run=server", "-f", "-"], probe);
-      if (!success) return;
-    }
+    const dryRun = ["create", "--dry-run=server", "-f", "-"];
+    await untilTrue(async () => (await kubectl(dryRun, probe)).stderr.includes("spec.ips"));
   }
 }
 
