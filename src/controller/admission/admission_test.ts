@@ -23,23 +23,60 @@ function review(object: unknown): string {
   });
 }
 
-Deno.test("Admission serves once there is a certificate, and each next one", async () => {
-  const authorities = [await makeAuthority("one"), await makeAuthority("two")] as const;
-  const issued = [];
-  for (const authority of authorities) {
-    issued.push(await authority.issue({ commonName: "w", hosts: ["localhost"] }));
+/** Webhooks of one replica over an empty store. */
+class Replica implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  /** What the leader has made. */
+  pair: Pair | undefined;
+  readonly admission: Admission;
+  readonly #end = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor() {
+    const { clock } = this;
+    const random = seededRandom(1);
+    const store = openMemoryStore({ clock, random });
+    const ports = { store, clock, random, log: SILENT_LOG, openServer: openWebhookServer };
+    this.admission = new Admission(ports, {
+      ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
+      readPair: () => Promise.resolve(this.pair),
+    });
+    this.#running = this.admission.run({ signal: this.#end.signal });
+    this.#running.catch(() => {});
   }
-  let pair: Pair | undefined;
-  const clock = new ManualClock();
-  const random = seededRandom(1);
-  const store = openMemoryStore({ clock, random });
-  const ports = { store, clock, random, log: SILENT_LOG, openServer: openWebhookServer };
-  const admission = new Admission(ports, {
-    ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
-    readPair: () => Promise.resolve(pair),
-  });
-  const end = new AbortController();
-  const running = admission.run({ signal: end.signal });
+
+  /** Gives it a certificate, and waits until it serves. */
+  async serve(pair: Pair): Promise<void> {
+    this.pair = pair;
+    await this.clock.advance(1_000);
+    await untilTrue(() => this.admission.port !== undefined);
+  }
+
+  /** What a webhook says against a pool of this subnet. */
+  async ask(subnet: string, client: Deno.HttpClient): Promise<unknown> {
+    const port = this.admission.port;
+    const url = `https://localhost:${port}${webhookPath("validate", "spiderippool")}`;
+    const body = review({ metadata: { name: "p" }, spec: { subnet } });
+    const reply = await fetch(url, { method: "POST", body, client });
+    const { response } = await reply.json();
+    return response.allowed ? "allowed" : response.status.details.causes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new Error("over"));
+    await assert.rejects(this.#running, /over/);
+  }
+}
+
+function clientOf({ cert }: { readonly cert: string }): Deno.HttpClient {
+  return Deno.createHttpClient({ caCerts: [cert], http2: false });
+}
+
+Deno.test("Admission serves once there is a certificate, and each next one", async () => {
+  const [one, two] = [await makeAuthority("one"), await makeAuthority("two")];
+  const wish = { commonName: "w", hosts: ["localhost"] };
+  await using replica = new Replica();
+  const { admission, clock } = replica;
   await clock.advance(2_000);
   assert.deepEqual(admission.readiness, {
     ok: false,
@@ -47,31 +84,33 @@ Deno.test("Admission serves once there is a certificate, and each next one", asy
   });
   assert.deepEqual(await admission.ask({ signal }), { ok: true, value: undefined });
 
-  async function ask({ cert }: { readonly cert: string }): Promise<unknown> {
-    using client = Deno.createHttpClient({ caCerts: [cert], http2: false });
-    const url = `https://localhost:${admission.port}${webhookPath("validate", "spiderippool")}`;
-    const body = review({ metadata: { name: "p" }, spec: { subnet: "10.6.0.1/16" } });
-    const reply = await fetch(url, { method: "POST", body, client });
-    return (await reply.json()).response.status.details.causes;
-  }
   const causes = [{
     reason: "FieldValueInvalid",
     field: "spec.subnet",
     message: 'Invalid value: "10.6.0.1/16": it has host bits set; write its network "10.6.0.0/16"',
   }];
-  pair = issued[0];
-  await clock.advance(1_000);
-  await untilTrue(() => admission.port !== undefined);
-  assert.deepEqual(await ask(authorities[0]), causes);
+  await replica.serve(await one.issue(wish));
+  using first = clientOf(one);
+  assert.deepEqual(await replica.ask("10.6.0.1/16", first), causes);
   assert.deepEqual(admission.readiness, { ok: true, value: undefined });
   assert.deepEqual(await admission.ask({ signal }), { ok: true, value: undefined });
 
-  pair = issued[1];
+  replica.pair = await two.issue(wish);
   await clock.advance(30_000);
-  assert.deepEqual(await ask(authorities[1]), causes);
-  await assert.rejects(ask(authorities[0]));
+  using second = clientOf(two);
+  assert.deepEqual(await replica.ask("10.6.0.1/16", second), causes);
+  using late = clientOf(one);
+  await assert.rejects(replica.ask("10.6.0.1/16", late));
+});
 
-  end.abort(new Error("over"));
-  await assert.rejects(running, /over/);
-  assert.equal(admission.port, undefined);
+Deno.test("Admission answers 1,000 reviews at a time", async () => {
+  const authority = await makeAuthority();
+  await using replica = new Replica();
+  await replica.serve(await authority.issue({ commonName: "w", hosts: ["localhost"] }));
+  using client = clientOf(authority);
+  const answers = await Promise.all(Array.from({ length: 1_000 }, (_, index) => {
+    return replica.ask(index % 2 === 0 ? "10.6.0.1/16" : "10.6.0.0/16", client);
+  }));
+  assert.equal(answers.filter((answer) => answer === "allowed").length, 500);
+  assert.equal(answers.filter((answer) => Array.isArray(answer)).length, 500);
 });
