@@ -62,6 +62,16 @@ export function isIssuedBy(cert: string, { issuer }: { readonly issuer: string }
   }
 }
 
+/** The text that base64 of an API object holds; empty for what is none. */
+export function textOf(base64: string | undefined): string {
+  if (base64 === undefined) return "";
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(base64));
+  } catch {
+    return "";
+  }
+}
+
 function parsed(cert: string): X509Certificate | undefined {
   try {
     return new X509Certificate(cert);

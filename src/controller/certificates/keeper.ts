@@ -21,7 +21,7 @@ import {
   trustedBundle,
   writeCertificates,
 } from "./secret.ts";
-import { spreadTrust } from "./trust.ts";
+import { spreadTrust, trustedNow } from "./trust.ts";
 
 /** Why a wait ends early. */
 const WOKEN = new Error("A webhook configuration changed");
@@ -141,7 +141,8 @@ export class CertificateKeeper {
       );
       if (step.kind === "wait") return Math.max(0, step.untilMs - nowMs);
       log.info("certificates change", { step: step.kind, why: step.why });
-      await this.#write(secret, { certificates: await this.#after(step, certificates), options });
+      const after = await this.#after(step, { certificates, options });
+      await this.#write(secret, { certificates: after, options });
     }
     return 0;
   }
@@ -163,13 +164,21 @@ export class CertificateKeeper {
 
   async #after(
     { kind }: Exclude<RotationStep, { readonly kind: "wait" }>,
-    certificates: Certificates,
+    { certificates, options }: {
+      readonly certificates: Certificates;
+      readonly options: CallOptions;
+    },
   ): Promise<Certificates> {
     const { authority, next, former } = certificates;
     const old = authority === undefined ? former : [authority.cert, ...former];
     switch (kind) {
-      case "create":
-        return await this.#withServing({ authority: await this.#authority(), former: old });
+      case "create": {
+        // Replicas serve what they have until they see the new one: it stays trusted meanwhile.
+        const { store, webhooksName: name } = this.#options;
+        const trusted = await trustedNow({ store, name }, options);
+        const former = [...new Set([...old, ...trusted])];
+        return await this.#withServing({ authority: await this.#authority(), former });
+      }
       case "issue":
         return await this.#withServing(certificates);
       case "prepare":

@@ -148,6 +148,18 @@ Deno.test("CertificateKeeper takes over a Secret of the reference", async () => 
   assert.equal((await stranger.secret())?.data?.["other.key"], "AAAA");
 });
 
+Deno.test("CertificateKeeper makes a lost Secret anew, and trusts on what it lost", async () => {
+  const world = new World();
+  await world.configure();
+  await world.keeper.look({ signal });
+  const lost = await world.certificates();
+  const key = { namespace: NAMESPACE, name: CERTIFICATES_SECRET };
+  expectOk(await world.store.remove(SECRETS, key, { signal }), "it was there");
+  await world.keeper.look({ signal });
+  const { authority } = await world.certificates();
+  assert.deepEqual(await world.trusted(), [authority?.cert, lost.authority?.cert]);
+});
+
 Deno.test("CertificateKeeper survives a Secret that somebody spoilt", async () => {
   for (const spoilt of ["", "AAAA", "no base64!"]) {
     const world = new World();

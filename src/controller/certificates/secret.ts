@@ -8,6 +8,7 @@ import {
   isIssuedBy,
   isPair,
   type Pair,
+  textOf,
 } from "./certificate.ts";
 import type { CertificatesFound } from "./rotation.ts";
 
@@ -99,15 +100,6 @@ function pairAmong(certs: readonly string[], key: string): Pair | undefined {
   if (key === "") return undefined;
   const cert = certs.find((cert) => isPair({ cert, key }));
   return cert === undefined ? undefined : { cert, key };
-}
-
-function textOf(base64: string | undefined): string {
-  if (base64 === undefined) return "";
-  try {
-    return new TextDecoder().decode(Uint8Array.fromBase64(base64));
-  } catch {
-    return "";
-  }
 }
 
 function bytesOf(text: string): string {

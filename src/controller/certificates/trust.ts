@@ -9,6 +9,7 @@ import {
   type Resource,
   StoreFailure,
 } from "../../base/object_store.ts";
+import { certificatesIn, textOf } from "./certificate.ts";
 
 /** Name of both webhook configurations, as in the reference. */
 export const WEBHOOKS_NAME = "spiderpool-controller";
@@ -36,6 +37,27 @@ export async function spreadTrust(trust: Trust, options: CallOptions): Promise<r
     if (await spreadTo(resource, { trust, options })) changed.push(resource.kind);
   }
   return changed;
+}
+
+/**
+ * What the webhook configurations trust now: all that is left where the Secret is lost.
+ *
+ * @throws {StoreFailure} The server cannot be asked.
+ */
+export async function trustedNow(
+  { store, name }: Omit<Trust, "bundle">,
+  options: CallOptions,
+): Promise<readonly string[]> {
+  const certs = new Set<string>();
+  for (const resource of WEBHOOK_CONFIGURATIONS) {
+    const found = await store.get(resource, { name }, options);
+    if (!found.ok && found.error.code === "not_found") continue;
+    if (!found.ok) throw new StoreFailure(found.error);
+    for (const { clientConfig } of found.value.webhooks ?? []) {
+      for (const cert of certificatesIn(textOf(clientConfig.caBundle))) certs.add(cert);
+    }
+  }
+  return [...certs];
 }
 
 async function spreadTo(
