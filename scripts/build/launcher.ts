@@ -68,7 +68,7 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-write",
     "--allow-ffi",
   ]],
-  ["ifacer", ["--allow-env=CNI_COMMAND"]],
+  ["ifacer", [`--allow-env=${CNI_VARIABLES}`, "--allow-read", "--allow-write", "--allow-ffi"]],
   ["vlan", ["--allow-env=CNI_COMMAND"]],
   ["spiderpool-agent", [
     `--allow-env=${daemonEnvironment(AGENT_VARIABLES)}`,

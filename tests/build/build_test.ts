@@ -11,7 +11,7 @@ import { bestMs, build, start } from "./programs.ts";
 
 const PLUGINS = ["spiderpool", "coordinator", "ifacer", "vlan"];
 /** Those that serve ADD. */
-const BUILT: ReadonlySet<string> = new Set(["spiderpool", "coordinator"]);
+const BUILT: ReadonlySet<string> = new Set(["spiderpool", "coordinator", "ifacer"]);
 const STARTS = 20;
 
 async function namesIn(folder: string): Promise<readonly string[]> {
