@@ -1,4 +1,5 @@
 /** The files that records are kept in, made of what `Deno` has. */
+import { fileLocks } from "../../src/cni/node_lock.ts";
 
 /** The file system, as records need it. All of it throws what the system says. */
 export interface RecordFiles {
@@ -52,7 +53,7 @@ export function recordFiles(system: RecordSystem): RecordFiles {
       // A write that was killed has left its own.
       for (const one of [youngOf(path), path]) whereThere(() => system.removeSync(one));
     },
-    tryLock: (path) => tryLock(system, path),
+    tryLock: fileLocks(system),
   };
 }
 
@@ -76,13 +77,6 @@ function write(
 function youngOf(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
   return `${path.slice(0, slash)}.${path.slice(slash)}.new`;
-}
-
-function tryLock(system: RecordSystem, path: string): Disposable | undefined {
-  const file = open(system, { path, truncate: false });
-  if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
-  file.close();
-  return undefined;
 }
 
 function open(

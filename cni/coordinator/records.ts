@@ -3,16 +3,13 @@ import { members, readJson, text } from "../../src/api/decode.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { errorText } from "../../src/base/log.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
+import { lockNode } from "../../src/cni/node_lock.ts";
 import { type CoordinatorRecord, formatRecord, parseRecord } from "../../src/datapath/record.ts";
 import type { RecordFiles } from "./record_files.ts";
 
 /** Where records are. The reference keeps its sockets in the folder above it. */
 export const RECORD_FOLDER = "/var/run/spidernet/coordinator/";
 
-/** Milliseconds that a plugin waits for the others of the node. */
-const LOCK_MS_MAX = 60_000;
-/** Milliseconds between two tries: they double from the first to the second. */
-const LOCK_GAP_MS = { leastMs: 5, mostMs: 100 };
 /** Bytes of a file's name. */
 const NAME_BYTES_MAX = 240;
 const ENDING = ".json";
@@ -56,25 +53,8 @@ export class Records {
    */
   async lock(): Promise<Result<Disposable, string>> {
     const { recordFiles, clock } = this.#ports;
-    const path = `${RECORD_FOLDER}lock`;
-    const endMs = clock.monotonicMs() + LOCK_MS_MAX;
-    try {
-      for (let gapMs = LOCK_GAP_MS.leastMs;; gapMs = Math.min(2 * gapMs, LOCK_GAP_MS.mostMs)) {
-        const lock = recordFiles.tryLock(path);
-        if (lock !== undefined) return ok(lock);
-        if (clock.monotonicMs() >= endMs) {
-          return err(
-            `Cannot lock "${path}": another coordinator has held it for ${LOCK_MS_MAX} ms; look ` +
-              `for a process "coordinator" that hangs, and end it`,
-          );
-        }
-        await clock.sleep(gapMs, { signal: NEVER });
-      }
-    } catch (error) {
-      return err(
-        `Cannot lock "${path}": ${errorText(error)}; see that this folder can be written`,
-      );
-    }
+    const ports = { tryLock: (path: string) => recordFiles.tryLock(path), clock };
+    return await lockNode(`${RECORD_FOLDER}lock`, { ports, plugin: "coordinator" });
   }
 
   /** The record of a NIC; `undefined` if there is none. One that cannot be read is a sentence. */
@@ -124,9 +104,6 @@ export class Records {
     });
   }
 }
-
-/** A lock is waited for until its own end. */
-const NEVER = new AbortController().signal;
 
 /** "@" is in no container's ID, and "/" in no NIC's name. */
 function pathOf({ containerId, ifName }: NicKey): string {
