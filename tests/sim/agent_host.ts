@@ -44,6 +44,8 @@ export interface RefusedAdd extends Omit<AnsweredAdd, "response"> {
 /** What the checkers want to hear of. */
 export interface CallObserver {
   addStarted(call: Omit<AnsweredAdd, "response">): void;
+  /** However it ended, also with the agent. */
+  addEnded(call: Omit<AnsweredAdd, "response">): void;
   addAnswered(call: AnsweredAdd): void;
   addRefused(call: RefusedAdd): void;
   releaseStarted(args: IpamDelArgs): void;
@@ -167,6 +169,8 @@ export class AgentHost {
       body: () => process.agent.add(args, { signal }),
       onAnswer: (response) => observer.addAnswered({ ...call, response }),
       onRefusal: (message) => observer.addRefused({ ...call, message }),
+    }).finally(() => {
+      if (!process.isReference) observer.addEnded(call);
     });
   }
 

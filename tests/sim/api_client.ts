@@ -230,6 +230,10 @@ export class ApiClient implements ObjectStore, Connection {
     if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       if (!this.life.isAlive) return;
+      const tell = (state: "sent" | "heard_done"): void => {
+        if (isWrite) this.server.seenByClient({ actor: this.name, what, state });
+      };
+      tell("sent");
       const request = new ApiRequest<R>(this, {
         what,
         isWrite,
@@ -239,7 +243,15 @@ export class ApiClient implements ObjectStore, Connection {
           ? undefined
           : { kind: resource, notOlderThan, replica: this.replicaOfConnection() },
       });
-      request.send({ resolve, reject, signal, timeoutMs });
+      request.send({
+        resolve: (result) => {
+          if (result.ok) tell("heard_done");
+          resolve(result);
+        },
+        reject,
+        signal,
+        timeoutMs,
+      });
     });
   }
 

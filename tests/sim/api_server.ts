@@ -27,6 +27,14 @@ export interface Commit {
   readonly timeMs: number;
 }
 
+/** A write as its client sees it. */
+export interface ClientWrite {
+  readonly actor: string;
+  /** Verb, plural and name: `create spiderips 10.6.0.17`. */
+  readonly what: string;
+  readonly state: "sent" | "heard_done";
+}
+
 /** A creation that was refused because somebody else has the name. */
 export interface NameTaken {
   readonly kind: string;
@@ -50,6 +58,7 @@ export class ApiServer {
   readonly #caches = new Map<string, CacheOfKind>();
   readonly #listeners: ((commit: Commit) => void)[] = [];
   readonly #takenListeners: ((taken: NameTaken) => void)[] = [];
+  readonly #callListeners: ((call: ClientWrite) => void)[] = [];
   /** Requests and watches that a restart breaks. */
   readonly #open = new Set<() => void>();
 
@@ -82,6 +91,16 @@ export class ApiServer {
   /** Tells of every creation that came too late. */
   onNameTaken(listener: (taken: NameTaken) => void): void {
     this.#takenListeners.push(listener);
+  }
+
+  /** Tells of every write as its client sees it, whatever becomes of it. */
+  onClientWrite(listener: (write: ClientWrite) => void): void {
+    this.#callListeners.push(listener);
+  }
+
+  /** A client sends a write, or hears of one. */
+  seenByClient(write: ClientWrite): void {
+    for (const listener of this.#callListeners) listener(write);
   }
 
   /** Does a write as the actor's. */

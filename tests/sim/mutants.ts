@@ -20,12 +20,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/agent/adding.ts",
     find: `import { isDead, uidMatches } from "../ipam/pod_life.ts";`,
     replace: `import { isDead } from "../ipam/pod_life.ts";\nconst uidMatches = () => true;`,
+    profile: "reborn",
   },
   {
     name: "a deletion has no precondition",
     file: "src/kube/settler.ts",
     find: "const preconditions = { uid, resourceVersion };",
     replace: "const preconditions = {};",
+    profile: "refusing",
   },
   {
     name: "the copy of pods is trusted where an address is reclaimed",
@@ -57,7 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ipam/release.ts",
     find: 'if (containerID !== request.containerID) return `belongs to sandbox "${containerID}"`;',
     replace: "",
-    profile: "unruly",
+    profile: "reborn",
   },
   {
     name: "a DEL frees what a living pod has",
@@ -81,11 +83,18 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "upgrade",
   },
   {
-    name: "a full pool is known by its own label only",
+    name: "a name that was refused is not remembered",
     file: "src/ipam/ledger.ts",
-    find: "if (foreign === undefined && !this.#listed.has(address)) this.#needsFullList = true;",
+    find: "this.#refused.set(mine, outcome.nowMs);",
     replace: "",
     profile: "overlap",
+  },
+  {
+    name: "a pool is called full after an old list",
+    file: "src/agent/claimer.ts",
+    find: "await book.refresh(facts, { sinceMs: wish.begunMs, signal: wish.signal });",
+    replace: "await book.refresh(facts, { sinceMs: 0, signal: wish.signal });",
+    profile: "calm",
   },
   {
     name: "an address has another name",
@@ -99,6 +108,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: "  for (let attempt = 0; attempt < REBINDS_MAX; attempt++) {",
     replace: "  const known = claims.get(name);\n  if (known !== undefined) return ok(known);\n" +
       "  for (let attempt = 0; attempt < REBINDS_MAX; attempt++) {",
+  },
+  {
+    name: "a refused ADD gives nothing back",
+    file: "src/agent/add_flow.ts",
+    find: "if (!isDone && adding.created.size > 0) {",
+    replace: "if (adding.created.size < 0) {",
+    profile: "refusing",
   },
   {
     name: "a refused ADD gives back what the pod had before",
@@ -136,20 +152,21 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/agent/sticky_claims.ts",
     find: "return statefulSetKeeps({ podName, statefulSet });",
     replace: 'return { keeps: statefulSet === undefined, reason: "" };',
-    profile: "sticky",
+    profile: "reborn",
   },
   {
     name: "a kept address is taken from a pod that exists",
-    file: "src/ipam/sticky.ts",
-    find: 'if (!uidMatches(recorded.pod, spec.podUID ?? "")) return { kind: "rebind" };',
-    replace: 'return { kind: "rebind" };',
-    profile: "sticky",
+    file: "src/agent/keeping.ts",
+    find: "if (!current.ok) return current;",
+    replace: 'if (!current.ok) return ok("take");',
+    profile: "reborn",
   },
   {
     name: "an address too many stays",
     file: "src/ipam/reclaim.ts",
     find: "return nowMs - createdMs > olderThanMs;",
     replace: "return false;",
+    profile: "refusing",
   },
   {
     name: "excluded addresses are given",

@@ -57,7 +57,8 @@ const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
  * Kinds of worlds to draw from: `any` draws all of them, the others one kind only. `upgrade`: from
  * the reference; `sticky`: StatefulSets; `calm`: nothing is lost; `overlap`: pools share addresses;
  * `unruly`: pods die by force, sandboxes break, DELs are late; `lossy`: answers are lost and writes
- * are late; `refusing`: as `lossy`, and what is asked for again is often refused; `blind`: watches
+ * are late; `refusing`: as `lossy`, and what is asked for again is often refused; `reborn`: pods
+ * die by force and come again under their names, and copies of them are old; `blind`: watches
  * fall silent, and nodes do not tell what runs on them.
  */
 export const PROFILES = [
@@ -69,6 +70,7 @@ export const PROFILES = [
   "unruly",
   "lossy",
   "refusing",
+  "reborn",
   "blind",
 ] as const;
 export type Profile = typeof PROFILES[number];
@@ -165,6 +167,10 @@ function faultsOf(profile: Profile, dice: Dice): Faults {
   if (profile === "refusing") {
     return { ...CALM, lateCommit: 0.3, lateMsMax: 58_000, invalid: 0.3 };
   }
+  if (profile === "reborn") {
+    const slow = { leastMs: 1, mostMs: 500, slow: 0.2, slowestMs: 4_000 };
+    return { ...CALM, latency: slow, watchDelay: { ...slow, slowestMs: 20_000 } };
+  }
   if (profile !== "lossy") return drawn;
   return { ...drawn, lostAnswer: 0.1, lateCommit: 0.1, lateMsMax: 58_000 };
 }
@@ -238,9 +244,9 @@ function drawWorkloads(
     const kind = dice.weighted(
       [
         [3, "deployment"],
-        [profile === "sticky" ? 30 : 3, "stateful_set"],
+        [profile === "sticky" || profile === "reborn" ? 30 : 3, "stateful_set"],
         [2, "job"],
-        [2, "bare"],
+        [profile === "reborn" ? 20 : 2, "bare"],
       ] as const,
     );
     const nicCount = dice.chance(0.25) ? 2 : 1;
@@ -352,8 +358,8 @@ function drawHappenings(
   dice: Dice,
   { isUpgrade, profile }: { readonly isUpgrade: boolean; readonly profile: Profile },
 ): readonly (readonly [number, Happening])[] {
-  const leastUnruly = profile === "unruly" ? 4 : 0;
-  const isPlain = profile === "overlap" || profile === "refusing";
+  const leastUnruly = profile === "unruly" || profile === "reborn" ? 4 : 0;
+  const isPlain = profile === "overlap" || profile === "refusing" || profile === "reborn";
   return HAPPENINGS.map((happening): readonly [number, Happening] => {
     if (happening === "reference_upgrade") return [isUpgrade ? 2 : 0, happening];
     // The reference's endpoints would hold a namespace by their finalizers.

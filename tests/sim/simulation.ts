@@ -34,7 +34,7 @@ import {
 } from "./scenario.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
-import { Truth } from "./truth.ts";
+import { type Sandbox, Truth } from "./truth.ts";
 import {
   BarePodsWorkload,
   DeploymentWorkload,
@@ -125,9 +125,8 @@ export class Simulation {
           `${one.namespace}/${one.podName} on ${one.node}`;
         referee.report("duplicate", `${address} is in use twice: ${name(first)}, ${name(second)}`);
       },
-      podExists: ({ namespace, podName: name, podUid }) => {
-        return this.control.get(PODS, { namespace, name })?.metadata.uid === podUid;
-      },
+      isForsaken: (sandbox) => this.#isForsaken(sandbox),
+      podExists: (sandbox) => this.#podExists(sandbox),
     });
     this.server.onCommit((commit) => this.#follow(commit));
     const facts = this.#facts = new Facts(this.control);
@@ -172,7 +171,7 @@ export class Simulation {
       unrest = goesOn() ? this.#findUnrest() : [];
       lookMs += REST_LOOK_MS;
     }
-    for (const { rule, message } of unrest) this.referee.report(rule, message);
+    if (goesOn()) unrest.forEach(({ rule, message }) => this.referee.report(rule, message));
     for (const node of this.nodes) node.host?.crash(); // What still waits is never woken.
     return {
       seed: this.seed,
@@ -187,6 +186,7 @@ export class Simulation {
 
   #findUnrest(): ReturnType<typeof findUnrest> {
     return findUnrest({
+      isAdding: (pod) => this.#answers.isAdding(pod),
       facts: this.#facts,
       truth: this.truth,
       defaultPools: () => this.#defaultPools(),
@@ -275,6 +275,17 @@ export class Simulation {
       default:
         return unreachable(kind);
     }
+  }
+
+  /** Whether a sandbox that is up counts as dead, by the word of whoever may give it. */
+  #isForsaken(sandbox: Sandbox): boolean {
+    if (this.#podExists(sandbox)) return false;
+    // Where runtimes tell no UIDs, pods of one name cannot be told apart.
+    return this.#facts.handedOn.has(sandbox.podUid) || this.scenario.plugin.withoutUid > 0;
+  }
+
+  #podExists({ namespace, podName: name, podUid }: Sandbox): boolean {
+    return this.control.get(PODS, { namespace, name })?.metadata.uid === podUid;
   }
 
   /** Tells kubelets of their pods. */

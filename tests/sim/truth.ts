@@ -32,24 +32,28 @@ export class Truth {
   readonly #byNode = new Map<string, Set<Sandbox>>();
   readonly #byAddress = new Map<string, Set<Sandbox>>();
   readonly #onClash: (clash: Clash) => void;
+  readonly #isForsaken: (sandbox: Sandbox) => boolean;
   readonly #podExists: (sandbox: Sandbox) => boolean;
 
-  constructor({ onClash, podExists }: {
+  constructor({ onClash, isForsaken, podExists }: {
     /** Told when an address comes into use twice. */
     readonly onClash: (clash: Clash) => void;
+    /** Whether somebody gave his word that the sandbox is dead, though it is up. */
+    readonly isForsaken: (sandbox: Sandbox) => boolean;
     /** Whether the API still has the sandbox's pod. */
     readonly podExists: (sandbox: Sandbox) => boolean;
   }) {
     this.#onClash = onClash;
+    this.#isForsaken = isForsaken;
     this.#podExists = podExists;
   }
 
   /**
-   * Whether its owner gave its word that it is dead: its pod was deleted by force while it was up
-   * (design.md 2.1, rule 7).
+   * Whether its owner gave its word that it is dead: its pod was deleted by force while it was up,
+   * and its address handed on (design.md 2.1, rule 7).
    */
   isForsaken(sandbox: Sandbox): boolean {
-    return sandbox.keeper !== undefined && !this.#podExists(sandbox);
+    return this.#isForsaken(sandbox);
   }
 
   /** Sandboxes that a node has, down ones left out. */
@@ -101,9 +105,11 @@ export class Truth {
     this.#byNode.get(sandbox.node)?.delete(sandbox);
   }
 
-  /** Whether the second may have what the first still uses, or the first what is the second's. */
+  /** Whether one of them may have what the other still uses. */
   #isHandedOn(first: Sandbox, second: Sandbox): boolean {
-    return first.keeper === second.keeper && first.podName === second.podName &&
-      (this.isForsaken(first) || this.isForsaken(second));
+    if (this.isForsaken(first) || this.isForsaken(second)) return true;
+    const isSuccessor = first.keeper !== undefined && first.keeper === second.keeper &&
+      first.podName === second.podName;
+    return isSuccessor && !(this.#podExists(first) && this.#podExists(second));
   }
 }

@@ -1,5 +1,7 @@
 /** Every answer of an ADD, at the moment it is given. */
 import type { IpamBatchDelArgs } from "../../../src/api/agent.ts";
+import { NAMESPACES } from "../../../src/api/kubernetes/node.ts";
+import { ANNOTATION_IP_POOLS } from "../../../src/api/annotations.ts";
 import { expectOk } from "../../../src/base/result.ts";
 import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
 import type { AnsweredAdd, CallObserver, RefusedAdd } from "../agent_host.ts";
@@ -10,8 +12,13 @@ import { said } from "./claims.ts";
 
 /** Words of the reference that say that a pool is full. */
 const USED_OUT = "all IP addresses used out";
+/** Words of a refusal whose time was up. */
+const OUT_OF_TIME = "in time";
 /** Milliseconds that one verdict about a full pool serves (design.md 2.4), and an answer's way. */
 const VERDICT_MS_MAX = 2_000;
+
+/** Milliseconds that an ADD may take while nothing goes wrong; a full pool is waited for 5 s. */
+const CLEAR_MS_MAX = 25_000;
 
 /** An address that was given to a NIC, and the name of its SpiderIP. */
 interface Given {
@@ -41,10 +48,17 @@ export class AnswerChecker implements CallObserver {
   readonly #given = new Map<string, Given>();
   /** By sticky pod's namespace, name, owner, NIC and family. */
   readonly #sticky = new Map<string, Given>();
+  /** By agent and write: when it last sent it, or heard that it was done. */
+  readonly #writesMs = new Map<string, number>();
+  /** By pod: ADDs under way. */
+  readonly #open = new Map<string, number>();
   answerCount = 0;
 
   constructor(options: AnswerCheckerOptions) {
     this.#options = options;
+    options.facts.control.server.onClientWrite(({ actor, what, state }) => {
+      this.#writesMs.set(`${actor} ${state} ${what}`, options.facts.nowMs);
+    });
     options.facts.control.server.onCommit(({ change }) => {
       if (change.kind.startsWith("spiderips.") && change.object === undefined) {
         this.#forget(change.key);
@@ -52,7 +66,20 @@ export class AnswerChecker implements CallObserver {
     });
   }
 
-  addStarted(): void {}
+  addStarted({ args }: Omit<AnsweredAdd, "response">): void {
+    const pod = `${args.podNamespace}/${args.podName}`;
+    this.#open.set(pod, (this.#open.get(pod) ?? 0) + 1);
+  }
+
+  addEnded({ args }: Omit<AnsweredAdd, "response">): void {
+    const pod = `${args.podNamespace}/${args.podName}`;
+    this.#open.set(pod, (this.#open.get(pod) ?? 0) - 1);
+  }
+
+  /** Whether an ADD of a pod is under way. */
+  isAdding({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean {
+    return (this.#open.get(`${namespace}/${name}`) ?? 0) > 0;
+  }
 
   releaseStarted(): void {}
 
@@ -64,6 +91,7 @@ export class AnswerChecker implements CallObserver {
 
   addAnswered(call: AnsweredAdd): void {
     this.answerCount++;
+    this.#checkTime(call);
     const { args, response } = call;
     const own = response.ips.filter(({ nic }) => nic === args.ifName);
     if (own.length === 0) this.#report("empty_answer", `${where(call)} got no address of its NIC`);
@@ -83,31 +111,50 @@ export class AnswerChecker implements CallObserver {
 
   addRefused(call: RefusedAdd): void {
     this.#checkRollBack(call);
+    this.#checkTime(call);
     if (!call.message.includes(USED_OUT) || !this.#options.isClear()) return;
-    const want = this.#wantOf(call);
-    if (want === undefined) return;
-    const isPossible = [want.ipv4, want.ipv6].every((pools) =>
-      pools.length === 0 || pools.some((pool) => this.#wasFree(pool, call))
-    );
+    // Each family of each NIC has room whichever addresses the others take.
+    const slots = this.#slotsOf(call);
+    const isPossible = slots.length > 0 && slots.every((pools) => {
+      return new Set(pools.flatMap((pool) => this.#freeOf(pool, call))).size >= slots.length;
+    });
     if (isPossible) {
       this.#report("false_full", `${where(call)} was told that pools are full: ${call.message}`);
     }
   }
 
-  /** Where nothing is unknown, a refused ADD leaves nothing behind. */
+  /**
+   * A refused ADD tries to give back what it made and was told that it made. What its pod's
+   * SpiderEndpoint lists stays: it was answered before, and a NIC may be up with it.
+   */
   #checkRollBack(call: RefusedAdd): void {
-    const { facts, isClear } = this.#options;
-    if (!isClear()) return;
-    const { podNamespace, podName, ifName, containerID } = call.args;
-    const ips = facts.endpoint(podNamespace, podName)?.status?.current.ips ?? [];
-    if (ips.some((nic) => nic.interface === ifName)) return;
-    const left = facts.claims().find(({ spec }) =>
-      spec.podNamespace === podNamespace && spec.podName === podName && spec.nic === ifName &&
-      spec.containerID === containerID
-    );
+    const { facts } = this.#options;
+    const { podNamespace, podName, containerID } = call.args;
+    if (call.message.includes(OUT_OF_TIME)) return; // What is under way then may still come.
+    // What is deleted with its namespace under the call may be up already: it is freed later.
+    const namespace = facts.control.get(NAMESPACES, { name: podNamespace });
+    if (namespace?.metadata.deletionTimestamp !== undefined) return;
+    const wroteSince = (write: string): boolean => {
+      return (this.#writesMs.get(`${call.agent} ${write}`) ?? -Infinity) >= call.startedMs;
+    };
+    const left = facts.claims().find((claim) => {
+      const { metadata: { name }, spec } = claim;
+      const isOfCall = spec.podNamespace === podNamespace && spec.podName === podName &&
+        facts.createdFor.get(name) === containerID;
+      return isOfCall && wroteSince(`heard_done create spiderips ${name}`) &&
+        !wroteSince(`sent remove spiderips ${name}`) && !facts.isListed(claim);
+    });
     if (left !== undefined) {
       this.#report("not_undone", `${where(call)} was refused and left ${said(left)}`);
     }
+  }
+
+  /** Where nothing goes wrong, nothing takes long. */
+  #checkTime(call: Omit<AnsweredAdd, "response">): void {
+    const { facts, isClear } = this.#options;
+    const tookMs = facts.nowMs - call.startedMs;
+    if (!isClear() || tookMs < CLEAR_MS_MAX) return;
+    this.#report("slow", `${where(call)} took ${Math.round(tookMs)} ms, and nothing was wrong`);
   }
 
   /** Both the SpiderIP and the SpiderEndpoint are stored, for this pod, NIC and sandbox. */
@@ -130,10 +177,13 @@ export class AnswerChecker implements CallObserver {
     if (!isOurs) {
       return this.#report("answered_foreign", `${where(call)} got ${address} of ${said(claim)}`);
     }
-    if (spec.containerID !== containerID) {
+    // Without a UID, a call for a pod that was replaced is taken for one for its successor.
+    const isOther = podUID === "" && spec.node !== call.node;
+    if (spec.containerID !== containerID && !isOther) {
       const message = `${where(call)} got ${address}, stored for another sandbox: ${said(claim)}`;
       this.#report("answered_container", message);
     }
+    if (isOther) return;
     const current = facts.endpoint(podNamespace, podName)?.status?.current;
     // Of a pod that is going, with its namespace or alone, anyone may have deleted the endpoint.
     const uid = spec.podUID ?? "";
@@ -204,7 +254,9 @@ export class AnswerChecker implements CallObserver {
     const isNew = claim !== undefined && this.#isNewSince(claim.metadata.creationTimestamp, call);
     if (!isNew || !isClear()) return;
     const passed = wanted.slice(0, Math.max(0, wanted.indexOf(pool)));
-    const free = passed.find((earlier) => this.#wasFree(earlier, call));
+    // Another NIC of the same call may have taken what was left.
+    const slotCount = this.#slotsOf(call).length;
+    const free = passed.find((earlier) => this.#freeOf(earlier, call).length >= slotCount);
     if (free !== undefined) {
       this.#report("pool_order", `${where(call)} got ${address} of ${pool}, and ${free} had room`);
     }
@@ -225,15 +277,28 @@ export class AnswerChecker implements CallObserver {
     return server.scheduler.nowMs >= startedMs && Date.parse(creationTimestamp ?? "") > startMs;
   }
 
-  /** Whether an address of a pool was free during all of a call, and for a while before. */
-  #wasFree(pool: string, { startedMs, node }: Omit<AnsweredAdd, "response">): boolean {
+  /** Addresses of a pool that were free during all of a call, and for a while before. */
+  #freeOf(
+    pool: string,
+    { startedMs, node }: Omit<AnsweredAdd, "response">,
+  ): readonly string[] {
     const { facts, isForNode } = this.#options;
-    if (!isForNode(pool, node)) return false;
+    if (!isForNode(pool, node)) return [];
     const always = facts.pools.alwaysGave(pool, { sinceMs: facts.nowMs - KNOWLEDGE_MS_MAX });
-    return always.some((address) => {
+    return always.filter((address) => {
       const name = formatObjectName(expectOk(parseAddress(address), "pools hold addresses"));
       return facts.busyMs(name) < startedMs - VERDICT_MS_MAX;
     });
+  }
+
+  /** Pools of each address that a call has to give: of all NICs that one list names. */
+  #slotsOf(call: Omit<AnsweredAdd, "response">): readonly (readonly string[])[] {
+    const pod = this.#options.facts.pod(call.args.podNamespace, call.args.podName);
+    const own = this.#wantOf(call);
+    if (pod === undefined || own === undefined) return [];
+    const isList = pod.metadata.annotations?.[ANNOTATION_IP_POOLS] !== undefined;
+    const wants = isList ? wantsOfPod(pod) : [own];
+    return wants.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((pools) => pools.length > 0);
   }
 
   #wantOf({ args }: Omit<AnsweredAdd, "response">): NicWant | undefined {

@@ -112,12 +112,7 @@ export class ClaimChecker {
     // Taken and given back before anyone was told of it.
     if (!facts.answered.has(`${podUID} ${claim.metadata.name}`)) return;
     if (facts.releasedAll.has(podUID)) return;
-    const endpoint = facts.endpoint(podNamespace, podName);
-    const isListed = endpoint?.status?.current.uid === podUID &&
-      endpoint.status.current.ips.some(({ ipv4, ipv6 }) =>
-        ipv4?.split("/")[0] === ip || ipv6?.split("/")[0] === ip
-      );
-    if (!isListed) return; // The pod has another address by now.
+    if (!facts.isListed(claim)) return; // The pod has another address by now.
     const pod = { namespace: podNamespace, name: podName, uid: podUID };
     if (facts.livesAs(pod)) {
       this.#report("freed_alive", `${actor} freed ${ip} of a pod that lives: ${said(claim)}`);

@@ -26,6 +26,10 @@ export class Facts {
   readonly #busyMs = new Map<string, number>();
   /** Every `podUID name` of a SpiderIP that an ADD of the pod was answered with. */
   readonly answered = new Set<string>();
+  /** By name: the sandbox that the SpiderIP that there is was created for. */
+  readonly createdFor = new Map<string, string>();
+  /** UIDs of pods whose kept addresses their owner handed on to another pod. */
+  readonly handedOn = new Set<string>();
   /** Pods whose addresses were all to be released, by UID. */
   readonly releasedAll = new Set<string>();
 
@@ -54,6 +58,16 @@ export class Facts {
     return this.control.get(SPIDER_ENDPOINTS, { namespace, name });
   }
 
+  /** Whether the SpiderEndpoint of a claim's pod lists its address. */
+  isListed({ spec }: SpiderIp): boolean {
+    const { ip, podUID, podNamespace = "", podName = "" } = spec;
+    const current = this.endpoint(podNamespace, podName)?.status?.current;
+    if (current === undefined || current.uid !== podUID) return false;
+    return current.ips.some(({ ipv4, ipv6 }) =>
+      ipv4?.split("/")[0] === ip || ipv6?.split("/")[0] === ip
+    );
+  }
+
   /** Whether a pod of this UID is stored, not being deleted, and not finished. */
   livesAs(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
@@ -75,12 +89,18 @@ export class Facts {
   }
 
   #note(commit: Commit): void {
-    const { change, timeMs } = commit;
+    const { change } = commit;
     this.pools.note(commit);
-    if (change.kind === kindId(SPIDER_IPS) && change.object === undefined) {
-      this.#busyMs.set(change.key, timeMs);
-    }
+    if (change.kind === kindId(SPIDER_IPS)) this.#noteClaim(commit);
     if (change.kind === kindId(STATEFUL_SETS)) this.#noteSet(commit);
+  }
+
+  #noteClaim({ change, timeMs }: Commit): void {
+    const before = change.previous as SpiderIp | undefined;
+    const after = change.object as SpiderIp | undefined;
+    if (before === undefined) this.createdFor.set(change.key, after?.spec.containerID ?? "");
+    else if (after === undefined) this.#busyMs.set(change.key, timeMs);
+    else if (before.spec.podUID !== after.spec.podUID) this.handedOn.add(before.spec.podUID ?? "");
   }
 
   /** Remembers for each ordinal when it was last not wanted. */

@@ -17,6 +17,8 @@ export interface RestOptions {
     readonly ipv6: readonly string[];
   };
   readonly isForNode: (pool: string, node: string) => boolean;
+  /** Whether an ADD of a pod is under way. */
+  readonly isAdding: (pod: { readonly namespace: string; readonly name: string }) => boolean;
 }
 
 /** What is still wrong; empty at rest. */
@@ -31,27 +33,34 @@ export function findUnrest(options: RestOptions): readonly Unrest[] {
 }
 
 /** SpiderIPs that nobody uses and nobody keeps. */
-function findLeaks({ facts, truth }: RestOptions): readonly Unrest[] {
-  return facts.claims().filter((claim) => !isNeeded(claim, { facts, truth }))
+function findLeaks(options: RestOptions): readonly Unrest[] {
+  return options.facts.claims().filter((claim) => !isNeeded(claim, options))
     .map((claim) => ({ rule: "leak", message: `nobody needs ${said(claim)}` }));
 }
 
 function isNeeded(
   claim: SpiderIp,
-  { facts, truth }: { readonly facts: Facts; readonly truth: Truth },
+  { facts, truth, isAdding }: RestOptions,
 ): boolean {
   const { ip, podUID, podNamespace = "", podName = "", node = "" } = claim.spec;
   if (truth.using(ip).some((sandbox) => sandbox.podUid === podUID)) return true;
   const place = placeOfClaim(claim);
-  if (place !== undefined && facts.wantedForMs(place) > 0) return true;
+  if (place !== undefined && facts.wantedForMs(place) > 0) return !isSuperseded(claim, facts);
   // Adopted from a record that names no node: no agent of a node is asked to free it.
   if (node === "") return true;
-  const pod = facts.pod(podNamespace, podName);
-  const isPending = pod !== undefined && pod.metadata.uid === podUID && !isDead(pod) &&
-    ![...truth.onNode(pod.spec.nodeName ?? "")].some((one) => {
-      return one.podUid === podUID && one.state === "up";
-    });
-  return isPending; // Its next ADD answers it, or gives it back.
+  const pod = { namespace: podNamespace, name: podName, uid: podUID ?? "" };
+  if (!facts.livesAs(pod)) return false;
+  // A call that did not end yet will answer it, or give it back. So does the next, with what was
+  // taken over from a record, or was answered already while another NIC of the pod still waits.
+  return isAdding(pod) || (claim.spec.containerID ?? "") === "" || facts.isListed(claim);
+}
+
+/** Whether the pod's SpiderEndpoint lists another address for the NIC: that is the kept one. */
+function isSuperseded({ spec }: SpiderIp, facts: Facts): boolean {
+  const endpoint = facts.endpoint(spec.podNamespace ?? "", spec.podName ?? "");
+  const entry = endpoint?.status?.current.ips.find((nic) => nic.interface === spec.nic);
+  const listed = (spec.ip.includes(":") ? entry?.ipv6 : entry?.ipv4)?.split("/")[0];
+  return listed !== undefined && listed !== spec.ip;
 }
 
 /** Addresses in use that no SpiderIP protects. */
