@@ -65,7 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
   say(`seed ${seed}`);
   let counts = await runSeeds({ ...request.value, seed }, agentUnderTest);
   if (counts.failed === 0 && request.value.withMutants) {
-    counts = sumCounts(counts, await runMutants(say));
+    counts = sumCounts(counts, await runMutants(say, { seed: request.value.seed ?? 1 }));
   }
   closeWith(counts, Deno.env.get("COUNTS_FILE"));
   return counts.failed === 0 ? 0 : 1;

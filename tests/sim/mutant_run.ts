@@ -22,13 +22,22 @@ export function mutate(text: string, { name, file, find, replace }: Mutant): str
   throw new Error(`Mutant "${name}" does not fit: its text is ${times} times in ${file}`);
 }
 
-/** Runs every mutant. @param say Gets a line about each. */
-export async function runMutants(say: (line: string) => void): Promise<TestCounts> {
+/**
+ * Runs every mutant.
+ *
+ * @param say Gets a line about each.
+ * @param options.seed The first seed of each: one that is caught from two of them is caught by no
+ *   luck.
+ */
+export async function runMutants(
+  say: (line: string) => void,
+  { seed }: { readonly seed: number },
+): Promise<TestCounts> {
   let passed = 0;
   let failed = 0;
   for (const mutant of MUTANTS) {
     const startedMs = performance.now();
-    const caught = await catchMutant(mutant);
+    const caught = await catchMutant(mutant, { seed });
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
     if (caught.isCaught) passed++;
     else failed++;
@@ -40,6 +49,7 @@ export async function runMutants(say: (line: string) => void): Promise<TestCount
 /** Runs one mutant in a copy of the tree until a rule breaks. */
 export async function catchMutant(
   mutant: Mutant,
+  { seed }: { readonly seed: number },
 ): Promise<{ readonly isCaught: boolean; readonly how: string }> {
   const folder = await Deno.makeTempDir({ prefix: "mutant-" });
   try {
@@ -54,7 +64,7 @@ export async function catchMutant(
         "--allow-all",
         `--config=${folder}/deno.json`,
         `${folder}/tests/sim/main.ts`,
-        "--seed=1",
+        `--seed=${seed}`,
         `--seeds=${SEEDS_MAX}`,
         `--seconds=${SECONDS_MAX}`,
         `--profile=${mutant.profile ?? "any"}`,

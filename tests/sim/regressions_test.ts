@@ -1,0 +1,152 @@
+/**
+ * What worlds once showed, written down by hand: a seed changes its world whenever the product or
+ * `scenario.ts` draws otherwise. Each name says the promise that was broken.
+ */
+import assert from "node:assert/strict";
+import { SPIDER_ENDPOINTS } from "../../src/api/endpoint.ts";
+import { STATEFUL_SETS } from "../../src/api/kubernetes/workload.ts";
+import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
+import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
+import type { ObjectStore, StoreError } from "../../src/base/object_store.ts";
+import { err, expectOk } from "../../src/base/result.ts";
+import { AgentRig } from "../support/agent_rig.ts";
+
+const POOL = { subnet: "10.6.0.0/16", ips: ["10.6.0.10-10.6.0.19"], gateway: "10.6.0.1" };
+const ONE_NIC = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
+const TWO_NICS = {
+  "k8s.v1.cni.cncf.io/networks": "default/second",
+  "ipam.spidernet.io/ippools": JSON.stringify([
+    { interface: "eth0", ipv4: ["p4"] },
+    { interface: "net1", ipv4: ["p4"] },
+  ]),
+};
+const SET = { apiVersion: "apps/v1", kind: "StatefulSet", name: "web" };
+const REFUSED: StoreError = { code: "invalid", message: "A webhook refused it" };
+const UNKNOWN: StoreError = { code: "timeout", message: "No answer", outcomeUnknown: true };
+
+/** A server that does the next creations of one kind otherwise than it should. */
+class BadDay {
+  /** Of the next creations, in order; later ones are fine. */
+  readonly fates: ("late" | "refused")[] = [];
+  readonly #plural: string;
+  readonly #late: (() => Promise<unknown>)[] = [];
+
+  constructor(plural: string) {
+    this.#plural = plural;
+  }
+
+  readonly wrap = (store: ObjectStore): ObjectStore => ({
+    get: (...args) => store.get(...args),
+    list: (...args) => store.list(...args),
+    listRows: (...args) => store.listRows(...args),
+    watch: (...args) => store.watch(...args),
+    create: (...args) => {
+      const fate = args[0].plural === this.#plural ? this.fates.shift() : undefined;
+      if (fate === undefined) return store.create(...args);
+      if (fate === "refused") return Promise.resolve(err(REFUSED));
+      this.#late.push(() => store.create(...args));
+      return Promise.resolve(err(UNKNOWN));
+    },
+    replace: (...args) => store.replace(...args),
+    replaceStatus: (...args) => store.replaceStatus(...args),
+    remove: (...args) => store.remove(...args),
+    serverTimeMs: () => store.serverTimeMs(),
+  });
+
+  /** What is late happens now. */
+  async catchUp(): Promise<void> {
+    for (const happen of this.#late.splice(0)) await happen();
+  }
+}
+
+async function freeEndpoint(rig: AgentRig, name: string): Promise<void> {
+  const key = { namespace: "default", name };
+  expectOk(await rig.store.remove(SPIDER_ENDPOINTS, key, { signal: rig.signal }), "it was there");
+}
+
+async function nameOf(rig: AgentRig, at = 0): Promise<string> {
+  const claim = (await rig.claimObjects())[at];
+  assert.ok(claim !== undefined);
+  return claim.spec.ip;
+}
+
+Deno.test("a creation that was refused after an unknown one brings no second address", async () => {
+  const server = new BadDay("spiderips");
+  await using rig = await AgentRig.start({ wrap: server.wrap });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations: ONE_NIC });
+  server.fates.push("late", "refused");
+  assert.match(await rig.refusal(pod), /webhook/);
+  await rig.del(pod);
+  const given = await rig.addresses(pod, { containerID: "second" });
+  await server.catchUp();
+  assert.equal((await rig.claims()).length, 1);
+  const address = given[0]?.split("/")[0] ?? "none";
+  assert.equal(await nameOf(rig), address);
+});
+
+Deno.test("a refused ADD gives back what it took for other NICs", async () => {
+  const server = new BadDay("spiderendpoints");
+  await using rig = await AgentRig.start({ wrap: server.wrap });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations: TWO_NICS });
+  server.fates.push("refused");
+  assert.match(await rig.refusal(pod), /webhook/);
+  assert.deepEqual(await rig.claims(), []);
+});
+
+Deno.test("a refused ADD keeps what another NIC of its sandbox is up with", async () => {
+  const server = new BadDay("spiderendpoints");
+  await using rig = await AgentRig.start({ wrap: server.wrap });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations: TWO_NICS });
+  await rig.addresses(pod);
+  const before = await rig.claims();
+  assert.equal(before.length, 2);
+  await freeEndpoint(rig, "web");
+  server.fates.push("refused");
+  assert.match(await rig.refusal(pod, { ifName: "net1" }), /webhook/);
+  assert.deepEqual(await rig.claims(), before);
+});
+
+Deno.test("an owner keeps one address of a NIC: the one that the endpoint lists", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", POOL);
+  const template = { spec: { containers: [] } };
+  const metadata = { name: "web", namespace: "default" };
+  const set = STATEFUL_SETS.parse({ metadata, spec: { replicas: 1, template } });
+  await rig.make(STATEFUL_SETS, expectOk(set, "a StatefulSet of a test"));
+  const pod = await rig.pod("web-0", { annotations: ONE_NIC, owner: SET });
+  const [given] = await rig.addresses(pod);
+  const [claim] = await rig.claimObjects();
+  assert.ok(claim !== undefined);
+  const { uid: _uid, resourceVersion: _version, ...kept } = claim.metadata;
+  // A call that was overtaken left it, for a pod of that name before.
+  const spec = { ...claim.spec, ip: "10.6.0.99", podUID: "former" };
+  await rig.make(SPIDER_IPS, { ...claim, metadata: { ...kept, name: "10.6.0.99" }, spec });
+  await rig.pass(200_000);
+  assert.equal((await rig.claims()).length, 1);
+  await rig.removePod("web-0");
+  await rig.pass(200_000);
+  assert.equal(`${await nameOf(rig)}/16`, given, "that one stays for its owner's next pod");
+});
+
+Deno.test("a pod that a controller called failed keeps its address while it may run", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations: ONE_NIC });
+  const given = await rig.addresses(pod);
+  const key = { namespace: "default", name: "web" };
+  const found = expectOk(await rig.store.get(PODS, key, { signal: rig.signal }), "it is there");
+  const failed: Pod = { ...found, status: { ...found.status, phase: "Failed" } };
+  expectOk(await rig.store.replaceStatus(PODS, failed, { signal: rig.signal }), "written");
+  await rig.pass(300_000);
+  assert.equal(`${await nameOf(rig)}/16`, given[0]);
+  // Its kubelet says that the containers have ended.
+  const again = expectOk(await rig.store.get(PODS, key, { signal: rig.signal }), "it is there");
+  const containerStatuses = [{ name: "c", state: { terminated: {} } }];
+  const ended: Pod = { ...again, status: { ...again.status, containerStatuses } };
+  expectOk(await rig.store.replaceStatus(PODS, ended, { signal: rig.signal }), "written");
+  await rig.pass(300_000);
+  assert.deepEqual(await rig.claims(), []);
+});
