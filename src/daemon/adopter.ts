@@ -86,7 +86,7 @@ export class Adopter {
    * @returns How many could not be.
    */
   async adoptAll({ signal }: { readonly signal: AbortSignal }): Promise<number> {
-    const { settler, isElsewhere } = this.#parts;
+    const { settler, isElsewhere = () => Promise.resolve(false) } = this.#parts;
     const pools: SpiderIpPool[] = [];
     for (const { metadata } of this.#parts.pools.objects()) {
       if (this.#done.has(metadata.uid ?? "")) continue;
@@ -97,7 +97,8 @@ export class Adopter {
       else if (pool !== undefined) pools.push(pool);
     }
     if (pools.length === 0) return 0;
-    if (await isElsewhere?.({ signal }) === true) return pools.length;
+    // What cannot be asked now is asked again soon.
+    if (await this.#read(() => isElsewhere({ signal })) !== false) return pools.length;
     const endpoints = await this.#read(() => this.#endpointsOf(pools, { signal }));
     if (endpoints === undefined) return pools.length;
     let failed = 0;

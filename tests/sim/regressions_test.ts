@@ -9,6 +9,7 @@ import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
 import type { ObjectStore, StoreError } from "../../src/base/object_store.ts";
 import { err, expectOk } from "../../src/base/result.ts";
+import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
 import { AgentRig } from "../support/agent_rig.ts";
 
 const POOL = { subnet: "10.6.0.0/16", ips: ["10.6.0.10-10.6.0.19"], gateway: "10.6.0.1" };
@@ -22,6 +23,11 @@ const TWO_NICS = {
 };
 const SET = { apiVersion: "apps/v1", kind: "StatefulSet", name: "web" };
 const REFUSED: StoreError = { code: "invalid", message: "A webhook refused it" };
+const FORBIDDEN: StoreError = {
+  code: "forbidden",
+  message: "Not allowed for a moment",
+  namespaceTerminating: false,
+};
 const UNKNOWN: StoreError = { code: "timeout", message: "No answer", outcomeUnknown: true };
 
 /** A server that does the next creations of one kind otherwise than it should. */
@@ -149,4 +155,21 @@ Deno.test("a pod that a controller called failed keeps its address while it may 
   expectOk(await rig.store.replaceStatus(PODS, ended, { signal: rig.signal }), "written");
   await rig.pass(300_000);
   assert.deepEqual(await rig.claims(), []);
+});
+
+Deno.test("an agent that may not read who leads goes on, and asks again", async () => {
+  let refusals = 1;
+  const wrap = (store: ObjectStore): ObjectStore => ({
+    ...new BadDay("none").wrap(store),
+    get: (...args) => {
+      const isLeader = args[0].plural === "leases" && args[1].name === LEADER_LEASE_NAME;
+      if (!isLeader || refusals-- <= 0) return store.get(...args);
+      return Promise.resolve(err(FORBIDDEN));
+    },
+  });
+  await using rig = await AgentRig.start({ wrap });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations: ONE_NIC });
+  assert.equal((await rig.addresses(pod)).length, 1);
+  assert.ok(refusals < 0, "it asked again");
 });
