@@ -149,7 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "nobody asks the owner of a kept address",
-    file: "src/agent/sticky_claims.ts",
+    file: "src/daemon/keeper_word.ts",
     find: "return statefulSetKeeps({ podName, statefulSet });",
     replace: 'return { keeps: statefulSet === undefined, reason: "" };',
     profile: "reborn",
