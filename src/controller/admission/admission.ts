@@ -1,6 +1,7 @@
 /** The webhooks of one replica: their copies of what there is, their certificate, their server. */
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
+import { CONTROLLER_VARIABLES } from "../../api/environment_controller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { WEBHOOK_CONNECTIONS_MAX } from "../../base/limits.ts";
 import { errorText, type Log } from "../../base/log.ts";
@@ -108,6 +109,12 @@ export class Admission {
       const server = await openServer({
         ...{ hostname, port, certificate, connectionsMax: WEBHOOK_CONNECTIONS_MAX },
         answer: (request) => this.#webhooks.answer(request),
+      }).catch((cause) => {
+        throw new Error(
+          `Cannot listen on TCP port ${port}: ${errorText(cause)}: stop what listens there, or ` +
+            `set ${CONTROLLER_VARIABLES.webhookPort.name}`,
+          { cause },
+        );
       });
       this.#server = open.use(server);
       log.info("webhooks serve", { port: server.port });

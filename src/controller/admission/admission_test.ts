@@ -103,6 +103,28 @@ Deno.test("Admission serves once there is a certificate, and each next one", asy
   await assert.rejects(replica.ask("10.6.0.1/16", late));
 });
 
+Deno.test("Admission ends with a sentence where it cannot listen", async () => {
+  const authority = await makeAuthority();
+  const pair = await authority.issue({ commonName: "w", hosts: ["localhost"] });
+  using taken = Deno.listen({ hostname: "localhost", port: 0 });
+  const { port } = taken.addr;
+  const clock = new ManualClock();
+  const random = seededRandom(1);
+  const store = openMemoryStore({ clock, random });
+  const ports = { store, clock, random, log: SILENT_LOG, openServer: openWebhookServer };
+  const readPair = () => Promise.resolve(pair);
+  const admission = new Admission(ports, {
+    ...{ hostname: "localhost", port, settings: ADMISSION_SETTINGS, readPair },
+  });
+  await assert.rejects(
+    admission.run({ signal }),
+    new RegExp(
+      `^Error: Cannot listen on TCP port ${port}: .*EADDRINUSE.*: stop what listens there, or ` +
+        "set SPIDERPOOL_WEBHOOK_PORT$",
+    ),
+  );
+});
+
 Deno.test("Admission answers 1,000 reviews at a time", async () => {
   const authority = await makeAuthority();
   await using replica = new Replica();
@@ -113,4 +135,19 @@ Deno.test("Admission answers 1,000 reviews at a time", async () => {
   }));
   assert.equal(answers.filter((answer) => answer === "allowed").length, 500);
   assert.equal(answers.filter((answer) => Array.isArray(answer)).length, 500);
+});
+
+Deno.test("Admission survives who leaves in the middle of a review", async () => {
+  const authority = await makeAuthority();
+  await using replica = new Replica();
+  await replica.serve(await authority.issue({ commonName: "w", hosts: ["localhost"] }));
+  const path = webhookPath("validate", "spiderippool");
+  for (let count = 0; count < 20; count++) {
+    const port = replica.admission.port ?? 0;
+    using one = await Deno.connectTls({ hostname: "localhost", port, caCerts: [authority.cert] });
+    const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{`;
+    await one.write(new TextEncoder().encode(head));
+  }
+  using client = clientOf(authority);
+  assert.equal(await replica.ask("10.6.0.0/16", client), "allowed");
 });

@@ -1,7 +1,7 @@
 /** The webhooks over HTTP: paths, bodies and deadlines; every request is answered. */
 import { type Clock, DeadlineError, startDeadline } from "../../base/clock.ts";
 import { REVIEW_BODIES_BYTES_MAX, REVIEW_MS, REVIEW_SPARE_MS } from "../../base/limits.ts";
-import type { Log } from "../../base/log.ts";
+import { errorText, type Log } from "../../base/log.ts";
 import { SPIDERPOOL_GROUP, SPIDERPOOL_VERSION } from "../../api/group.ts";
 import { parseGoDuration } from "../../api/go_text.ts";
 import {
@@ -66,7 +66,8 @@ export class Webhooks {
   /** Answers one request. Never rejects. */
   async answer(request: WebhookRequest): Promise<WebhookReply> {
     const { clock, log } = this.#options;
-    const { pathname, searchParams } = new URL(request.target, "https://webhook");
+    // Not `URL`: it refuses some texts, such as "//", and anybody may ask for anything.
+    const [pathname = "", query = ""] = request.target.split("?");
     if (pathname === WEBHOOK_HEALTH_PATH && request.method === "GET") return { status: 200 };
     const route = this.#routes.get(pathname);
     if (route === undefined) return textReply(404, `There is no webhook at ${pathname}`);
@@ -74,7 +75,7 @@ export class Webhooks {
       return textReply(405, `Cannot answer ${request.method}: POST an AdmissionReview`);
     }
     using deadline = startDeadline(clock, {
-      timeoutMs: timeoutMs(searchParams.get("timeout")),
+      timeoutMs: timeoutMs(new URLSearchParams(query).get("timeout")),
       what: "the review",
       signal: request.signal,
     });
@@ -173,7 +174,10 @@ async function* untilAborted(
   signal.addEventListener("abort", abort, { once: true });
   try {
     for (;;) {
-      const next = await Promise.race([chunks.next(), aborted.promise]);
+      const reading = chunks.next().catch((error) => {
+        throw new RefusedRequest(400, `The review ended in the middle: ${errorText(error)}`);
+      });
+      const next = await Promise.race([reading, aborted.promise]);
       if (next.done === true) return;
       yield next.value;
     }

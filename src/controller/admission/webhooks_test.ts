@@ -128,6 +128,12 @@ Deno.test("Webhooks does not wait for a body that stops in the middle", async ()
   await world.clock.advance(10_000);
   assert.equal((await answer).status, 504);
 
+  const broken = new ReadableStream<Uint8Array>({ start: (c) => c.error(new Error("reset")) });
+  assert.deepEqual(await webhooks.answer({ ...request, body: broken }), {
+    status: 400,
+    text: "The review ended in the middle: reset\n",
+  });
+
   const gone = new AbortController();
   const left = answerOf(webhooks, { ...request, body: new ReadableStream(), signal: gone.signal });
   gone.abort(new Error("gone"));
