@@ -92,6 +92,8 @@ export const CONFLICT_READS_MAX = 8;
 export const CERTIFICATES_LOOK_MS = 30_000;
 /** Milliseconds between two looks while there is none. */
 export const CERTIFICATES_RETRY_MS = 1_000;
+/** Milliseconds that an API server's connection may be idle: more than its own 90 seconds. */
+export const WEBHOOK_IDLE_MS = 120_000;
 /** Connections of API servers that are open at a time. */
 export const WEBHOOK_CONNECTIONS_MAX = 2_048;
 

@@ -5,7 +5,12 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer, request, type Server } from "node:https";
-import { HTTP_LINGER_BYTES_MAX } from "../base/limits.ts";
+import {
+  HTTP_LINGER_BYTES_MAX,
+  HTTP_REPLY_MS,
+  HTTP_REQUEST_MS,
+  WEBHOOK_IDLE_MS,
+} from "../base/limits.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** A certificate chain and its key, PEM. */
@@ -58,16 +63,29 @@ export interface WebhookServer extends AsyncDisposable {
   useCertificate(certificate: ServingCertificate): void;
 }
 
+/**
+ * What a sender has for each part of a request. A connection without requests outlives the API
+ * server's own patience, so that it is never closed under a request that is on its way.
+ */
+const TIMES = {
+  handshakeTimeout: HTTP_REPLY_MS,
+  headersTimeout: HTTP_REQUEST_MS,
+  requestTimeout: HTTP_REQUEST_MS,
+  keepAliveTimeout: WEBHOOK_IDLE_MS,
+} as const;
+
 /** Listens with TLS 1.2 or newer. @throws {Error} If it cannot, or the certificate is no good. */
 export async function openWebhookServer(options: WebhookServerOptions): Promise<WebhookServer> {
   const { hostname, port, certificate, connectionsMax } = options;
   checkPair(certificate);
-  const server = createServer({ ...certificate, minVersion: "TLSv1.2" }, (asked, response) => {
+  const how = { ...certificate, ...TIMES, minVersion: "TLSv1.2" } as const;
+  const server = createServer(how, (asked, response) => {
     void exchange({ asked, response }, options);
   });
   server.maxConnections = connectionsMax;
   server.on("tlsClientError", () => {}); // Somebody who is not a client of ours: he hears of it.
   await listening(server, { hostname, port });
+  server.on("error", () => {}); // One connection was not accepted: its client tries again.
   const address = server.address();
   let { cert } = certificate;
   const own = typeof address === "object" && address !== null ? address.port : port;

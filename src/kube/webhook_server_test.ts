@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Authority, makeAuthority } from "../../tests/support/authority.ts";
+import { untilTrue } from "../../tests/support/hang_limit.ts";
 import { openWebhookServer, type WebhookRequest } from "./webhook_server.ts";
 
 async function textOf({ body }: WebhookRequest): Promise<string> {
@@ -110,6 +111,31 @@ Deno.test("openWebhookServer() lets a refused sender of a large body read why", 
   const { status, text } = await client.ask("x".repeat(200_000));
   assert.deepEqual([status, text], [413, "200000 bytes"]);
   assert.equal((await client.ask("")).status, 413, "it serves on");
+});
+
+Deno.test("openWebhookServer() has room for so many connections, and no more", async () => {
+  const authority = await makeAuthority();
+  const certificate = await issue(authority);
+  const options = { ...LOCAL, certificate, connectionsMax: 1, answer: echo };
+  await using server = await openWebhookServer(options);
+  async function connected(): Promise<Deno.TlsConn> {
+    const caCerts = [authority.cert];
+    const one = await Deno.connectTls({ hostname: "localhost", port: server.port, caCerts });
+    await one.handshake().catch((error) => {
+      one.close();
+      throw error;
+    });
+    return one;
+  }
+  {
+    using _first = await connected();
+    await assert.rejects(connected());
+  }
+  await untilTrue(async () => {
+    const again = await connected().catch(() => undefined);
+    again?.close();
+    return again !== undefined;
+  });
 });
 
 Deno.test("openWebhookServer() survives who speaks no TLS, and stops when told to", async () => {
