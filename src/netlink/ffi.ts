@@ -17,6 +17,8 @@ const SYMBOLS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   recvfrom: {
     parameters: ["i32", "buffer", "usize", "i32", "buffer", "buffer"],
@@ -40,8 +42,11 @@ const O_NONBLOCK = 0x800;
 /** How `openFile` opens; `look` only asks whether the file is there. */
 const OPEN_FLAGS = { read: 0, write: 1, look: 0x20_0000 } as const;
 const AF_NETLINK = 16;
+const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0x8_0000;
+/** Reading from an empty socket fails at once. */
+const SOCK_NONBLOCK = 0x800;
 const NETLINK_ROUTE = 0;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_INO = 0x100;
@@ -51,6 +56,8 @@ const STATX_INO_OFFSET = 32;
 const STATX_DEVICE_OFFSET = 136;
 /** Where `struct dirent` has its name, on every 64-bit Linux. */
 const DIRENT_NAME_OFFSET = 19;
+const POLLFD_BYTES = 8;
+const POLLIN = 1;
 const FOLDER_ENTRIES_MAX = 4_096;
 const PATH_BYTES_MAX = 4_096;
 /** Exit code of a program that cannot leave a pod's namespace: EX_SOFTWARE of sysexits.h. */
@@ -183,6 +190,44 @@ export function openNetlinkSocket(protocol: number): Fd {
   const message = `Cannot open ${which} socket${reason()}: look at this program's limit of ` +
     `open files and at what its seccomp profile forbids`;
   throw new NetlinkError("no_socket", { message });
+}
+
+/**
+ * Opens a packet socket in the namespace that this thread is in. It hears nothing before it is
+ * bound, and reading never waits.
+ *
+ * @throws {NetlinkError} `no_socket`
+ */
+export function openPacketSocket(): Fd {
+  const number = libc("socket")(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (number >= 0) return new Fd(number);
+  const message = `Cannot open a packet socket${reason()}: this program needs the capability ` +
+    `NET_RAW`;
+  throw new NetlinkError("no_socket", { message });
+}
+
+/** Binds a socket to an address of its family; false if the kernel refuses it: see `lastErrno`. */
+export function bindSocket(socket: Fd, address: Uint8Array<ArrayBuffer>): boolean {
+  return libc("bind")(socket.number, address, address.length) === 0;
+}
+
+/**
+ * Waits until something can be read from one of the descriptors, or a time has passed; a signal to
+ * the process ends it early. Without descriptors it is a sleep.
+ *
+ * @param options.milliseconds Whole, 0 or more.
+ */
+export function waitForAny(
+  descriptors: readonly Fd[],
+  { milliseconds }: { readonly milliseconds: number },
+): void {
+  const bytes = new Uint8Array(new ArrayBuffer(Math.max(1, descriptors.length) * POLLFD_BYTES));
+  const view = new DataView(bytes.buffer);
+  for (const [index, { number }] of descriptors.entries()) {
+    view.setInt32(index * POLLFD_BYTES, number, true);
+    view.setInt16(index * POLLFD_BYTES + 4, POLLIN, true);
+  }
+  libc("poll")(bytes, BigInt(descriptors.length), milliseconds);
 }
 
 /** Sets an option of a socket; false if the kernel does not have it. */

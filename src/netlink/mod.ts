@@ -172,3 +172,16 @@ export {
   type VlanProtocol,
 } from "./wire/link_kind.ts";
 export { type MacAddress, macBytes, macOfBytes, type MacRefusal, parseMac } from "./wire/mac.ts";
+export { arpAnnouncement, type ArpPacket, arpQuestion, decodeArp } from "./packet/arp.ts";
+export { ETHERTYPE, groupMac } from "./packet/ethernet.ts";
+export {
+  ALL_NODES,
+  decodeNdp,
+  duplicateQuestion,
+  type NdpMessage,
+  neighborAnnouncement,
+  neighborQuestion,
+  solicitedNode,
+  UNSPECIFIED,
+} from "./packet/ndp.ts";
+export { type PacketPlace, PacketSocket } from "./packet/packet_socket.ts";
