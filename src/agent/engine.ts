@@ -21,6 +21,7 @@ import { podText } from "./adding.ts";
 import { runAdoption } from "./adopting.ts";
 import { AgentMetrics, type RequestMetrics } from "./agent_metrics.ts";
 import { Claimer } from "./claimer.ts";
+import { giveConflictsBack } from "./conflict_flow.ts";
 import { CoordinatorReader } from "./coordinator_reader.ts";
 import { KnownEndpoints } from "./known_endpoints.ts";
 import { ADD_MS_MAX } from "./limits.ts";
@@ -157,8 +158,14 @@ export class IpamEngine implements AgentEngine {
   async releaseAll(args: IpamBatchDelArgs, options: ServiceOptions): ServiceResult<void> {
     const what = "releasing the addresses of a pod";
     const { metrics: { release: metrics } } = this.#parts;
+    const { conflicts } = args;
+    if (conflicts !== undefined) this.#reporter.conflicts(args, conflicts);
     const work = async (signal: AbortSignal) =>
-      ok(await releaseAllNics(this.#parts, { args, signal }));
+      ok(
+        conflicts === undefined
+          ? await releaseAllNics(this.#parts, { args, signal })
+          : await giveConflictsBack(this.#parts, { args, conflicts, signal }),
+      );
     const released = await metrics.measure(() => {
       return this.#carryOut(args, { ...options, what, metrics, work });
     }, { failureOf: (one) => one.ok && !one.value.ok ? "internal" : failureOf(one) });

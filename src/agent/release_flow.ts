@@ -137,12 +137,13 @@ export async function releaseAllNics(
   return ok(undefined);
 }
 
-const STATELESS_FORBIDDEN: ServiceFailure = {
+/** The settings say so. */
+export const STATELESS_FORBIDDEN: ServiceFailure = {
   status: AGENT_STATUS.statelessReleaseForbidden,
   message: "forbid releasing IPs for stateless workload",
 };
-/** With the space at its end that the reference has: somebody may compare. */
-const STATEFUL_FORBIDDEN: ServiceFailure = {
+/** Of a kept address. The space at its end is the reference's: somebody may compare. */
+export const STATEFUL_FORBIDDEN: ServiceFailure = {
   status: AGENT_STATUS.statefulReleaseForbidden,
   message: "forbid releasing IPs for stateful workload ",
 };

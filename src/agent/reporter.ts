@@ -1,9 +1,10 @@
 /** Tells people of refusals where they look: Events on the pod, and on pools that are full. */
-import type { IpamAddArgs } from "../api/agent.ts";
+import type { IpamAddArgs, IpamBatchDelArgs, SeenConflict } from "../api/agent.ts";
 import { SPIDERPOOL_API_VERSION } from "../api/group.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { sayRefusal } from "../ipam/refusal_text.ts";
-import { EventRecorder } from "../kube/events.ts";
+import { EventRecorder, type ObjectReference } from "../kube/events.ts";
+import { conflictTexts } from "./conflict_flow.ts";
 import type { EnginePorts, EngineSettings } from "./parts.ts";
 
 /** Reporting controller of the agent's Events. */
@@ -33,16 +34,28 @@ export class Reporter {
     await this.#recorder.run(options);
   }
 
+  /** Other hosts have addresses that a pod was to get. */
+  conflicts(args: IpamBatchDelArgs, conflicts: readonly SeenConflict[]): void {
+    const note = conflictTexts(args, conflicts).join("; ");
+    if (note === "") return;
+    this.#recorder.record({
+      type: "Warning",
+      reason: "AddressConflict",
+      action: ACTION,
+      note,
+      regarding: referenceTo(args),
+    });
+  }
+
   /** An ADD was refused. */
-  refused({ podNamespace, podName, podUID }: IpamAddArgs, refusal: Refusal): void {
+  refused(args: IpamAddArgs, refusal: Refusal): void {
     if (FORMER.has(refusal.code)) return;
-    const pod = { apiVersion: "v1", kind: "Pod", namespace: podNamespace, name: podName };
     this.#recorder.record({
       type: "Warning",
       reason: "AddressRefused",
       action: ACTION,
       note: sayRefusal(refusal),
-      regarding: podUID === "" ? pod : { ...pod, uid: podUID },
+      regarding: referenceTo(args),
     });
     if (refusal.code !== "exhausted") return;
     for (const { pool, droppedBy, detail } of refusal.trace.candidates) {
@@ -56,4 +69,11 @@ export class Reporter {
       });
     }
   }
+}
+
+function referenceTo(
+  { podNamespace, podName, podUID }: Pick<IpamAddArgs, "podNamespace" | "podName" | "podUID">,
+): ObjectReference {
+  const pod = { apiVersion: "v1", kind: "Pod", namespace: podNamespace, name: podName };
+  return podUID === "" ? pod : { ...pod, uid: podUID };
 }

@@ -140,16 +140,6 @@ const delArgs = members({
 /** Body of a DEL. */
 export type IpamDelArgs = Decoded<typeof delArgs>;
 
-const batchDelArgs = members({
-  containerID: text,
-  netNamespace: otherwise(text, ""),
-  ...podFields,
-  isReleaseConflictIPs: off,
-});
-
-/** Body of the release of all addresses of a pod, after a conflict was seen on the wire. */
-export type IpamBatchDelArgs = Decoded<typeof batchDelArgs>;
-
 const coordinatorArgs = members({
   podNamespace: otherwise(text, ""),
   podName: otherwise(text, ""),
@@ -168,6 +158,27 @@ const hardwareAddress: Decoder<string> = decoderOf((value) => {
   if (typeof value === "string" && isHardwareAddress(value)) return ok(value);
   return err({ allowed: 'a hardware address such as "aa:bb:cc:dd:ee:ff"' });
 });
+
+const seenConflict = members({ ip: text, mac: hardwareAddress });
+
+/** An address, and the hardware address of the other host that has it. */
+export type SeenConflict = Decoded<typeof seenConflict>;
+
+const batchDelArgs = members({
+  containerID: text,
+  netNamespace: otherwise(text, ""),
+  ...podFields,
+  isReleaseConflictIPs: off,
+  ifName: optional(text),
+  conflicts: optional(listOf(seenConflict)),
+});
+
+/**
+ * Body of the release of all addresses of a pod, after a conflict was seen on the wire. Members
+ * `ifName` and `conflicts` are not the reference's, whose agent ignores them. With `conflicts`,
+ * only those addresses of that NIC are released, and are avoided.
+ */
+export type IpamBatchDelArgs = Decoded<typeof batchDelArgs>;
 
 const vlan = integer({ min: 0, max: 4094 });
 

@@ -75,7 +75,19 @@ Deno.test("readIpamDelArgs() and readIpamBatchDelArgs() need no network namespac
     netNamespace: "",
     ...pod,
     isReleaseConflictIPs: false,
+    ifName: "eth0",
   });
+});
+
+Deno.test("readIpamBatchDelArgs() reads conflicts, each with a hardware address", () => {
+  const read = (conflict: Readonly<Record<string, unknown>>) =>
+    readIpamBatchDelArgs(JSON.stringify({ ...identity, conflicts: [conflict] }));
+  const conflict = { ip: "10.6.0.17", mac: "02:00:00:00:00:0b" };
+  assert.deepEqual(expectOk(read(conflict), "it is whole").conflicts, [conflict]);
+  for (const wrong of [{ ...conflict, mac: "me" }, { mac: conflict.mac }]) {
+    const refused = read(wrong);
+    assert.equal(refused.ok ? 0 : refused.error.status, 422);
+  }
 });
 
 Deno.test("readIpamAddResponse() reads the reference's answer, zero values left out", () => {

@@ -206,6 +206,24 @@ Deno.test("releaseAll() frees every NIC of a container", async () => {
   assert.match((await rig.claims()).join("|"), /^\S+ b eth0 m1$/);
 });
 
+Deno.test("releaseAll() frees a conflicting address of one NIC; the next is another", async () => {
+  await using rig = await StandaloneRig.start();
+  const first = await rig.add("a");
+  await rig.add("a", { nic: "eth1" });
+  const before = await rig.claims();
+  const [ip = ""] = before.find((claim) => claim.endsWith(" a eth0 m1"))?.split(" ") ?? [];
+  const args = {
+    ...{ containerID: "a", netNamespace: "", podNamespace: "", podName: "", podUID: "" },
+    ...{ ifName: "eth0", isReleaseConflictIPs: true },
+    conflicts: [{ ip, mac: "02:00:00:00:00:0b" }],
+  };
+  const { signal } = rig;
+  expectOk(await rig.until(rig.agent().releaseAll(args, { signal })), "it is given back");
+  const left = before.filter((claim) => !claim.startsWith(`${ip} `));
+  assert.deepEqual(await rig.claims(), left);
+  assert.notEqual(await rig.add("a"), first);
+});
+
 Deno.test("nothing is left in the database of containers that ended", async () => {
   await using rig = await StandaloneRig.start();
   await rig.add("a");
