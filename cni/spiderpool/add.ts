@@ -4,7 +4,7 @@ import type { CniCall } from "../../src/cni/plugin.ts";
 import { readPod } from "../../src/cni/pod.ts";
 import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import type { IpamResult } from "../../src/cni/result.ts";
-import { begin, codeOf, type PluginPorts, podFields, unhealthyText } from "./commands.ts";
+import { type AddPorts, begin, codeOf, podFields, unhealthyText } from "./commands.ts";
 
 /** Words that people look for. */
 const FAILED = "spiderpool IP allocation error";
@@ -15,7 +15,7 @@ const FAILED = "spiderpool IP allocation error";
  */
 export async function add(
   call: CniCall,
-  ports: PluginPorts,
+  ports: AddPorts,
 ): Promise<Result<IpamResult, CniRefusal>> {
   const setting = begin("ADD", call, { ports });
   if (!setting.ok) return setting;
@@ -46,16 +46,32 @@ export async function add(
     return err({ code: codeOf(healthy.error), msg: unhealthyText(healthy.error) });
   }
   const answer = await agent.add(wish);
+  const { timing } = config;
+  const nowMs = (): number => ports.clock.monotonicMs();
+  const probed = async (first: IpamAddResponse) =>
+    await (await ports.loadProbing())(first, { agent, wish, timing, log, nowMs });
   if (!answer.ok) {
     const { status, text } = answer.error;
     log.error("addresses not given", { problem: text, status });
     return err({ code: codeOf(answer.error), msg: `${FAILED}: ${text}` });
   }
-  const result = resultOf(answer.value, ifName);
+  const first = resultOf(answer.value, ifName);
+  const proven = first.ok && isToBeProbed(answer.value, ifName)
+    ? await probed(answer.value)
+    : answer;
+  ports.endConnecting();
+  const result = proven.ok ? resultOf(proven.value, ifName) : proven;
   if (result.ok) {
     log.info("addresses given", { ips: result.value.ips, routes: result.value.routes });
   } else log.error("addresses not usable", { problem: result.error.msg, answer: answer.value });
   return result;
+}
+
+/** Whether the agent wants addresses looked at on the wire before they are used. */
+function isToBeProbed({ ips }: IpamAddResponse, ifName: string): boolean {
+  return ips.some(({ nic, enableIPConflictDetection, enableGatewayDetection }) =>
+    nic === ifName && (enableIPConflictDetection || enableGatewayDetection)
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type AgentStep, callOf, CONFIG, pluginWorld } from "../../tests/support/plugin_ports.ts";
 import { add } from "./add.ts";
+import type { Prove } from "./nic.ts";
 
 const HEALTHY = { status: 200 } as const;
 const DUAL = {
@@ -76,6 +77,31 @@ Deno.test("add() gives the addresses and routes of its own NIC only", async () =
     { version: 4, address: "10.7.0.9/16", gateway: "10.7.0.1" },
   ]);
   assert.deepEqual(second.value?.routes, [{ dst: "10.8.0.0/16", gw: "10.7.0.1" }]);
+});
+
+Deno.test("add() has addresses probed if the agent says so, and prints what holds", async () => {
+  for (const flag of ["enableIPConflictDetection", "enableGatewayDetection"]) {
+    const ips = DUAL.ips.map((ip) => ({ ...ip, [flag]: true }));
+    const world = pluginWorld(HEALTHY, { status: 200, body: { ...DUAL, ips } });
+    const prove: Prove = (answer, { wish, timing }) => {
+      assert.deepEqual([wish.ifName, timing], ["eth0", { count: 3, totalMs: 400 }]);
+      assert.deepEqual(world.endedAfter, []); // More may have to be asked.
+      const others = answer.ips.map((ip) => ({ ...ip, address: "10.6.0.99/16" }));
+      return Promise.resolve({ ok: true, value: { ...answer, ips: others.slice(0, 1) } });
+    };
+    const ports = { ...world.ports, loadProbing: () => Promise.resolve(prove) };
+    const outcome = await add(callOf(), ports);
+    assert.ok(outcome.ok);
+    assert.deepEqual(outcome.value.ips.map(({ address }) => address), ["10.6.0.99/16"]);
+    assert.deepEqual(world.endedAfter, [2]);
+  }
+});
+
+Deno.test("add() probes nothing for the flags of another NIC", async () => {
+  const ips = DUAL.ips.map((ip) => ({ ...ip, enableIPConflictDetection: ip.nic === "net1" }));
+  const world = pluginWorld(HEALTHY, { status: 200, body: { ...DUAL, ips } });
+  // The world's own `loadProbing` throws.
+  assert.ok((await add(callOf(), world.ports)).ok);
 });
 
 Deno.test("add() passes on name servers, and takes routes that are null", async () => {

@@ -5,9 +5,11 @@ import {
   agentErrorText,
   type IpamAddArgs,
   type IpamAddResponse,
+  type IpamBatchDelArgs,
   type IpamDelArgs,
   readIpamAddResponse,
   readWorkloadEndpointStatus,
+  type SeenConflict,
   type WorkloadEndpointStatus,
 } from "../../src/api/agent.ts";
 import { ok } from "../../src/base/result.ts";
@@ -39,18 +41,28 @@ export class Agent {
     return answer.ok ? ok(undefined) : answer;
   }
 
-  /** Asks for the addresses of a NIC. */
+  /** Asks for the addresses of a NIC. More may have to be asked after it. */
   async add(args: IpamAddArgs): AgentResult<IpamAddResponse> {
     const question = {
       method: "POST",
       target: AGENT_PATHS.ip,
       body: JSON.stringify(args),
     } as const;
-    const answer = await this.#line.ask(question, {
-      timeoutMs: AGENT_CALL_TIMEOUT_MS,
-      isLast: true,
-    });
+    const answer = await this.#line.ask(question, { timeoutMs: AGENT_CALL_TIMEOUT_MS });
     return answer.ok ? usable(readIpamAddResponse(answer.value)) : answer;
+  }
+
+  /** Gives addresses back that others have: the next answer to `add` has others in their place. */
+  async exchange(
+    args: IpamBatchDelArgs & { readonly conflicts: readonly SeenConflict[] },
+  ): AgentResult<void> {
+    const question = {
+      method: "DELETE",
+      target: AGENT_PATHS.ips,
+      body: JSON.stringify(args),
+    } as const;
+    const answer = await this.#line.ask(question, { timeoutMs: AGENT_CALL_TIMEOUT_MS });
+    return answer.ok ? ok(undefined) : answer;
   }
 
   /** Has the addresses of a NIC released. */

@@ -8,9 +8,15 @@ import { CNI_CODES, type CniRefusal } from "../../src/cni/refusal.ts";
 import type { CniCall } from "../../src/cni/plugin.ts";
 import { Agent } from "./agent.ts";
 import { readPluginConfig } from "./config.ts";
+import type { Prove } from "./nic.ts";
 
 /** What the plugin needs of the world. */
 export type PluginPorts = AgentPorts & LogPorts;
+
+/** What an ADD needs besides: how addresses are looked at on the wire, loaded if they are to be. */
+export interface AddPorts extends PluginPorts {
+  readonly loadProbing: () => Promise<Prove>;
+}
 
 /** What each command begins with. */
 export interface Setting {

@@ -60,6 +60,8 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    // For probes, if the agent wants them: libc.
+    "--allow-ffi",
   ]],
   ["coordinator", [
     `--allow-env=${CNI_VARIABLES}`,

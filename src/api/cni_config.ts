@@ -95,6 +95,8 @@ const ipamDecoder = members({
     match_master_subnet: off,
     ipam_unix_socket_path: otherwise(text, ""),
     fixed: optional(unlessEmpty(text)),
+    probe_count: otherwise(integer({ min: 1, max: 10 }), 3),
+    probe_timeout_ms: otherwise(integer({ min: 40, max: 10_000 }), 400),
   }),
 });
 
@@ -109,6 +111,8 @@ export interface IpamConfig {
   readonly socketPath: string;
   /** Name that the addresses are kept under when the container is replaced; without Kubernetes. */
   readonly fixed?: string;
+  /** How addresses are probed where the agent wants it: so many questions, in so much time. */
+  readonly timing: { readonly count: number; readonly totalMs: number };
   readonly log: LogFile;
 }
 
@@ -125,6 +129,7 @@ export function readIpamConfig(network: unknown): Result<IpamConfig, string> {
     matchMasterSubnet: ipam.match_master_subnet,
     socketPath: ipam.ipam_unix_socket_path || AGENT_SOCKET_PATH,
     ...(ipam.fixed !== undefined && { fixed: ipam.fixed }),
+    timing: { count: ipam.probe_count, totalMs: ipam.probe_timeout_ms },
     log: logFile(path, {
       level: ipam.log_level,
       megabytes: ipam.log_file_max_size,

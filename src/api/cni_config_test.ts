@@ -25,6 +25,7 @@ Deno.test("readIpamConfig() fills every gap", () => {
       cleanGateway: false,
       matchMasterSubnet: false,
       socketPath: "/var/run/spidernet/spiderpool.sock",
+      timing: { count: 3, totalMs: 400 },
       log: {
         level: "info",
         path: "/var/log/spidernet/spiderpool.log",
@@ -55,8 +56,20 @@ Deno.test("readIpamConfig() reads the documentation's example, names in any case
     cleanGateway: true,
     matchMasterSubnet: true,
     socketPath: "/s",
+    timing: { count: 3, totalMs: 400 },
     log: { level: "warn", path: "/l", megabytesMax: 200, daysMax: 0, filesMax: 0 },
   });
+});
+
+Deno.test("readIpamConfig() reads how addresses are probed, within bounds", () => {
+  const read = (more: Readonly<Record<string, unknown>>) => readIpamConfig({ ipam: more });
+  const given = read({ probe_count: 5, probe_timeout_ms: 1_000 });
+  assert.deepEqual(given.ok && given.value.timing, { count: 5, totalMs: 1_000 });
+  for (const more of [{ probe_count: 0 }, { probe_timeout_ms: 10 }, { probe_count: "many" }]) {
+    const refused = read(more);
+    assert.ok(!refused.ok);
+    assert.match(refused.error, /ipam\.probe_(?:count|timeout_ms).*write/);
+  }
 });
 
 Deno.test("readIpamConfig() reads a fixed name, and takes an empty one for none", () => {

@@ -1,5 +1,5 @@
 /** A world for the plugin `spiderpool`: an agent and files that a test describes. */
-import type { PluginPorts } from "../../cni/spiderpool/commands.ts";
+import type { AddPorts } from "../../cni/spiderpool/commands.ts";
 import type { AppendFile, FileAt, LogFiles } from "../../src/cni/log_file.ts";
 import type { CniCall } from "../../src/cni/plugin.ts";
 import type { CniVersion } from "../../src/cni/version.ts";
@@ -22,7 +22,7 @@ export type AgentStep =
 
 /** A plugin's world, and what happened in it. */
 export interface PluginWorld {
-  readonly ports: PluginPorts;
+  readonly ports: AddPorts;
   readonly clock: ManualClock;
   readonly files: MemoryFiles;
   /** Questions, in order; each is asked on a connection of its own. */
@@ -101,6 +101,7 @@ export function pluginWorld(...steps: readonly AgentStep[]): PluginWorld {
       clock,
       files,
       writeError: (text) => errors.push(text),
+      loadProbing: () => Promise.reject(new Error("Nothing is to be probed")),
     },
     clock,
     files,
