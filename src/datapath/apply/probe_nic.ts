@@ -3,8 +3,7 @@ import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type Address, formatAddress, type Ipv4, type Ipv6, versionOf } from "../../ip/address.ts";
 import { waitForAny } from "../../netlink/ffi.ts";
-import { refusalError } from "../../netlink/kernel_refusal.ts";
-import { findLink, setLink } from "../../netlink/link.ts";
+import { driverOf } from "../../netlink/ethtool.ts";
 import { NetlinkError } from "../../netlink/netlink_error.ts";
 import { type Netns, openNetns } from "../../netlink/netns.ts";
 import { arpAnnouncement, arpQuestion, decodeArp } from "../../netlink/packet/arp.ts";
@@ -18,9 +17,8 @@ import {
   solicitedNode,
   UNSPECIFIED,
 } from "../../netlink/packet/ndp.ts";
+import { NicHandle } from "../../netlink/packet/nic.ts";
 import { PacketSocket } from "../../netlink/packet/packet_socket.ts";
-import { NetlinkSocket } from "../../netlink/socket.ts";
-import type { LinkRecord } from "../../netlink/wire/link.ts";
 import type { MacAddress } from "../../netlink/wire/mac.ts";
 import { IPV4 } from "../../ip/family.ts";
 import {
@@ -36,7 +34,6 @@ export const CARRIER_MS_MAX = 5_000;
 const CARRIER_GAP_MS = 5;
 /** Frames that are looked at before anything that is due is sent. */
 const FRAMES_MAX = 1_024;
-const IFF_NOARP = 0x80;
 
 /** Why a NIC's addresses cannot be probed. */
 export interface NicProblem {
@@ -68,7 +65,7 @@ export class ProbeNic implements Disposable {
 
   private constructor(stack: DisposableStack, parts: {
     readonly netns: Netns;
-    readonly link: LinkRecord;
+    readonly index: number;
     readonly mac: MacAddress;
     readonly nowMs: () => number;
     readonly life: { isKept: boolean };
@@ -91,26 +88,26 @@ export class ProbeNic implements Disposable {
     using stack = new DisposableStack();
     try {
       const netns = stack.use(openNetns(path));
-      const socket = stack.use(NetlinkSocket.openRoute({ netns }));
-      const link = findLink(socket, { name });
-      if (link === undefined) return failed(`there is no such NIC in ${JSON.stringify(path)}`);
-      const { index, address: mac, kind, flags } = link;
-      if (kind === "ipvlan" || mac === undefined || (flags & IFF_NOARP) !== 0) {
-        const what = kind ?? "NIC without an Ethernet address";
-        return err({ code: "deaf", message: `a ${what} does not hear who else has its addresses` });
+      const handle = stack.use(new NicHandle({ netns: path, name }));
+      const { index, mac, isUp } = handle;
+      if (index === undefined) return failed(`there is no such NIC in ${JSON.stringify(path)}`);
+      const driver = driverOf({ netns: path, nic: name });
+      const isIpvlan = driver.ok && driver.value.driver === "ipvlan";
+      if (isIpvlan || mac === undefined) {
+        const what = isIpvlan ? "an ipvlan" : "a NIC without ARP on Ethernet";
+        return err({ code: "deaf", message: `${what} does not hear who else has its addresses` });
       }
-      if (!link.isUp) {
-        const set = setLink(socket, index, { isUp: true });
-        if (!set.ok) throw refusalError(`set NIC ${JSON.stringify(name)} up`, set.error);
+      if (!isUp && !handle.set({ isUp: true })) {
+        return failed("it cannot be set up: its master must be up, and NET_ADMIN is needed");
       }
-      const life = { isKept: link.isUp };
+      const life = { isKept: isUp };
       stack.defer(() => {
-        if (!life.isKept) setLink(socket, index, { isUp: false });
+        if (!life.isKept) handle.set({ isUp: false });
       });
-      if (!awaitCarrier(socket, { index, nowMs })) {
+      if (!awaitCarrier(handle, { nowMs })) {
         return failed(`it has no carrier after ${CARRIER_MS_MAX} ms; see its master's cable`);
       }
-      return ok(new ProbeNic(stack.move(), { netns, link, mac, nowMs, life }));
+      return ok(new ProbeNic(stack.move(), { netns, index, mac, nowMs, life }));
     } catch (error) {
       if (error instanceof NetlinkError) return failed(error.message);
       throw error;
@@ -178,18 +175,13 @@ function failed(message: string): Result<never, NicProblem> {
   return err({ code: "failed", message });
 }
 
-function awaitCarrier(
-  socket: NetlinkSocket,
-  { index, nowMs }: { readonly index: number; readonly nowMs: () => number },
-): boolean {
+function awaitCarrier(handle: NicHandle, { nowMs }: Pick<NicPlace, "nowMs">): boolean {
   const endMs = nowMs() + CARRIER_MS_MAX;
-  for (;;) {
-    const link = findLink(socket, { index });
-    if (link === undefined) return false;
-    if (link.hasCarrier && (link.operState === "up" || link.operState === "unknown")) return true;
+  while (!handle.isRunning) {
     if (nowMs() >= endMs) return false;
     waitForAny([], { milliseconds: CARRIER_GAP_MS });
   }
+  return true;
 }
 
 /** Sockets of the families in question. They stay: closing one takes longer than all else. */
@@ -202,12 +194,12 @@ class Line implements Disposable {
   readonly #sent = new Set<4 | 6>();
   #refused = "";
 
-  constructor({ netns, link, mac }: {
+  constructor({ netns, index, mac }: {
     readonly netns: Netns;
-    readonly link: LinkRecord;
+    readonly index: number;
     readonly mac: MacAddress;
   }) {
-    this.#place = { netns, linkIndex: link.index };
+    this.#place = { netns, linkIndex: index };
     this.#mac = mac;
   }
 
