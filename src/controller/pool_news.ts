@@ -36,14 +36,13 @@ export function tellTransitions(
   for (const { type, holds, reason, message } of transitions) {
     const told = TOLD.get(type);
     if (told === undefined) continue;
-    // A pool that stops to be ready says why in the condition that it stops for, too.
     const isGood = (told === "good") === holds;
-    const said = message === "" ? `${type} is ${holds}` : message;
+    const said = message === "" ? `${type} does not hold any more` : message;
     recorder.record({
       type: isGood ? "Normal" : "Warning",
-      reason: holds ? type : `Not${type}`,
+      reason: holds ? type : reason,
       action: ACTION,
-      note: `${said} (${reason})`,
+      note: said,
       regarding,
     });
   }

@@ -2,6 +2,7 @@
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
+import { LOST_NODE } from "./controller/lost_node.ts";
 import { FENCE, STATUS } from "./controller/status.ts";
 import { VANISHED } from "./controller/vanished.ts";
 import { WRONG_POOLS } from "./controller/wrong_pools.ts";
@@ -40,6 +41,12 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       await test.step("agents and controllers have the rights that they need", async () => {
         await nothingWasForbidden(site);
       });
+      const last: Scene = {
+        scenario: LOST_NODE,
+        corner: { site, name: LOST_NODE.name, block: 10 + SCENARIOS.length },
+      };
+      await applyAll(site, objectsOf(last));
+      await test.step(`${LOST_NODE.promise} (${LOST_NODE.name})`, () => play(last));
     },
   });
 }

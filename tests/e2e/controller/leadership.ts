@@ -4,6 +4,7 @@ import { ask, type Corner, deployment, namespaceOf, pools, type Scenario } from 
 import { controllersAreReady } from "../ipam/installation.ts";
 import { eventually, rolledOut } from "../ipam/observed.ts";
 import { killProgram } from "../ipam/storm.ts";
+import { say, since } from "./said.ts";
 import { untilPools } from "./pools.ts";
 
 /** Who holds the Lease: the name of a pod. */
@@ -50,11 +51,3 @@ export const LEADERSHIP: Scenario = {
     assert.notEqual(await holderOf(corner), "");
   },
 };
-
-function since(fromMs: number): string {
-  return `${((performance.now() - fromMs) / 1_000).toFixed(1)} s`;
-}
-
-async function say(text: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
-}

@@ -51,7 +51,7 @@ export const STATUS: Scenario = {
     }
     await eventually("Events of both changes", async () => {
       const reasons = await reasonsAbout(corner, name);
-      return reasons.includes("Exhausted") && reasons.includes("NotExhausted");
+      return reasons.includes("Exhausted") && reasons.includes("SomeFree");
     });
   },
 };
