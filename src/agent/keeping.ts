@@ -60,7 +60,8 @@ export async function keepEntries(
         place,
         nic: nic === "" ? positionalNic(index) : nic,
         isUnnamed: entry.interface === "",
-        isOwn: podOf(endpoint) === adding.apiUID,
+        // One that was made up from claims was answered by nobody.
+        isOwn: podOf(endpoint) === adding.apiUID && isStored(endpoint),
       })
     ));
     for (const [at, place] of addresses.entries()) {
@@ -75,13 +76,17 @@ export async function keepEntries(
   return ok(entries);
 }
 
+function isStored({ metadata }: SpiderEndpoint): boolean {
+  return metadata.resourceVersion !== undefined;
+}
+
 interface Place {
   readonly adding: Adding;
   readonly place: EndpointAddress;
   readonly nic: string;
   /** Whether the endpoint does not say which NIC it is for. */
   readonly isUnnamed: boolean;
-  /** Whether the endpoint is this pod's, not that of one of its name before it. */
+  /** Whether the endpoint is stored as this pod's, not as that of one of its name before it. */
   readonly isOwn: boolean;
 }
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { SPIDER_ENDPOINTS } from "../../src/api/endpoint.ts";
 import { STATEFUL_SETS } from "../../src/api/kubernetes/workload.ts";
 import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
-import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
+import { SPIDER_IPS, type SpiderIp } from "../../src/api/spider_ip.ts";
 import type { ObjectStore, StoreError } from "../../src/base/object_store.ts";
 import { err, expectOk } from "../../src/base/result.ts";
 import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
@@ -173,3 +173,40 @@ Deno.test("an agent that may not read who leads goes on, and asks again", async 
   assert.equal((await rig.addresses(pod)).length, 1);
   assert.ok(refusals < 0, "it asked again");
 });
+
+Deno.test("a refused ADD gives back what it made again out of an old list", async () => {
+  const old: SpiderIp[] = [];
+  const wrap = (store: ObjectStore): ObjectStore => ({
+    ...new BadDay("none").wrap(store),
+    list: async (...args) => {
+      const listed = await store.list(...args);
+      const isOfPod = args[0].plural === "spiderips" && args[1].labelSelector?.includes("pod=");
+      if (isOfPod !== true || !listed.ok) return listed;
+      const items = old.map((claim) => expectOk(args[0].parse(claim), "one that is gone"));
+      return { ok: true, value: { ...listed.value, items } };
+    },
+  });
+  await using rig = await AgentRig.start({ wrap });
+  await rig.pool("p4", POOL);
+  await rig.pool("p6", { subnet: "fd00:6::/64", ips: ["fd00:6::10"] });
+  const other = JSON.stringify({ ipv6: ["p6"] });
+  await rig.addresses(
+    await rig.pod("db", { annotations: { "ipam.spidernet.io/ippool": other } }),
+  );
+  const taken = (await rig.claims()).length;
+  const both = JSON.stringify({ ipv4: ["p4"], ipv6: ["p6"] });
+  const wish = { annotations: { "ipam.spidernet.io/ippool": both }, owner: SET };
+  const pod = await rig.pod("web-0", wish);
+  const example = (await rig.claimObjects())[0];
+  assert.ok(example !== undefined);
+  old.push(oldClaim(example, pod));
+  assert.match(await rig.refusal(pod), /used out/);
+  assert.equal((await rig.claims()).length, taken);
+});
+
+/** A claim of a pod that is deleted by now. */
+function oldClaim(example: SpiderIp, { metadata: { uid, name } }: Pod): SpiderIp {
+  const owner = { kind: "StatefulSet" as const, name: "web" };
+  const spec = { ...example.spec, ip: "10.6.0.12", pool: "p4", podUID: uid, podName: name, owner };
+  return { ...example, metadata: { ...example.metadata, name: "10.6.0.12" }, spec };
+}
