@@ -81,6 +81,8 @@ export class ClaimChecker {
     // Of a pool that no longer gives it, another address is right; this one is freed as an extra.
     const { pool, ip: address } = first.spec;
     if (!facts.pools.couldGive(pool, { address, sinceMs: facts.nowMs })) return;
+    // Somebody else's endpoint came first: what that lists is answered, and the first goes.
+    if (facts.endpointLists(claim)) return;
     this.#report("second_address", `${actor} took ${said(claim)} beside its ${said(first)}`);
   }
 

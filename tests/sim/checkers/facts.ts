@@ -59,10 +59,16 @@ export class Facts {
   }
 
   /** Whether the SpiderEndpoint of a claim's pod lists its address. */
-  isListed({ spec }: SpiderIp): boolean {
-    const { ip, podUID, podNamespace = "", podName = "" } = spec;
+  isListed(claim: SpiderIp): boolean {
+    const { podUID, podNamespace = "", podName = "" } = claim.spec;
     const current = this.endpoint(podNamespace, podName)?.status?.current;
-    if (current === undefined || current.uid !== podUID) return false;
+    return current?.uid === podUID && this.endpointLists(claim);
+  }
+
+  /** The same, also where that endpoint is of another pod of the name. */
+  endpointLists({ spec: { ip, podNamespace = "", podName = "" } }: SpiderIp): boolean {
+    const current = this.endpoint(podNamespace, podName)?.status?.current;
+    if (current === undefined) return false;
     return current.ips.some(({ ipv4, ipv6 }) =>
       ipv4?.split("/")[0] === ip || ipv6?.split("/")[0] === ip
     );
