@@ -73,7 +73,11 @@ export class FixtureNode implements AsyncDisposable {
   ): Promise<FixtureNode> {
     const folder = await Deno.makeTempDir({ prefix: "coordinator-" });
     const mounts = "mount -t tmpfs none /run; mkdir /run/spidernet; " +
-      `mount --bind ${folder} /run/spidernet`;
+      `mount --bind ${folder} /run/spidernet; ` +
+      // Where the one is no link to the other, as in a machine without a system.
+      "[ /var/run -ef /run ] || { mkdir -p /var/run; mount --bind /run /var/run; }; " +
+      "mkdir -p /var/run/spidernet; [ /var/run/spidernet -ef /run/spidernet ] || " +
+      `mount --bind ${folder} /var/run/spidernet`;
     const namespace = await namespaces.open({ mounts });
     return new FixtureNode({ namespace, folder, program });
   }
