@@ -221,7 +221,8 @@ export class AnswerChecker implements CallObserver {
       const message = `${where(call)} got ${given.address}, and its owner keeps ${kept.address}`;
       this.#report("sticky_moved", message);
     }
-    this.#sticky.set(stickyKey, given);
+    // An answer for a pod that is gone is nobody's: its owner's next pod may have another by then.
+    if (lives) this.#sticky.set(stickyKey, given);
   }
 
   /** A SpiderIP went: nobody has to get that address again. */
