@@ -87,7 +87,8 @@ export class LeaseCandidate {
     this.#durationMs = options.durationMs ?? LEASE_MS;
     assert(this.#durationMs >= 2_000, "a Lease lasts long enough to be renewed");
     assert(this.#durationMs % 1_000 === 0, "a Lease lasts whole seconds");
-    this.#deadlineMs = options.renewDeadlineMs ?? this.#durationMs * (1 - MARGIN);
+    const marginMs = Math.max(this.#durationMs * MARGIN, MARGIN_MS_MIN);
+    this.#deadlineMs = options.renewDeadlineMs ?? this.#durationMs - marginMs;
     const isInTime = this.#deadlineMs <= this.#durationMs - MARGIN_MS_MIN;
     assert(isInTime, "a leader stops before another may lead");
     this.#retryMs = options.retryMs ?? this.#deadlineMs / RENEWALS;

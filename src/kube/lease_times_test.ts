@@ -55,3 +55,17 @@ Deno.test("LeaseCandidate keeps the times that it is given", async () => {
     return new LeaseCandidate({ ...common, store, identity: "a", renewDeadlineMs: 14_500 });
   }, /a leader stops before another may lead/);
 });
+
+Deno.test("LeaseCandidate takes every duration of whole seconds from two on", () => {
+  const clock = new ManualClock();
+  const random = seededRandom(1);
+  using store = openMemoryStore({ clock, random });
+  const common = { clock, random, store, key: KEY, identity: "a" };
+  for (let durationMs = 2_000; durationMs <= 60_000; durationMs += 1_000) {
+    assert.equal(new LeaseCandidate({ ...common, durationMs }).isLeader, false);
+  }
+  assert.throws(
+    () => new LeaseCandidate({ ...common, durationMs: 1_000 }),
+    /a Lease lasts long enough to be renewed/,
+  );
+});

@@ -162,7 +162,7 @@ testWith({
         random,
         key,
         identity,
-        durationMs: 1_000,
+        durationMs: 2_000,
       });
       await lease.run({
         signal: stage.options.signal,
