@@ -13,7 +13,7 @@ import {
 import { ensureRigImages } from "./image.ts";
 import { NETWORK_ATTACHMENT_CRD } from "./network_attachment_crd.ts";
 import { endHolder, enterHolder, type Holder, runIp, startHolder } from "./namespaces.ts";
-import { rebootNode, startNode } from "./node.ts";
+import { rebootNode, removeControlGroups, startNode } from "./node.ts";
 import { API_PORT, type ClusterPlan, CLUSTERS_MAX, type ClusterWish, planCluster } from "./plan.ts";
 import { ignoreMissing, isAlive, run, waitFor } from "./process.ts";
 import {
@@ -219,7 +219,7 @@ async function installBasics(plane: ControlPlane): Promise<void> {
 
 async function takeDown(folder: string, state: ClusterState): Promise<void> {
   await endProcesses(state);
-  await removeControlGroups(state.plan);
+  for (const node of state.plan.nodes) await removeControlGroups(node);
   await Deno.remove(folder, { recursive: true });
 }
 
@@ -231,20 +231,6 @@ async function endProcesses(state: ClusterState): Promise<void> {
     async () => (await run(["ip", "link", "show", state.plan.hostLink])).code === 0 ? undefined : 1,
     { what: `link ${state.plan.hostLink} to go`, timeoutMs: 15_000, everyMs: 20 },
   );
-}
-
-/** Removes the nodes' control groups, deepest first, in both versions of the hierarchy. */
-async function removeControlGroups(plan: ClusterPlan): Promise<void> {
-  for (const node of plan.nodes) {
-    await run([
-      "sh",
-      "-c",
-      `for top in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
-        [ ! -d "$top" ] || find "$top" -depth -type d -exec rmdir {} \\; ; done`,
-      "sh",
-      node.name,
-    ]);
-  }
 }
 
 function sameShape(found: ClusterState, wish: ClusterWish): ClusterState {

@@ -13,7 +13,7 @@ import {
   startHolder,
 } from "./namespaces.ts";
 import { apiServerUrl, type ClusterPlan, type NodePlan } from "./plan.ts";
-import { startDetached, waitFor } from "./process.ts";
+import { run, startDetached, waitFor } from "./process.ts";
 
 /** What a node that was there before is made of. */
 export interface NodePlace {
@@ -71,7 +71,21 @@ export async function rebootNode(place: NodePlace, before: Holder): Promise<Hold
     const links = await runInside(place.fabric, { script: "cat /proc/net/dev" });
     return links.includes(`${fabricLink}:`) ? undefined : true;
   }, { what: `the cables of ${place.node.name} to go`, timeoutMs: READY_TIMEOUT_MS, everyMs: 50 });
+  // A kubelet that finds groups of pods that do not run looks at each for seconds.
+  await removeControlGroups(place.node);
   return await boot(place);
+}
+
+/** Removes a node's control groups, deepest first, in both versions of the hierarchy. */
+export async function removeControlGroups({ name }: NodePlan): Promise<void> {
+  await run([
+    "sh",
+    "-c",
+    `for top in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
+      [ ! -d "$top" ] || find "$top" -depth -type d -exec rmdir {} \\; ; done`,
+    "sh",
+    name,
+  ]);
 }
 
 /** Starts the node of files that are there. */
