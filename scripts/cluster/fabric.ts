@@ -77,7 +77,8 @@ export function nodeNetworkCommands(plan: ClusterPlan, number: number): readonly
   const lengths = plan.fabricCidrs.map((cidr) => cidr.split("/")[1] ?? "");
   return [
     "link set lo up",
-    "link set eth0 up",
+    // A node that is rebooted keeps its hardware address: others have it in their caches.
+    `link set eth0 address 02:00:00:00:00:${number.toString(16).padStart(2, "0")} up`,
     "link set eth1 up",
     ...(own?.addresses ?? []).map((address, position) =>
       `address add ${address}/${lengths[position]} dev eth0${nodad(address)}`
