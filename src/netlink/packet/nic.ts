@@ -2,13 +2,15 @@
  * One NIC by ioctl: what a plugin that only probes needs of it. Netlink says more, and is many
  * times the code, which each start of the plugin would read.
  */
-import { type Fd, ioctl, openRouteSocketIn } from "../ffi.ts";
+import { addressOf, type Fd, ioctl, openRouteSocketIn } from "../ffi.ts";
 import { type MacAddress, macOfBytes } from "../wire/mac.ts";
 
 const SIOCGIFFLAGS = 0x8913n;
 const SIOCSIFFLAGS = 0x8914n;
 const SIOCGIFHWADDR = 0x8927n;
 const SIOCGIFINDEX = 0x8933n;
+const SIOCETHTOOL = 0x8946n;
+const ETHTOOL_GLINK = 0x0a;
 const IFF_UP = 0x1;
 const IFF_RUNNING = 0x40;
 const IFF_NOARP = 0x80;
@@ -46,9 +48,12 @@ export class NicHandle implements Disposable {
     return (this.#flags & IFF_UP) !== 0;
   }
 
-  /** Whether it is up and has a carrier. */
+  /**
+   * Whether it is up and has a carrier. The kernel may be a second late to tell in its flags that a
+   * carrier was lost; its driver knows at once, if it says anything.
+   */
   get isRunning(): boolean {
-    return (this.#flags & IFF_RUNNING) !== 0;
+    return (this.#flags & IFF_RUNNING) !== 0 && this.#driverSaysCarrier !== false;
   }
 
   /** Sets it up or down; false if the kernel refuses. Equivalent: `ip link set NAME up`. */
@@ -58,6 +63,14 @@ export class NicHandle implements Disposable {
     request.setInt16(NAME_BYTES, flags, true);
     const argument = new Uint8Array(request.buffer);
     return ioctl(this.#socket, { request: SIOCSIFFLAGS, argument }).ok;
+  }
+
+  get #driverSaysCarrier(): boolean | undefined {
+    const value = new Uint32Array([ETHTOOL_GLINK, 0]);
+    const request = this.#request();
+    request.setBigUint64(NAME_BYTES, addressOf(new Uint8Array(value.buffer)), true);
+    const argument = new Uint8Array(request.buffer);
+    return ioctl(this.#socket, { request: SIOCETHTOOL, argument }).ok ? value[1] !== 0 : undefined;
   }
 
   get #flags(): number {
