@@ -68,8 +68,8 @@ export class IpamEngine implements AgentEngine {
 
   constructor(ports: EnginePorts, settings: EngineSettings) {
     this.#parts = partsOf(ports, { settings, lifetime: this.#life.signal });
-    this.#settling = new Settling(this.#parts, this.#turns);
     this.#reporter = new Reporter(ports, settings);
+    this.#settling = new Settling(this.#parts, { turns: this.#turns, reporter: this.#reporter });
   }
 
   /** Whether it serves: copies are there, and the node's own claims are known. */

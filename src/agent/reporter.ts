@@ -1,6 +1,11 @@
-/** Tells people of refusals where they look: Events on the pod, and on pools that are full. */
+/**
+ * Tells people of what happens where they look: refusals in Events on the pod, and on pools that
+ * are full; addresses taken back in Events on their SpiderIP.
+ */
 import type { IpamAddArgs, IpamBatchDelArgs, SeenConflict } from "../api/agent.ts";
 import { SPIDERPOOL_API_VERSION } from "../api/group.ts";
+import type { SpiderIp } from "../api/spider_ip.ts";
+import { freedHappening } from "../daemon/freed_event.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { sayRefusal } from "../ipam/refusal_text.ts";
 import { EventRecorder, type ObjectReference } from "../kube/events.ts";
@@ -45,6 +50,11 @@ export class Reporter {
       note,
       regarding: referenceTo(args),
     });
+  }
+
+  /** An address of a dead pod was taken back. */
+  freed(claim: SpiderIp, reason: string): void {
+    this.#recorder.record(freedHappening(claim, reason));
   }
 
   /** An ADD was refused. */

@@ -23,6 +23,7 @@ import { ADD_MS_MAX } from "./limits.ts";
 import type { AgentParts } from "./parts.ts";
 import { removeKeptEndpoint } from "./release_flow.ts";
 import { keeperKeeps } from "../daemon/keeper_word.ts";
+import type { Reporter } from "./reporter.ts";
 import type { Turns } from "./turns.ts";
 import { podText } from "./adding.ts";
 
@@ -59,6 +60,7 @@ export interface Settled {
 export class Settling {
   readonly #parts: AgentParts;
   readonly #turns: Turns;
+  readonly #reporter: Reporter;
   /** Since when (monotonic milliseconds) claims look dead without proof. */
   readonly #suspectMs = new Map<string, number>();
   /** Claims that an endpoint was seen to list: they are not looked at again while the pod lives. */
@@ -67,10 +69,14 @@ export class Settling {
   /** Monotonic milliseconds at which the last list began. */
   #listMs = -Infinity;
 
-  /** @param turns Those of ADD and DEL: a pod is not settled while it is worked on. */
-  constructor(parts: AgentParts, turns: Turns) {
+  /** @param options.turns Those of ADD and DEL: a pod is not settled while it is worked on. */
+  constructor(
+    parts: AgentParts,
+    { turns, reporter }: { readonly turns: Turns; readonly reporter: Reporter },
+  ) {
     this.#parts = parts;
     this.#turns = turns;
+    this.#reporter = reporter;
   }
 
   /** Looks at every claim of the node, and lists them first if that was long ago. */
@@ -158,11 +164,13 @@ export class Settling {
     { pod, signal }: { readonly pod: PodReading; readonly signal: AbortSignal },
   ): Promise<ReclaimDecision> {
     const { settler, ports, settings } = this.#parts;
+    // A sandbox that is there is worth more than an API without its node.
+    const rest = await ports.sandboxOf(claim.spec.podUID ?? "");
     let facts: ReclaimFacts = {
       claim,
       pod,
       node: { kind: "unknown" },
-      sandbox: "unknown",
+      sandbox: rest === "present" ? rest : "unknown",
       // Pods that exist past their grace are the controller's: it sees every node.
       switches: { readyNode: false, notReadyNode: false },
       nowMs: ports.store.serverTimeMs() ?? ports.clock.nowMs(),
@@ -246,6 +254,7 @@ export class Settling {
     if (owner !== undefined) await removeKeptEndpoint(this.#parts, { claim, signal });
     const fields = { address, pool, podNamespace, podName, podUID, reason };
     ports.log.info("address of a dead pod freed", fields);
+    this.#reporter.freed(claim, reason);
     return true;
   }
 

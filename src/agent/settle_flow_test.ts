@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
 import { counting } from "../../tests/support/counting_store.ts";
+import { NODES } from "../api/kubernetes/node.ts";
+import { EVENTS } from "../kube/events.ts";
+import { expectOk } from "../base/result.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
 
 const POOL = { ips: ["10.6.0.10-10.6.0.89"], gateway: "10.6.0.1" };
@@ -32,4 +35,35 @@ Deno.test("an extra claim is freed within two minutes, whenever it comes", async
     const left = (await rig.claimObjects()).map(({ spec }) => spec.ip);
     assert.deepEqual(left, [claim.spec.ip], `it came after ${afterMs} ms`);
   }
+});
+
+Deno.test("an address that a dead pod never gave back is freed, and an Event says so", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations });
+  const [address] = await rig.addresses(pod);
+  await rig.removePod("web");
+  await rig.pass(120_000);
+  assert.deepEqual(await rig.claims(), []);
+  const { items } = expectOk(await rig.store.list(EVENTS, { signal: rig.signal }), "a list");
+  assert.deepEqual(items.map(({ reason, note }) => [reason, note]), [[
+    "AddressFreed",
+    `Address ${address?.split("/")[0]} of pool "p4" and pod "default/web" is free again: ` +
+    'its pod is gone and node "n1" has no sandbox of it',
+  ]]);
+});
+
+Deno.test("an agent whose node was taken away frees nothing of a sandbox that it has", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations });
+  await rig.addresses(pod);
+  rig.sandboxes.set(pod.metadata.uid ?? "", "present");
+  await rig.removePod("web");
+  expectOk(await rig.store.remove(NODES, { name: "n1" }, { signal: rig.signal }), "it was there");
+  await rig.pass(600_000);
+  assert.equal((await rig.claims()).length, 1);
+  rig.sandboxes.delete(pod.metadata.uid ?? "");
+  await rig.pass(120_000);
+  assert.deepEqual(await rig.claims(), []);
 });

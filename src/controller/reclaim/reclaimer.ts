@@ -3,11 +3,11 @@
  * event tells that a look is due, and by a scan of everything for what no event told.
  */
 import { type Node, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
-import { SPIDERPOOL_API_VERSION } from "../../api/group.ts";
 import type { SpiderIp } from "../../api/spider_ip.ts";
 import { errorText } from "../../base/log.ts";
 import { type MetadataObject, StoreFailure } from "../../base/object_store.ts";
 import { runTogether } from "../../base/waiting.ts";
+import { freedHappening } from "../../daemon/freed_event.ts";
 import { type InformerEvent, type WorkOutcome, WorkQueue } from "../../kube/mod.ts";
 import type { LeaderParts } from "../parts.ts";
 import { LifeView } from "./life_view.ts";
@@ -152,31 +152,13 @@ export class Reclaimer {
     }
   }
 
-  #tellFreed({ metadata, spec }: SpiderIp, reason: string): void {
+  #tellFreed(claim: SpiderIp, reason: string): void {
     const { ports: { log }, recorder, metrics } = this.#parts;
-    const { ip: address, pool, podNamespace = "", podName = "", podUID = "", nic, node } = spec;
+    const { ip: address, pool, podNamespace = "", podName = "", podUID = "", nic, node } =
+      claim.spec;
     metrics.reclaimed();
     log.info("address freed", { address, pool, podNamespace, podName, podUID, nic, node, reason });
-    recorder.record({
-      type: "Normal",
-      reason: "AddressFreed",
-      action: "Reclaim",
-      note: `Address ${address} of pool "${pool}" and pod "${podNamespace}/${podName}" is free ` +
-        `again: ${reason}`,
-      regarding: {
-        apiVersion: SPIDERPOOL_API_VERSION,
-        kind: "SpiderIP",
-        name: metadata.name,
-        ...(metadata.uid !== undefined && { uid: metadata.uid }),
-      },
-      related: {
-        apiVersion: "v1",
-        kind: "Pod",
-        namespace: podNamespace,
-        name: podName,
-        uid: podUID,
-      },
-    });
+    recorder.record(freedHappening(claim, reason));
   }
 }
 
