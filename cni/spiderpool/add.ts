@@ -56,7 +56,7 @@ export async function add(
     return err({ code: codeOf(answer.error), msg: `${FAILED}: ${text}` });
   }
   const first = resultOf(answer.value, ifName);
-  const proven = first.ok && isToBeProbed(answer.value, ifName)
+  const proven = first.ok && !config.probeLater && isToBeProbed(answer.value, ifName)
     ? await probed(answer.value)
     : answer;
   ports.endConnecting();

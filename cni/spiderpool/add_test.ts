@@ -97,6 +97,13 @@ Deno.test("add() has addresses probed if the agent says so, and prints what hold
   }
 });
 
+Deno.test("add() puts the probes off if it is asked to: the NIC is made after it", async () => {
+  const ips = [{ ...DUAL.ips[0], enableIPConflictDetection: true }];
+  const world = pluginWorld(HEALTHY, { status: 200, body: { ips } });
+  const config = { ...CONFIG, ipam: { ...CONFIG.ipam, probe_later: true } };
+  assert.ok((await add(callOf({ config }), world.ports)).ok);
+});
+
 Deno.test("add() probes nothing for the flags of another NIC", async () => {
   const ips = DUAL.ips.map((ip) => ({ ...ip, enableIPConflictDetection: ip.nic === "net1" }));
   const world = pluginWorld(HEALTHY, { status: 200, body: { ...DUAL, ips } });

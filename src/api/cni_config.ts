@@ -97,6 +97,7 @@ const ipamDecoder = members({
     fixed: optional(unlessEmpty(text)),
     probe_count: otherwise(integer({ min: 1, max: 10 }), 3),
     probe_timeout_ms: otherwise(integer({ min: 40, max: 10_000 }), 400),
+    probe_later: off,
   }),
 });
 
@@ -113,6 +114,8 @@ export interface IpamConfig {
   readonly fixed?: string;
   /** How addresses are probed where the agent wants it: so many questions, in so much time. */
   readonly timing: { readonly count: number; readonly totalMs: number };
+  /** Whether the NIC is made after this: who asks does so again once it is there. */
+  readonly probeLater: boolean;
   readonly log: LogFile;
 }
 
@@ -130,6 +133,7 @@ export function readIpamConfig(network: unknown): Result<IpamConfig, string> {
     socketPath: ipam.ipam_unix_socket_path || AGENT_SOCKET_PATH,
     ...(ipam.fixed !== undefined && { fixed: ipam.fixed }),
     timing: { count: ipam.probe_count, totalMs: ipam.probe_timeout_ms },
+    probeLater: ipam.probe_later,
     log: logFile(path, {
       level: ipam.log_level,
       megabytes: ipam.log_file_max_size,

@@ -26,6 +26,7 @@ Deno.test("readIpamConfig() fills every gap", () => {
       matchMasterSubnet: false,
       socketPath: "/var/run/spidernet/spiderpool.sock",
       timing: { count: 3, totalMs: 400 },
+      probeLater: false,
       log: {
         level: "info",
         path: "/var/log/spidernet/spiderpool.log",
@@ -57,6 +58,7 @@ Deno.test("readIpamConfig() reads the documentation's example, names in any case
     matchMasterSubnet: true,
     socketPath: "/s",
     timing: { count: 3, totalMs: 400 },
+    probeLater: false,
     log: { level: "warn", path: "/l", megabytesMax: 200, daysMax: 0, filesMax: 0 },
   });
 });
