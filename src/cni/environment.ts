@@ -19,7 +19,7 @@ const NO_ATTACHMENT: CniAttachment = { containerId: "", netns: "", ifName: "", a
 /**
  * Reads what the runtime says in variables. GC and STATUS are about no container: theirs is empty.
  *
- * `CNI_PATH` is not asked for: the specification has it optional, and nothing is delegated.
+ * `CNI_PATH` is not asked for: the specification has it optional, and only `vlan` delegates.
  *
  * @source CNI specification 1.1.0, "Parameters"; `pkg/utils` of its library for a NIC's name
  */
