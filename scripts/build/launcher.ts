@@ -71,7 +71,15 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-ffi",
   ]],
   ["ifacer", [`--allow-env=${CNI_VARIABLES}`, "--allow-read", "--allow-write", "--allow-ffi"]],
-  ["vlan", ["--allow-env=CNI_COMMAND"]],
+  ["vlan", [
+    `--allow-env=${CNI_VARIABLES}`,
+    // The agent, if it says the VLAN.
+    "--allow-net",
+    "--allow-read",
+    "--allow-ffi",
+    // The IPAM plugin, which the network configuration names.
+    "--allow-run",
+  ]],
   ["spiderpool-agent", [
     `--allow-env=${daemonEnvironment(AGENT_VARIABLES)}`,
     "--allow-net",

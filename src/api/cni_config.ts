@@ -17,6 +17,7 @@ import {
   decoderOf,
   flag,
   integer,
+  isRecord,
   listOf,
   members,
   optional,
@@ -287,11 +288,26 @@ const master: Decoder<string> = refined(text, (value) => {
   return value === "" ? { path: [], value, allowed: "the name of an interface" } : undefined;
 });
 
+const delegateMembers = members({
+  type: refined(text, (value) => {
+    const allowed = 'the name of a plugin, such as "spiderpool"';
+    return /^[^/]+$/.test(value) ? undefined : { path: [], value, allowed };
+  }),
+  ipam_unix_socket_path: otherwise(text, ""),
+});
+
+/** An empty `ipam` is none; one that says something names its plugin. */
+const delegate: Decoder<Decoded<typeof delegateMembers> | undefined> = (value) => {
+  if (value === undefined || value === null) return undefined;
+  if (isRecord(value) && Object.keys(value).length === 0) return undefined;
+  return delegateMembers(value);
+};
+
 const vlanDecoder = members({
   master,
   vlanId: optional(vlanId),
   mtu: otherwise(integer({ min: 0 }), 0),
-  ipam: optional(members({ type: otherwise(text, "") })),
+  ipam: otherwise(delegate, undefined),
 });
 
 /** What `vlan` reads of its configuration. */
@@ -300,13 +316,21 @@ export type VlanConfig =
     readonly master: string;
     /** 0: as the master's. */
     readonly mtu: number;
-    /** Plugin that gives the addresses; absent: none does. */
-    readonly ipam?: string | undefined;
   }
   & (
-    | { readonly mode: "manual"; readonly vlanId: number }
+    | {
+      readonly mode: "manual";
+      readonly vlanId: number;
+      /** Plugin that gives the addresses; absent: none does. */
+      readonly ipam?: string | undefined;
+    }
     /** The network provider says the VLAN. */
-    | { readonly mode: "auto" }
+    | {
+      readonly mode: "auto";
+      readonly ipam: string;
+      /** Where the agent listens. */
+      readonly socketPath: string;
+    }
   );
 
 /**
@@ -317,7 +341,16 @@ export function readVlanConfig(network: unknown): Result<VlanConfig, string> {
   const decoded = read(vlanDecoder, network, ROOT);
   if (!decoded.ok) return decoded;
   const { master, mtu, vlanId, ipam } = decoded.value;
-  const plugin = ipam === undefined || ipam.type === "" ? {} : { ipam: ipam.type };
-  if (vlanId === undefined) return ok({ master, mtu, ...plugin, mode: "auto" });
-  return ok({ master, mtu, ...plugin, mode: "manual", vlanId });
+  if (vlanId !== undefined) {
+    const plugin = ipam === undefined ? {} : { ipam: ipam.type };
+    return ok({ master, mtu, ...plugin, mode: "manual", vlanId });
+  }
+  if (ipam === undefined) {
+    return err(
+      "Cannot use ipam of the CNI configuration: it is missing, and without vlanId the agent " +
+        "says the VLAN that belongs to the addresses; write ipam or vlanId",
+    );
+  }
+  const socketPath = ipam.ipam_unix_socket_path || AGENT_SOCKET_PATH;
+  return ok({ master, mtu, mode: "auto", ipam: ipam.type, socketPath });
 }

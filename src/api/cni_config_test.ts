@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { expectOk, type Result } from "../base/result.ts";
+import { AGENT_SOCKET_PATH } from "./agent.ts";
 import {
   readCoordinatorPluginConfig,
   readIfacerConfig,
@@ -209,16 +210,50 @@ Deno.test("readVlanConfig() is manual with a VLAN and automatic without", () => 
     ok: true,
     value: { master: "eth1", mtu: 0, ipam: "spiderpool", mode: "manual", vlanId: 0 },
   });
-  assert.deepEqual(readVlanConfig({ master: "eth1", vlanMode: "auto", mtu: 9000 }), {
-    ok: true,
-    value: { master: "eth1", mtu: 9000, mode: "auto" },
-  });
+  for (const socketPath of [AGENT_SOCKET_PATH, "/run/a.sock"]) {
+    const path = socketPath === AGENT_SOCKET_PATH ? "" : socketPath;
+    const auto = { master: "eth1", vlanMode: "auto", mtu: 9000 };
+    assert.deepEqual(readVlanConfig({ ...auto, ipam: { ...ipam, ipam_unix_socket_path: path } }), {
+      ok: true,
+      value: { master: "eth1", mtu: 9000, mode: "auto", ipam: "spiderpool", socketPath },
+    });
+  }
+  for (const none of [undefined, null, {}]) {
+    assert.deepEqual(readVlanConfig({ master: "eth1", vlanId: 7, ipam: none }), {
+      ok: true,
+      value: { master: "eth1", mtu: 0, mode: "manual", vlanId: 7 },
+    });
+  }
+});
+
+Deno.test("readVlanConfig() says what is wrong", () => {
   refusals(readVlanConfig, [
     [{}, `Cannot use master ${OF}: it is missing; write a string`],
     [{ master: "" }, `Cannot use master ${OF} "": write the name of an interface`],
     [
       { master: "a", vlanId: -1 },
       `Cannot use vlanId ${OF} -1: write a whole number from 0 to 4094`,
+    ],
+    [
+      { master: "a", vlanId: "100" },
+      `Cannot use vlanId ${OF} "100": write a whole number from 0 to 4094`,
+    ],
+    [
+      { master: "a", vlanId: 1, mtu: -1 },
+      `Cannot use mtu ${OF} -1: write a whole number of at least 0`,
+    ],
+    [
+      { master: "a", vlanId: 1, ipam: { default_ipv4_ippool: ["p"] } },
+      `Cannot use ipam.type ${OF}: it is missing; write a string`,
+    ],
+    [
+      { master: "a", vlanId: 1, ipam: { type: "../sh" } },
+      `Cannot use ipam.type ${OF} "../sh": write the name of a plugin, such as "spiderpool"`,
+    ],
+    [
+      { master: "a" },
+      `Cannot use ipam ${OF}: it is missing, and without vlanId the agent says the VLAN that ` +
+      `belongs to the addresses; write ipam or vlanId`,
     ],
   ]);
 });

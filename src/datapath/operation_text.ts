@@ -50,7 +50,10 @@ function verbOf({ kind }: { readonly kind: string }): "add" | "del" {
   return kind.endsWith("_add") ? "add" : "del";
 }
 
-function routeText({ destination, gateway, device, source, table, nexthops }: RouteSpec): string {
+/** A route as `ip route` writes it. */
+export function routeText(
+  { destination, gateway, device, source, table, nexthops }: RouteSpec,
+): string {
   return [
     destination,
     ...(gateway === undefined ? [] : [`via ${gateway}`]),

@@ -3,7 +3,7 @@ import { pluginModules } from "../bench/plugin_modules.ts";
 
 const DOCUMENT = new URL("../../docs/plugin-start.md", import.meta.url);
 
-for (const plugin of ["spiderpool", "coordinator", "ifacer"]) {
+for (const plugin of ["spiderpool", "coordinator", "ifacer", "vlan"]) {
   Deno.test(`each module that ${plugin} loads has a reason, and no other has`, async () => {
     const text = await Deno.readTextFile(DOCUMENT);
     const section = text.split(/^## /m).find((one) => one.startsWith(`${plugin}\n`)) ?? "";
