@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { IpamEngine } from "../../src/agent/engine.ts";
 import { StandaloneEngine } from "../../src/agent/standalone/engine.ts";
 import { Janitor } from "../../src/agent/standalone/janitor.ts";
-import { ensureMachine, STANDALONE_IPAM } from "../../src/agent/standalone/machine.ts";
+import { ensureMachine, standaloneIpam } from "../../src/agent/standalone/machine.ts";
 import { PoolKeeper } from "../../src/agent/standalone/pool_keeper.ts";
 import type { NetnsState } from "../../src/agent/standalone/ports.ts";
 import { refuseAsServer } from "../../src/agent/standalone/program.ts";
@@ -103,7 +103,7 @@ export class StandaloneRig implements AsyncDisposable {
       ...{ store, clock, log, random: seededRandom(++this.#count) },
       masterSubnets: () => Promise.resolve(ok([])),
       sandboxOf: () => Promise.resolve("absent"),
-    }, { ipam: STANDALONE_IPAM, nodeName, identity: `${nodeName}-${this.#count}` });
+    }, { ipam: standaloneIpam({ probes: [] }), nodeName, identity: `${nodeName}-${this.#count}` });
     const janitor = new Janitor({ store, clock, log, lookAtNetns, nodeName });
     const engine = new StandaloneEngine({
       ...{ inner, store, janitor, log, lookAtNetns, nodeName },

@@ -19,13 +19,20 @@ export interface StandaloneArguments {
   readonly socket: string;
   readonly node: string;
   readonly logLevel: LogLevel;
+  /** What plugins look for on the wire before an address is used. */
+  readonly probes: readonly Probe[];
 }
+
+/** Hosts that have an address already; gateways that do not answer. */
+export const PROBES = ["conflicts", "gateways"] as const;
+/** One of `PROBES`. */
+export type Probe = typeof PROBES[number];
 
 /** Flags of the agent, each with what follows it. */
 export const STANDALONE_USAGE = "--standalone [--pools PATH] [--database FILE] [--socket PATH] " +
-  "[--node NAME] [--log-level LEVEL]";
+  "[--node NAME] [--log-level LEVEL] [--probe conflicts,gateways]";
 
-const FLAGS = ["--pools", "--database", "--socket", "--node", "--log-level"] as const;
+const FLAGS = ["--pools", "--database", "--socket", "--node", "--log-level", "--probe"] as const;
 
 /** Reads what follows `--standalone`. The refusal is one sentence. */
 export function readStandaloneArguments(
@@ -48,6 +55,12 @@ export function readStandaloneArguments(
   }
   const problem = nameProblem(node);
   if (problem !== undefined) return err(`Cannot use --node: ${problem}`);
+  const probe = value.get("--probe");
+  const probes = PROBES.filter((name) => probe?.split(",").includes(name));
+  if (probe !== undefined && probes.length !== probe.split(",").length) {
+    const allowed = `${PROBES.join(", ")}, or both with a comma`;
+    return err(`Cannot use --probe ${JSON.stringify(probe)}: write ${allowed}`);
+  }
   const pools = value.get("--pools");
   return ok({
     ...(pools !== undefined && { pools }),
@@ -55,6 +68,7 @@ export function readStandaloneArguments(
     socket,
     node,
     logLevel,
+    probes,
   });
 }
 

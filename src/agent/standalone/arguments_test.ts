@@ -9,6 +9,7 @@ Deno.test("readStandaloneArguments() fills every gap", () => {
       socket: "/var/run/spidernet/spiderpool.sock",
       node: "standalone",
       logLevel: "info",
+      probes: [],
     },
   });
 });
@@ -16,7 +17,7 @@ Deno.test("readStandaloneArguments() fills every gap", () => {
 Deno.test("readStandaloneArguments() takes a value as the next word, or after =", () => {
   const args = [
     ...["--pools", "/p", "--database=/d=1", "--socket=/s"],
-    ...["--node", "n1.example", "--log-level=debug"],
+    ...["--node", "n1.example", "--log-level=debug", "--probe", "gateways,conflicts"],
   ];
   assert.deepEqual(readStandaloneArguments(args), {
     ok: true,
@@ -26,6 +27,7 @@ Deno.test("readStandaloneArguments() takes a value as the next word, or after ="
       socket: "/s",
       node: "n1.example",
       logLevel: "debug",
+      probes: ["conflicts", "gateways"],
     },
   });
 });
@@ -44,6 +46,8 @@ const BAD: readonly (readonly [readonly string[], RegExp])[] = [
   [["--socket", `/${"x".repeat(103)}`], /at most 103 bytes$/],
   [["--node", "N_1"], /^Cannot use --node: "N_1" is not a name/],
   [["--log-level", "loud"], /^Cannot use --log-level "loud": write /],
+  [["--probe", "gateway"], /^Cannot use --probe "gateway": write conflicts, gateways, or both w/],
+  [["--probe", "gateways,gateways"], /^Cannot use --probe "gateways,gateways": write conflicts/],
 ];
 
 for (const [args, expected] of BAD) {

@@ -8,13 +8,22 @@ import {
   StoreFailure,
 } from "../../base/object_store.ts";
 import type { IpamSettings } from "../../ipam/settings.ts";
+import type { StandaloneArguments } from "./arguments.ts";
 import { CONTAINER_NAMESPACE } from "./containers.ts";
 
 /** Namespace of what the agents keep for themselves. */
 const AGENT_NAMESPACE = "spiderpool";
 
-/** Both families, fixed names, and nothing that needs a cluster. */
-export const STANDALONE_IPAM: IpamSettings = {
+/** Both families, fixed names, and nothing that needs a cluster; what is probed is asked for. */
+export function standaloneIpam({ probes }: Pick<StandaloneArguments, "probes">): IpamSettings {
+  return {
+    ...STANDALONE_IPAM,
+    conflictDetection: probes.includes("conflicts"),
+    gatewayDetection: probes.includes("gateways"),
+  };
+}
+
+const STANDALONE_IPAM: Omit<IpamSettings, "conflictDetection" | "gatewayDetection"> = {
   ipv4: true,
   ipv6: true,
   statefulSet: true,
@@ -23,8 +32,6 @@ export const STANDALONE_IPAM: IpamSettings = {
   autoPool: false,
   agentNamespace: AGENT_NAMESPACE,
   clusterNetwork: "",
-  conflictDetection: false,
-  gatewayDetection: false,
   releaseConflicting: true,
 };
 

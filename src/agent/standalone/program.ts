@@ -7,13 +7,14 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { writeRefusal } from "../../api/write_rules.ts";
 import type { AdmissionRequest } from "../../store/engine.ts";
 import type { EngineStore } from "../../store/engine_store.ts";
+import type { IpamSettings } from "../../ipam/settings.ts";
 import type { AgentSettings } from "../config.ts";
 import { type Cluster, type DaemonPorts, type EngineContext, serveAgent } from "../daemon.ts";
 import { IpamEngine } from "../engine.ts";
 import { readStandaloneArguments, type StandaloneArguments } from "./arguments.ts";
 import { StandaloneEngine } from "./engine.ts";
 import { Janitor } from "./janitor.ts";
-import { ensureMachine, STANDALONE_IPAM } from "./machine.ts";
+import { ensureMachine, standaloneIpam } from "./machine.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import type { StandalonePorts } from "./ports.ts";
 
@@ -46,7 +47,8 @@ export async function runStandalone(
   });
 }
 
-function settingsOf({ socket, node, logLevel }: StandaloneArguments): AgentSettings {
+function settingsOf(args: StandaloneArguments): AgentSettings {
+  const { socket, node, logLevel } = args;
   return {
     socketPath: socket,
     logLevel,
@@ -54,7 +56,7 @@ function settingsOf({ socket, node, logLevel }: StandaloneArguments): AgentSetti
     podName: "",
     tunesSysctls: false,
     kubeletRootDir: "",
-    ipam: STANDALONE_IPAM,
+    ipam: standaloneIpam(args),
     unused: [],
   };
 }
@@ -68,6 +70,7 @@ async function openMachine(
   },
 ): Promise<Result<Cluster, string>> {
   const { database, node: nodeName } = args;
+  const ipam = standaloneIpam(args);
   const { stop: signal, standalone } = ports;
   try {
     const folder = await folderProblem(database, standalone);
@@ -78,7 +81,7 @@ async function openMachine(
     const keeper = keeperOf(args, { ports, context, store });
     const applied = await keeper?.apply({ signal });
     if (applied !== undefined && !applied.ok) return applied;
-    const engine = engineOf({ ports, context, store, keeper, nodeName });
+    const engine = engineOf({ ports, context, store, keeper, nodeName, ipam });
     undo.move();
     return ok({
       server: database,
@@ -147,9 +150,10 @@ function keeperOf(
 }
 
 function engineOf(
-  { ports, context, store, keeper, nodeName }: Making & {
+  { ports, context, store, keeper, nodeName, ipam }: Making & {
     readonly keeper: PoolKeeper | undefined;
     readonly nodeName: string;
+    readonly ipam: IpamSettings;
   },
 ): StandaloneEngine {
   const { clock, random, standalone: { lookAtNetns, masterSubnets } } = ports;
@@ -162,7 +166,7 @@ function engineOf(
     masterSubnets,
     // A container's Pod is there for as long as anything of the container may be.
     sandboxOf: () => Promise.resolve("absent"),
-  }, { ipam: STANDALONE_IPAM, nodeName, identity: `${nodeName}-${random.bigBelow(1n << 64n)}` });
+  }, { ipam, nodeName, identity: `${nodeName}-${random.bigBelow(1n << 64n)}` });
   return new StandaloneEngine({
     inner,
     store,

@@ -61,8 +61,11 @@ class Desk implements AsyncDisposable {
   }
 
   /** Runs an agent for as long as a test needs it, and gives the test its questions. */
-  async withAgent(test: (ask: Ask) => Promise<void>): Promise<void> {
-    const { world, ending, serving } = this.start();
+  async withAgent(
+    test: (ask: Ask, world: AgentWorld) => Promise<void>,
+    flags: readonly string[] = [],
+  ): Promise<void> {
+    const { world, ending, serving } = this.start(["--pools", this.pools, ...flags]);
     await serving;
     await test(async (method, json) => {
       const client = world.connect();
@@ -71,7 +74,7 @@ class Desk implements AsyncDisposable {
       if (method === "DELETE" || status !== 200) return body === "" ? "" : String(JSON.parse(body));
       const { ips } = expectOk(readIpamAddResponse(body), "an answer");
       return ips.map(({ address }) => address).join(" ");
-    });
+    }, world);
     world.terminate();
     assert.equal(await ending, 0, world.errors.join(""));
   }
@@ -125,6 +128,22 @@ Deno.test("an agent keeps what it gave over a restart, and says who has what", a
   });
   const { output } = await desk.run(runAddresses);
   assert.equal(output, "ADDRESS   POOL   NODE   NIC   FIXED   CONTAINER\n");
+});
+
+Deno.test("plugins are told to probe what --probe names, and nothing else", async () => {
+  using _limit = hangLimit();
+  const told: (readonly [boolean | undefined, boolean | undefined])[] = [];
+  for (const flags of [[], ["--probe", "conflicts"], ["--probe", "gateways"]]) {
+    await using desk = await Desk.make();
+    await desk.withAgent(async (_ask, world) => {
+      const client = world.connect();
+      const { body } = await client.ask("POST", AGENT_PATHS.ip, { json: args("a") });
+      client.close();
+      const { ips: [ip] } = expectOk(readIpamAddResponse(body), "an answer");
+      told.push([ip?.enableIPConflictDetection, ip?.enableGatewayDetection]);
+    }, flags);
+  }
+  assert.deepEqual(told, [[false, false], [true, false], [false, true]]);
 });
 
 Deno.test("release-fixed ends a name, and says so; the next container begins anew", async () => {
