@@ -147,18 +147,30 @@ export class PoolLedger<A extends Address> {
   }
 
   /**
-   * An address to try: the agent's own share first, then any, avoided ones last; each at random.
+   * An address to try: the agent's own share first, then any; what was just given back comes last,
+   * and after that what conflicted. Each at random.
    *
    * @returns `undefined` if every address is reserved, known as taken or being tried.
    */
   choose(random: Random, nowMs: number): A | undefined {
     this.#forgetAvoided(nowMs);
-    const set = this.#fresh.isEmpty ? this.#stale : this.#fresh;
+    const set = this.#fresh.isEmpty ? this.#leastStale(nowMs) : this.#fresh;
     if (set.isEmpty) return undefined;
     const address = ownerShare(set, { node: this.#node, nodes: this.#nodes, random });
     this.#inFlight.add(address);
     this.#take(address);
     return address;
+  }
+
+  /** Of what is avoided, what is so for no longer than an address that is given back now. */
+  #leastStale(nowMs: number): RangeSet<A> {
+    const worst: A[] = [];
+    for (const [address, untilMs] of this.#avoided) {
+      if (untilMs - nowMs > RELEASED_AVOIDED_MS) worst.push(address);
+    }
+    if (worst.length === 0) return this.#stale;
+    const rest = this.#stale.subtract(RangeSet.ofAddresses(this.#family, worst));
+    return rest.isEmpty ? this.#stale : rest;
   }
 
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { seededRandom } from "../base/random.ts";
 import { formatAddress, IPV4, type Ipv4, parseIpv4, parseRangeSet, RangeSet } from "../ip/mod.ts";
 import { expectOk } from "../base/result.ts";
-import { PoolLedger, RELEASED_AVOIDED_MS } from "./ledger.ts";
+import { CONFLICT_AVOIDED_MS, PoolLedger, RELEASED_AVOIDED_MS } from "./ledger.ts";
 
 function set(...texts: readonly string[]): RangeSet<Ipv4> {
   return expectOk(parseRangeSet(IPV4, texts), "ranges of a test");
@@ -102,6 +102,21 @@ Deno.test("an address that was just released is given last for a while", () => {
     }),
   );
   assert.equal(first.size, 2, "both are chosen at random");
+});
+
+Deno.test("an address that conflicted is given after those that were just released", () => {
+  for (let seed = 0; seed < 8; seed++) {
+    const random = seededRandom(seed);
+    const ledger = ledgerOf("10.0.0.1-10.0.0.3");
+    for (const address of [1, 2, 3]) {
+      ledger.claimed(ip(`10.0.0.${address}`));
+      ledger.released(ip(`10.0.0.${address}`), 0);
+    }
+    ledger.avoid(ip("10.0.0.2"), CONFLICT_AVOIDED_MS);
+    const first = new Set([ledger.choose(random, 1), ledger.choose(random, 1)]);
+    assert.deepEqual(first, new Set([ip("10.0.0.1"), ip("10.0.0.3")]));
+    assert.equal(ledger.choose(random, 1), ip("10.0.0.2"), "better than none");
+  }
 });
 
 Deno.test("wantsList() is true once refusals cost more than a list, first after one", () => {
