@@ -10,6 +10,7 @@
  * Without a path or list all kernel tests are run, but those of `tests/vm/lists/left_out.txt`.
  */
 import { errorText } from "../src/base/log.ts";
+import { freshPrograms } from "./demo/programs.ts";
 import { closeWith } from "./run_tests.ts";
 import { settle, type SettledRun } from "./test_counts.ts";
 import { listTestFiles } from "./test_files.ts";
@@ -90,6 +91,7 @@ async function runInMachine(request: VmRequest, signal: AbortSignal): Promise<Se
     extras,
     flags: filter === undefined ? [] : [`--filter=${filter}`],
     environment: { REQUIRE: `${REQUIRED},${Deno.env.get("REQUIRE") ?? ""}` },
+    programs: () => freshPrograms(architecture),
     secondsMax: SECONDS_MAX,
   });
   let last = NEWLINE;

@@ -21,8 +21,8 @@ export interface Attachment {
 
 /** Where plugins run and are found. */
 export interface RunnerOptions {
-  /** Path of the network namespace of the machine. */
-  readonly machine: string;
+  /** Words before a command that is to run on the machine. */
+  readonly enter: readonly [string, ...string[]];
   /** Folders that plugins are looked for in, in order. */
   readonly path: readonly string[];
   readonly signal: AbortSignal;
@@ -114,7 +114,7 @@ async function runPlugin(
   };
   const pairs = Object.entries(variables).map(([key, value]) => `${key}=${value}`);
   const { code, stdout, stderr } = await run(
-    ["nsenter", `--net=${options.machine}`, "--", "env", "-i", ...pairs, program],
+    [...options.enter, "env", "-i", ...pairs, program],
     { input: JSON.stringify({ ...config, cniVersion, name }), signal: options.signal },
   );
   if (code === 0) return ok(stdout);

@@ -91,7 +91,8 @@ export class Stage implements AsyncDisposable {
   /** Where the runtime of a machine runs its plugins. */
   runtimeOf(machine: string): RunnerOptions {
     const { programs, plugins, signal } = this.#options;
-    return { machine: `/run/netns/${machine}`, path: [programs, plugins], signal };
+    const enter = ["nsenter", `--net=/run/netns/${machine}`, "--"] as const;
+    return { enter, path: [programs, plugins], signal };
   }
 
   /** NIC `eth0` of a container. */

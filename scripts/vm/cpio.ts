@@ -7,6 +7,8 @@ export type CpioEntry =
     readonly path: string;
     readonly bytes: Uint8Array;
     readonly executable: boolean;
+    /** More paths of the same file, in the same folder: hard links. */
+    readonly others?: readonly string[];
   }
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "symlink"; readonly path: string; readonly target: string };
@@ -53,8 +55,13 @@ function encodeEntry(entry: CpioEntry, inode: number): Uint8Array[] {
   const bytes = contentOf(entry);
   const isOpen = entry.kind !== "file" || entry.executable;
   const mode = MODE[entry.kind] | (isOpen ? 0o755 : 0o644);
-  const header = encodeHeader({ name: entry.path, mode, inode, bytesCount: bytes.length });
-  return [header, bytes, new Uint8Array(paddingAfter(bytes.length))];
+  const others = entry.kind === "file" ? entry.others ?? [] : [];
+  const shared = { mode, inode, links: 1 + others.length };
+  const header = encodeHeader({ ...shared, name: entry.path, bytesCount: bytes.length });
+  return [
+    ...[header, bytes, new Uint8Array(paddingAfter(bytes.length))],
+    ...others.map((name) => encodeHeader({ ...shared, name, bytesCount: 0 })),
+  ];
 }
 
 function contentOf(entry: CpioEntry): Uint8Array {
@@ -70,16 +77,16 @@ function contentOf(entry: CpioEntry): Uint8Array {
 
 /** Magic, 13 numbers of eight hex digits, the name with a zero byte, padding. */
 function encodeHeader(
-  { name, mode, inode, bytesCount }: {
+  { name, mode, inode, bytesCount, links = 1 }: {
     readonly name: string;
     readonly mode: number;
     readonly inode: number;
+    readonly links?: number;
     readonly bytesCount: number;
   },
 ): Uint8Array {
   assert(bytesCount < 2 ** 32, "a file of an archive has a size of 32 bits");
   const nameBytes = new TextEncoder().encode(`${name}\0`);
-  const links = 1;
   const [user, group, time, device, check] = [0, 0, 0, 0, 0];
   const numbers = [
     inode,

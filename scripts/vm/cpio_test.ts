@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { type CpioEntry, encodeCpio } from "./cpio.ts";
 
+const RUN = {
+  kind: "file",
+  path: "a/b/run",
+  bytes: new TextEncoder().encode("#!x"),
+  executable: true,
+} as const;
 const ENTRIES: readonly CpioEntry[] = [
-  { kind: "file", path: "a/b/run", bytes: new TextEncoder().encode("#!x"), executable: true },
+  RUN,
   { kind: "file", path: "a/b/empty", bytes: new Uint8Array(0), executable: false },
   { kind: "directory", path: "a" },
   { kind: "directory", path: "proc" },
@@ -50,6 +56,23 @@ Deno.test("encodeCpio() writes every directory once, before what is in it", () =
   ]);
   const inodes = found.slice(0, -1).map(({ inode }) => inode);
   assert.equal(new Set(inodes).size, inodes.length);
+});
+
+Deno.test("encodeCpio() writes a file of several names once, and counts its names", () => {
+  const text = new TextDecoder();
+  const bytes = joined(encodeCpio([
+    { ...RUN, others: ["a/b/again", "a/b/more"] },
+    { kind: "directory", path: "proc" },
+  ]));
+  const found = decode(bytes).filter(({ mode }) => (mode & 0o170000) === 0o100000);
+  assert.deepEqual(found.map(({ path, text }) => [path, text]), [
+    ["a/b/run", "#!x"],
+    ["a/b/again", ""],
+    ["a/b/more", ""],
+  ]);
+  assert.equal(new Set(found.map(({ inode }) => inode)).size, 1);
+  const headers = text.decode(bytes).split("070701").slice(1).map((header) => header.slice(32, 40));
+  assert.deepEqual(headers.map((links) => parseInt(links, 16)), [1, 1, 3, 3, 3, 1, 1]);
 });
 
 Deno.test("encodeCpio() gives equal bytes for equal entries, in whole words", () => {

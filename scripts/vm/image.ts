@@ -45,7 +45,11 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "usr/bin/nsenter": ["usr/bin/nsenter"],
   "usr/bin/unshare": ["usr/bin/unshare"],
   "sbin/bridge": ["usr/sbin/bridge", "sbin/bridge"],
+  "usr/lib/cni/macvlan": ["usr/lib/cni/macvlan"],
+  "usr/lib/cni/ipvlan": ["usr/lib/cni/ipvlan"],
 };
+/** Where the image has Deno. */
+export const DENO_PATH = "/usr/bin/deno";
 /** Small files that programs expect. */
 const SETTINGS: Readonly<Record<string, string>> = {
   "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -110,7 +114,12 @@ async function keyOf({ architecture, tree, deno }: ImageSources): Promise<string
 
 async function entriesOf({ tree, deno }: ImageSources): Promise<CpioEntry[]> {
   const programs: CpioEntry[] = [
-    { kind: "file", path: "usr/bin/deno", bytes: await Deno.readFile(deno.path), executable: true },
+    {
+      kind: "file",
+      path: DENO_PATH.slice(1),
+      bytes: await Deno.readFile(deno.path),
+      executable: true,
+    },
   ];
   for (const [path, places] of Object.entries(PROGRAMS)) {
     const found = places.find((place) => isThere(`${tree.root}/${place}`));

@@ -15,6 +15,7 @@ export interface PackageTree {
 /** Programs of the machine, and the libraries that Deno itself needs. */
 const PACKAGES = [
   "busybox-static",
+  "containernetworking-plugins",
   "dash",
   "iproute2",
   "libc6",

@@ -1,6 +1,8 @@
+import { RUNTIME_FOLDER } from "../build/launcher.ts";
+import { PROGRAMS_VARIABLE } from "../demo/programs.ts";
 import type { CpioEntry } from "./cpio.ts";
-import { dependenciesOf, readGraph, reduceLock } from "./dependencies.ts";
-import { textFile } from "./image.ts";
+import { dependenciesOf, type ModuleGraph, readGraph, reduceLock } from "./dependencies.ts";
+import { DENO_PATH, textFile } from "./image.ts";
 import { INIT_SCRIPT } from "./init_script.ts";
 import { isThere, runFor } from "./process.ts";
 
@@ -15,12 +17,16 @@ export interface PayloadPlan {
   /** Flags for `deno test` beside the rig's own. */
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Gives the folder of built programs; asked for only if a test uses them. */
+  readonly programs: () => Promise<string>;
   /** Seconds after which the machine stops itself, should nobody else do it. */
   readonly secondsMax: number;
 }
 
 /** What of the repository the tests may use: their sources, and what those read. */
 const SOURCES = ["src", "cni", "scripts", "tests", "manifests", "main.ts", "mod.ts"] as const;
+/** Whoever imports it runs built programs. */
+const PROGRAMS_MODULE = "/scripts/demo/programs.ts";
 /** Where Deno looks for npm packages in the machine. */
 const DENO_FOLDER = "var/deno";
 
@@ -30,9 +36,15 @@ const DENO_FOLDER = "var/deno";
  */
 export async function payloadOf(plan: PayloadPlan): Promise<CpioEntry[]> {
   const { repository, files, flags } = plan;
+  const graph = await readGraph(files, { config: `${repository}/deno.json` });
   const sources = SOURCES.map((name) => `${repository}/${name}`).filter(isThere);
-  const npm = await npmEntries(plan);
-  const environment = { DENO_DIR: `/${DENO_FOLDER}`, NO_COLOR: "1", ...npm.environment };
+  const npm = await npmEntries(graph, plan);
+  const programs = usesPrograms(graph) ? await programsIn(await plan.programs()) : NO_PROGRAMS;
+  const environment = {
+    ...{ DENO_DIR: `/${DENO_FOLDER}`, NO_COLOR: "1" },
+    ...npm.environment,
+    ...programs.environment,
+  };
   const lines = { ...environment, ...plan.environment };
   return [
     { kind: "file", path: "init", bytes: new TextEncoder().encode(INIT_SCRIPT), executable: true },
@@ -46,7 +58,41 @@ export async function payloadOf(plan: PayloadPlan): Promise<CpioEntry[]> {
     }),
     ...await entriesBelow([...sources, ...plan.extras]),
     ...npm.entries,
+    ...programs.entries,
   ];
+}
+
+/** What is added for one purpose. */
+interface Addition {
+  readonly entries: readonly CpioEntry[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const NO_PROGRAMS: Addition = { entries: [], environment: {} };
+
+function usesPrograms({ modules }: ModuleGraph): boolean {
+  return modules.some(({ specifier }) => specifier.endsWith(PROGRAMS_MODULE));
+}
+
+/** Built programs, at the place that they have here. Deno is laid in once: the image has it. */
+async function programsIn(folder: string): Promise<Addition> {
+  const place = folder.slice(1);
+  const runtime = `${place}/${RUNTIME_FOLDER}`;
+  const all = await Array.fromAsync(Deno.readDir(folder));
+  const names = all.filter(({ isFile }) => isFile).map(({ name }) => `${place}/${name}`);
+  const [first = "", ...others] = names.toSorted(); // All are hard links of one file.
+  const bytes = await Deno.readFile(`/${first}`);
+  const below = isThere(`/${runtime}`) ? await entriesBelow([`/${runtime}`]) : [];
+  return {
+    environment: { [PROGRAMS_VARIABLE]: folder },
+    entries: [
+      { kind: "file", path: first, bytes, executable: true, others },
+      ...below.map((entry): CpioEntry => {
+        const isDeno = entry.path === `${runtime}/deno`;
+        return isDeno ? { kind: "symlink", path: entry.path, target: DENO_PATH } : entry;
+      }),
+    ],
+  };
 }
 
 function linesOf(lines: readonly string[]): string {
@@ -54,10 +100,11 @@ function linesOf(lines: readonly string[]): string {
 }
 
 async function npmEntries(
-  { repository, files }: PayloadPlan,
-): Promise<{ readonly entries: CpioEntry[]; readonly environment: Record<string, string> }> {
+  graph: ModuleGraph,
+  { repository }: PayloadPlan,
+): Promise<Addition> {
   const config = `${repository}/deno.json`;
-  const needs = dependenciesOf(await readGraph(files, { config }));
+  const needs = dependenciesOf(graph);
   const lock = reduceLock(await Deno.readTextFile(`${repository}/deno.lock`), needs);
   const settings = {
     imports: needs.imports,

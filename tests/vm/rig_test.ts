@@ -62,6 +62,7 @@ async function prepare(
     extras: [],
     flags: [],
     environment: {},
+    programs: () => Promise.reject(new Error("No test here uses programs")),
     secondsMax: 600,
   });
   return { prepared, entries };
