@@ -95,6 +95,8 @@ function perform(adding: Adding): Result<PlanOutcome, CniRefusal> {
     if (!applied.ok) return undo(adding, { problem: applied.error.message });
     done.push(...steps);
     if (isPartial) continue;
+    const untold = outcome.notice === undefined ? [] : view.carryOut([outcome.notice]);
+    for (const problem of untold) log.warn("neighbours not told", { problem });
     for (const remark of outcome.remarks) log.warn("left out", { remark });
     log.info("pod connected", {
       ...{ mode: outcome.mode, isFirst: outcome.isFirst, addresses: outcome.addresses },

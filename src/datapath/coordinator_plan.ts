@@ -121,6 +121,9 @@ function planOf(
       mode,
       isFirst,
       ...(mac !== undefined && { mac }),
+      ...(mac !== undefined && nic.kind !== "ipvlan" && {
+        notice: { kind: "link_mac", where: "pod", name: nic.name, mac },
+      }),
       ...(hasPair && { veth: { podName: podLink, podMac, nodeName: nodeLink, nodeMac } }),
       addresses: addresses.map(({ address }) => address),
       remarks,

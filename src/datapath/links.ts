@@ -36,6 +36,7 @@ export function planLinks(
 ): Result<undefined, PlanRefusal> {
   const { wish, place } = world;
   planSysctls(draft, world);
+  planNotices(draft, place);
   if (wish.tunePodRoutes) planAnswers(draft, world);
   if (place.mode === "underlay" && place.isFirst) {
     const pair = planPair(draft, world, { macs });
@@ -65,6 +66,18 @@ function planSysctls(draft: Draft, { wish, facts, place }: LinkWorld): void {
     const value = `${wish.podRpFilter}`;
     draft.setSysctl("pod", { path: `net/ipv4/conf/${name}/rp_filter`, value });
   }
+}
+
+/**
+ * Has the kernel tell the neighbours where the addresses are: whenever the hardware address is set,
+ * and once it has found out that nobody else has an IPv6 address. Else they ask a pod that is gone
+ * for some seconds, where its address was given to this one.
+ *
+ * @source Linux `Documentation/networking/ip-sysctl.rst`, arp_notify and ndisc_notify
+ */
+function planNotices(draft: Draft, { nic: { name }, versions }: Place): void {
+  const paths = { 4: `net/ipv4/conf/${name}/arp_notify`, 6: `net/ipv6/conf/${name}/ndisc_notify` };
+  for (const version of versions) draft.setSysctl("pod", { path: paths[version], value: "1" });
 }
 
 /**
@@ -135,7 +148,6 @@ function planPair(
   return ok(undefined);
 }
 
-/** @source Linux `Documentation/networking/ip-sysctl.rst`, arp_notify and ndisc_notify */
 function planMac(
   draft: Draft,
   { nic, addresses }: Place,
@@ -151,9 +163,7 @@ function planMac(
         `of its master, leave podMACPrefix empty or use macvlan`,
     );
   }
-  // The kernel then tells the neighbours, once for each address: now, and when the old one is back.
-  draft.setSysctl("pod", { path: `net/ipv4/conf/${nic.name}/arp_notify`, value: "1" });
-  draft.setSysctl("pod", { path: `net/ipv6/conf/${nic.name}/ndisc_notify`, value: "1" });
+  // The kernel tells the neighbours, once for each address: now, and when the old one is back.
   draft.setMac("pod", { name: nic.name, mac: mac.value });
   return ok(undefined);
 }

@@ -1,5 +1,5 @@
 /** What a decision about a NIC looks like. */
-import type { Step } from "./operation.ts";
+import type { KernelOperation, Step } from "./operation.ts";
 import type { CoordinatorRecord } from "./record.ts";
 
 /** What the ADD of a NIC does, and what its result and its neighbours are told. */
@@ -22,6 +22,11 @@ export interface PlanOutcome {
   readonly isFirst: boolean;
   /** Hardware address of the NIC. */
   readonly mac?: string;
+  /**
+   * Has the kernel tell the neighbours where the addresses are, when all is done; it changes
+   * nothing. Absent where it cannot: an ipvlan has no hardware address of its own to set.
+   */
+  readonly notice?: KernelOperation;
   /** The pair that was made for the pod; absent in overlay mode, and for further NICs. */
   readonly veth?: {
     readonly podName: string;

@@ -1,5 +1,6 @@
 /** What the configuration says about links and sysctls: it is done in the pod, and taken back. */
 import assert from "node:assert/strict";
+import { waitFor } from "../../scripts/cluster/process.ts";
 import { testWith } from "../support/require.ts";
 import { AFAR, Fixture, type Pod, script } from "./coordinator/fixture.ts";
 import { NEEDS as needs } from "./coordinator/needs.ts";
@@ -87,6 +88,38 @@ testWith({
     assert.deepEqual(await macsSeenBy(fixture.router, addresses), [mac, mac]);
     await fixture.del(pod, "eth0");
     assert.deepEqual(await macsSeenBy(fixture.router, addresses), [old, old]);
+  },
+});
+
+testWith({
+  name: "coordinator: who remembers an address at another pod's NIC is told where it is now",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    const addresses = ["10.6.0.5", "fd00:10:6::5"];
+    for (const address of addresses) await ping(fixture.router, address);
+    const mac = "02:00:00:00:00:77";
+    await pod.namespace.run("ip", "link", "set", "eth0", "address", mac);
+    const before = await macsSeenBy(fixture.router, addresses);
+    assert.ok(before.every((seen) => seen !== mac), "nobody told the router yet");
+    const dad = "/proc/sys/net/ipv6/conf/eth0/accept_dad";
+    await pod.namespace.run("sh", "-c", `echo 1 >${dad}`);
+    await pod.namespace.run("ip", "address", "add", "fd00:10:6::6/64", "dev", "eth0");
+    const own = await pod.namespace.run("ip", "-6", "address", "show", "dev", "eth0", "tentative");
+    assert.match(own, /fd00:10:6::6/);
+    const old = "lladdr 02:00:00:00:00:66 nud reachable".split(" ");
+    const dev = (await list(fixture.router, "neigh show to 10.6.0.5", { members: ["dev"] }))[0]
+      ?.dev;
+    const late = ["ip", "neigh", "replace", "fd00:10:6::6", "dev", String(dev), ...old] as const;
+    await fixture.router.run(...late);
+    await fixture.add(pod, "eth0");
+    assert.deepEqual(await macsSeenBy(fixture.router, addresses), [mac, mac]);
+    // Of this address the pod tells once the kernel knows that nobody else has it.
+    await waitFor(async () => {
+      const [seen] = await macsSeenBy(fixture.router, ["fd00:10:6::6"]);
+      return seen === mac ? true : undefined;
+    }, { what: "the router to be told of fd00:10:6::6", timeoutMs: 60_000, everyMs: 50 });
   },
 });
 

@@ -40,7 +40,7 @@ export function readAddFacts(
   { pod, node }: { readonly pod: OpenSide; readonly node: OpenSide },
 ): CoordinatorFacts {
   const { ifName, firstNic, hostRuleTable, containerId, podRpFilter } = wish;
-  const notices = wish.podMacPrefix === undefined ? [] : [
+  const notices = [
     `net/ipv4/conf/${ifName}/arp_notify`,
     `net/ipv6/conf/${ifName}/ndisc_notify`,
   ];
