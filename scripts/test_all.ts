@@ -1,22 +1,22 @@
 /**
- * `deno task test:all`: every rig, one after the other, and one closing line that sums them. A
- * stage that fails without counting a failed test (a type error, a crash) counts as one. All stages
- * run, whatever the ones before did: a person sees everything that is broken at once.
+ * `deno task test:all`: every rig, and one closing line that sums them, after what failed. A stage
+ * that fails without counting a failed test (a type error, a crash) counts as one. All stages run,
+ * whatever the ones before did: a person sees everything that is broken at once.
+ *
+ * The virtual machine runs beside the others: an emulator without KVM uses one processor, and takes
+ * as long as all of them. Its lines come when it has ended. Real clusters have the machine alone.
  */
 import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
 
-/** Tasks of deno.json, cheapest first. */
-const STAGES = [
-  "ok",
-  "sim",
-  "test:contract",
-  "test:build",
-  "test:agent",
-  "test:kernel",
-  "test:vm",
-  "test:rig",
-  "e2e",
-] as const;
+/** Tasks of deno.json. A round's lanes run side by side, the stages of a lane one by one. */
+const ROUNDS: readonly (readonly (readonly string[])[])[] = [
+  [
+    ["ok", "sim", "test:contract", "test:build", "test:agent", "test:kernel", "test:rig"],
+    ["test:vm"],
+  ],
+  [["e2e"]],
+];
+const STAGES = ROUNDS.flat(2);
 
 /** What one stage left behind. */
 export interface StageResult {
@@ -47,46 +47,106 @@ export function settleStage({ counts, exitCode }: StageResult): TestCounts {
   return counts;
 }
 
-async function runStage(stage: string): Promise<TestCounts> {
+/** The tests that failed, with the first line of why, from what `deno test` says at the end. */
+export function failuresIn(output: string): readonly string[] {
+  const failures: string[] = [];
+  let isList = false;
+  let name: string | undefined;
+  // deno-lint-ignore no-control-regex -- Colours, where there is a terminal.
+  for (const line of output.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n")) {
+    if (line.trim() === "ERRORS") isList = true;
+    if (line.trim() === "FAILURES") isList = false;
+    if (!isList) continue;
+    if (/ => \S+:\d+:\d+$/.test(line)) name = line.trim();
+    else if (line.startsWith("error: ") && name !== undefined) {
+      failures.push(`${name}: ${line.slice("error: ".length).trim()}`);
+      name = undefined;
+    }
+  }
+  return failures;
+}
+
+/** One stage that has ended. */
+interface StageReport {
+  readonly stage: string;
+  readonly counts: TestCounts;
+  readonly seconds: number;
+  readonly failures: readonly string[];
+}
+
+/** @param options.write Told what the stage prints, as it comes. */
+async function runStage(
+  stage: string,
+  { write }: { readonly write: (text: string) => void },
+): Promise<StageReport> {
+  write(`== ${stage}\n`);
+  const startedMs = performance.now();
   const countsFile = await Deno.makeTempFile({ prefix: "counts-" });
   try {
-    const { code } = await new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["task", "--quiet", stage],
       env: { COUNTS_FILE: countsFile },
       stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-    }).spawn().status;
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const texts: string[] = [];
+    await Promise.all([child.stdout, child.stderr].map(async (stream) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+        texts.push(text);
+        write(text);
+      }
+    }));
+    const { code } = await child.status;
     const counts = readCounts(await Deno.readTextFile(countsFile));
-    return settleStage({ counts, exitCode: code });
+    const seconds = Math.round((performance.now() - startedMs) / 1_000);
+    const failures = failuresIn(texts.join(""));
+    return { stage, counts: settleStage({ counts, exitCode: code }), seconds, failures };
   } finally {
     await Deno.remove(countsFile);
   }
 }
 
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+/** Runs lanes side by side; what all but the first print comes when they have ended. */
+async function runRound(lanes: readonly (readonly string[])[]): Promise<readonly StageReport[]> {
+  const reports = await Promise.all(lanes.map(async (stages, lane) => {
+    const kept: string[] = [];
+    const write = lane === 0 ? print : (text: string) => void kept.push(text);
+    const ended: StageReport[] = [];
+    for (const stage of stages) ended.push(await runStage(stage, { write }));
+    return { kept, ended };
+  }));
+  for (const { kept } of reports) print(kept.join(""));
+  return reports.flatMap(({ ended }) => ended);
 }
 
-async function main(stages: readonly string[]): Promise<number> {
-  const unknown = stages.find((stage) => !STAGES.some((known) => known === stage));
+function print(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+async function main(wanted: readonly string[]): Promise<number> {
+  const unknown = wanted.find((stage) => !STAGES.includes(stage));
   if (unknown !== undefined) {
-    say(`Unknown stage "${unknown}": use ${STAGES.join(", ")}, or none for all of them`);
+    print(`Unknown stage "${unknown}": use ${STAGES.join(", ")}, or none for all of them\n`);
     return 2;
   }
-  let total: TestCounts = { passed: 0, failed: 0, skipped: 0 };
-  const lines: string[] = [];
-  for (const stage of stages.length === 0 ? STAGES : stages) {
-    say(`== ${stage}`);
-    const startedMs = performance.now();
-    const counts = await runStage(stage);
-    const seconds = Math.round((performance.now() - startedMs) / 1000);
-    lines.push(`${stage.padEnd(14)} ${countsText(counts)} (${seconds} s)`);
-    total = sumCounts(total, counts);
+  const reports: StageReport[] = [];
+  for (const round of ROUNDS) {
+    const lanes = round
+      .map((stages) => stages.filter((stage) => wanted.length === 0 || wanted.includes(stage)))
+      .filter((stages) => stages.length > 0);
+    reports.push(...await runRound(lanes));
   }
-  say("== all");
-  for (const line of lines) say(line);
-  say(countsText(total));
+  print("== all\n");
+  for (const { stage, counts, seconds } of reports) {
+    print(`${stage.padEnd(14)} ${countsText(counts)} (${seconds} s)\n`);
+  }
+  for (const { stage, failures } of reports) {
+    for (const failure of failures) print(`failed in ${stage}: ${failure}\n`);
+  }
+  const total = reports.map(({ counts }) => counts).reduce(sumCounts);
+  print(`${countsText(total)}\n`);
   return total.failed === 0 ? 0 : 1;
 }
 

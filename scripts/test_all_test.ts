@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readCounts, settleStage } from "./test_all.ts";
+import { failuresIn, readCounts, settleStage } from "./test_all.ts";
 
 Deno.test("readCounts() sums closing lines and refuses anything else", () => {
   const text = "1 passed, 0 failed, 2 skipped\n3 passed, 1 failed, 0 skipped\n";
@@ -16,4 +16,29 @@ Deno.test("settleStage() never calls a stage fine that failed or ran nothing", (
   assert.deepEqual(settleStage({ counts: passed, exitCode: 0 }), passed);
   const failed = { passed: 5, failed: 2, skipped: 0 };
   assert.deepEqual(settleStage({ counts: failed, exitCode: 1 }), failed);
+});
+
+Deno.test("failuresIn() finds the tests that failed, in every run of a stage", () => {
+  const run = (name: string) => `
+${name} ... \x1b[31mFAILED\x1b[0m (3ms)
+
+ ERRORS 
+
+${name} => ./tests/one_test.ts:4:6
+\x1b[1m\x1b[31merror\x1b[0m: AssertionError: 1 is not 2
+  assert.equal(1, 2);
+    at file:///one_test.ts:5:10
+error: something of a cause
+
+ FAILURES 
+
+${name} => ./tests/one_test.ts:4:6
+
+FAILED | 0 passed | 1 failed (5ms)
+`;
+  assert.deepEqual(failuresIn(`${run("a")}${run("b ... step (deep)")}error: Test failed\n`), [
+    "a => ./tests/one_test.ts:4:6: AssertionError: 1 is not 2",
+    "b ... step (deep) => ./tests/one_test.ts:4:6: AssertionError: 1 is not 2",
+  ]);
+  assert.deepEqual(failuresIn("a ... ok (3ms)\n\nok | 1 passed | 0 failed (5ms)\n"), []);
 });
