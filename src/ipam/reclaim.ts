@@ -62,7 +62,13 @@ export interface ReclaimFacts {
 
 /** `reason` is a clause about the address: `its pod lives`. */
 export type ReclaimDecision =
-  | { readonly verdict: "keep" | "free"; readonly reason: string }
+  | { readonly verdict: "free"; readonly reason: string }
+  | {
+    readonly verdict: "keep";
+    readonly reason: string;
+    /** The server's time from which on another look is worth while; absent: nobody knows. */
+    readonly untilMs?: number | undefined;
+  }
   /** A fact is missing: with it the decision is made anew. */
   | {
     readonly verdict: "ask";
@@ -70,8 +76,13 @@ export type ReclaimDecision =
     readonly reason: string;
   };
 
-/** Seconds that a pod is given to end where it does not say. */
+/** Seconds that a pod is given to end where it does not say, and at least: kubelets take a while. */
 const GRACE_SECONDS = 30;
+/**
+ * Milliseconds that a node has at least to take the sandbox of a pod down that has ended: longer
+ * than it stays Ready without its kubelet, which does that.
+ */
+const SANDBOX_MS = 60_000;
 
 /** What a live read of a node says. @param node `undefined`: there is none of this name. */
 export function nodeReading(node: Node | undefined): NodeReading {
@@ -201,9 +212,10 @@ function decideFinished(facts: ReclaimFacts, pod: Pod): ReclaimDecision {
   }
   // Controllers write `Failed` for a pod whose node is away; the node may be back, and the pod up.
   if (!haveContainersEnded(pod)) return keep(`${ended}, but ${name} did not say so`);
-  const dueMs = lastFinishMs(pod) + graceMs(facts, pod.spec.terminationGracePeriodSeconds);
+  const ownMs = graceMs(facts, pod.spec.terminationGracePeriodSeconds);
+  const dueMs = lastFinishMs(pod) + Math.max(ownMs, SANDBOX_MS);
   return nowMs < dueMs
-    ? keep(`${ended}, but its sandbox may still be about to`)
+    ? keep(`${ended}, but its sandbox may still be about to`, dueMs)
     : free(`${ended} and ${name} is ready`);
 }
 
@@ -213,7 +225,9 @@ function decideDeleting(facts: ReclaimFacts, pod: Pod): ReclaimDecision {
   const { deletionTimestamp, deletionGracePeriodSeconds: seconds } = pod.metadata;
   const dueMs = Date.parse(deletionTimestamp ?? "") +
     graceMs(facts, typeof seconds === "number" ? seconds : undefined);
-  if (!isTerminating(pod) || !(nowMs >= dueMs)) return keep("its pod still has time to end");
+  if (!isTerminating(pod) || !(nowMs >= dueMs)) {
+    return keep("its pod still has time to end", Number.isNaN(dueMs) ? undefined : dueMs);
+  }
   if (node.kind === "absent") return free(`its pod is being deleted and ${name} is gone`);
   if (node.kind !== "present") {
     return ask("node", `its pod is being deleted, but nobody looked at ${name}`);
@@ -248,12 +262,14 @@ function isOther(before: string | undefined, now: string | undefined): boolean {
 }
 
 /**
- * The API server has added the grace once already; the reference adds it again, and so do we.
+ * The API server has added the grace once already; the reference adds it again, and so do we. One
+ * that is shorter than the default counts as the default: who freed the address of a pod with one
+ * second of grace after two would do so under a kubelet that is only a little slow.
  *
  * @source spiderpool `pkg/gcmanager`
  */
 function graceMs({ extraGraceMs = 0 }: ReclaimFacts, seconds = GRACE_SECONDS): number {
-  return seconds * 1000 + extraGraceMs;
+  return Math.max(seconds, GRACE_SECONDS) * 1_000 + extraGraceMs;
 }
 
 /** Whether a kubelet said of each container that it ended: nobody else does. */
@@ -280,8 +296,8 @@ function nodeText({ spec }: SpiderIp): string {
   return node === "" ? "its node" : `node ${JSON.stringify(node)}`;
 }
 
-function keep(reason: string): ReclaimDecision {
-  return { verdict: "keep", reason };
+function keep(reason: string, untilMs?: number): ReclaimDecision {
+  return { verdict: "keep", reason, untilMs };
 }
 
 function free(reason: string): ReclaimDecision {

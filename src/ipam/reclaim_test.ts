@@ -164,7 +164,7 @@ Deno.test("decideReclaim() keeps what a controller called failed and no node did
   assert.ok(verdict({ pod: unsaid, node: gone }).startsWith("free"), "it cannot be up any more");
 });
 
-Deno.test("decideReclaim() gives a pod that ended its grace from its last container on", () => {
+Deno.test("decideReclaim() gives the node of a pod that ended a minute at least", () => {
   const container = (finishedAt: string) => ({
     name: finishedAt,
     state: { terminated: { finishedAt } },
@@ -178,11 +178,28 @@ Deno.test("decideReclaim() gives a pod that ended its grace from its last contai
     spec: { restartPolicy: "Never", terminationGracePeriodSeconds: 5 },
     status: { phase: "Succeeded", containerStatuses },
   });
-  const at = (nowMs: number, extraGraceMs?: number) =>
-    decideReclaim({ ...facts, pod, nowMs, extraGraceMs }).verdict;
-  assert.equal(at(deletionMs + 4_999), "keep");
-  assert.equal(at(deletionMs + 5_000), "free");
-  assert.equal(at(deletionMs + 5_000, 1_000), "keep");
+  const at = (afterMs: number, extraGraceMs?: number) =>
+    decideReclaim({ ...facts, pod, nowMs: deletionMs + afterMs, extraGraceMs });
+  assert.equal(at(59_999).verdict, "keep");
+  assert.deepEqual(at(5_000), {
+    verdict: "keep",
+    reason: "its pod has ended (Succeeded), but its sandbox may still be about to",
+    untilMs: deletionMs + 60_000,
+  });
+  assert.equal(at(60_000).verdict, "free");
+  assert.equal(at(60_000, 30_000).verdict, "free");
+  assert.equal(at(60_000, 30_001).verdict, "keep");
+});
+
+Deno.test("decideReclaim() does not free under a kubelet that is only a little slow", () => {
+  const pod = present({ metadata: { deletionTimestamp, deletionGracePeriodSeconds: 1 } });
+  const at = (afterMs: number) => decideReclaim({ ...facts, pod, nowMs: deletionMs + afterMs });
+  assert.deepEqual(at(1_000), {
+    verdict: "keep",
+    reason: "its pod still has time to end",
+    untilMs: deletionMs + 30_000,
+  });
+  assert.equal(at(30_000).verdict, "free");
 });
 
 Deno.test("decideReclaim() follows the switches once a deleted pod's grace is over twice", () => {

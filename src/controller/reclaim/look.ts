@@ -22,7 +22,8 @@ const QUESTIONS_MAX = 4;
 
 /** What became of an address. */
 export type Looked =
-  | { readonly kind: "kept"; readonly reason: string }
+  /** `untilMs`: the server's time from which on another look is worth while. */
+  | { readonly kind: "kept"; readonly reason: string; readonly untilMs?: number | undefined }
   | { readonly kind: "freed"; readonly claim: SpiderIp; readonly reason: string }
   /** It is free already, by whomever. */
   | { readonly kind: "gone" }
@@ -41,7 +42,10 @@ export async function lookAt(
   const claim = await settler.get(SPIDER_IPS, { name }, { signal });
   if (claim === undefined) return { kind: "gone" };
   const decision = await decide(parts, { claim, signal });
-  if (decision.verdict !== "free") return { kind: "kept", reason: decision.reason };
+  if (decision.verdict === "keep") {
+    return { kind: "kept", reason: decision.reason, untilMs: decision.untilMs };
+  }
+  if (decision.verdict === "ask") return { kind: "kept", reason: decision.reason };
   const removed = await settler.remove(SPIDER_IPS, claim, { signal });
   if (removed === "changed") return { kind: "changed" };
   await removeKeptEndpoint(parts, { claim, signal });

@@ -17,8 +17,6 @@ import { lookAt } from "./look.ts";
 const DEL_MS = 5_000;
 /** Milliseconds after a pod's time is over until a look: the server's clock is seen in replies. */
 const OVERDUE_MS = 1_000;
-/** Milliseconds from a pod's end to a look; its containers have ended before. */
-const ENDED_MS = 35_000;
 /** Looks of a second, so that a scan does not disturb who allocates. */
 const LOOKS_PER_SECOND = 50;
 
@@ -70,27 +68,21 @@ export class Reclaimer {
       const { uid = "" } = event.object.metadata;
       if (event.type === "deleted") this.#askPod(uid, DEL_MS);
       else if (event.object.metadata.deletionTimestamp !== undefined) {
-        this.#askPod(uid, this.#untilOverdue(event.object));
+        this.#askPod(uid, this.#untilOver(event.object));
       }
     }
   }
 
-  /** Milliseconds until a pod that is being deleted exists for longer than it may. */
-  #untilOverdue({ metadata }: MetadataObject): number {
-    const { ports: { store, clock }, settings: { reclaim } } = this.#parts;
-    const { deletionTimestamp = "", deletionGracePeriodSeconds: seconds } = metadata;
+  /** Milliseconds until the deletion of a pod is over, if all goes well. */
+  #untilOver({ metadata: { deletionTimestamp = "" } }: MetadataObject): number {
+    const { store, clock } = this.#parts.ports;
     const nowMs = store.serverTimeMs() ?? clock.nowMs();
-    // The server's time holds the grace once; the decision asks for it twice, as the reference.
-    const graceMs = typeof seconds === "number" ? seconds * 1_000 : 0;
-    const dueMs = Date.parse(deletionTimestamp) + graceMs + reclaim.extraGraceMs;
-    return Math.max(DEL_MS, dueMs + OVERDUE_MS - nowMs);
+    return Math.max(DEL_MS, Date.parse(deletionTimestamp) + OVERDUE_MS - nowMs);
   }
 
   async #followEnded(events: AsyncIterable<InformerEvent<MetadataObject>>): Promise<void> {
-    const { extraGraceMs } = this.#parts.settings.reclaim;
     for await (const event of events) {
-      if (event.type !== "added") continue;
-      this.#askPod(event.object.metadata.uid ?? "", ENDED_MS + extraGraceMs);
+      if (event.type === "added") this.#askPod(event.object.metadata.uid ?? "", DEL_MS);
     }
   }
 
@@ -134,7 +126,7 @@ export class Reclaimer {
     name: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
-    const { ports: { clock, log }, metrics } = this.#parts;
+    const { ports: { store, clock, log }, metrics } = this.#parts;
     const nowMs = clock.monotonicMs();
     const startMs = Math.max(nowMs, this.#nextMs);
     this.#nextMs = startMs + 1_000 / LOOKS_PER_SECOND;
@@ -143,7 +135,10 @@ export class Reclaimer {
       const looked = await lookAt(this.#parts, { name, signal });
       if (looked.kind === "changed") return { code: "again", afterMs: DEL_MS };
       if (looked.kind === "freed") this.#tellFreed(looked.claim, looked.reason);
-      return { code: "done" };
+      if (looked.kind !== "kept" || looked.untilMs === undefined) return { code: "done" };
+      const serverMs = store.serverTimeMs() ?? clock.nowMs();
+      const afterMs = Math.max(0, looked.untilMs - serverMs) + OVERDUE_MS;
+      return { code: "again", afterMs };
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       metrics.reclaimFailed();
