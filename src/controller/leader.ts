@@ -9,6 +9,7 @@ import type { EnginePorts } from "./engine_ports.ts";
 import type { LeaderParts } from "./parts.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
 import { Reclaimer } from "./reclaim/reclaimer.ts";
+import { Rebuilder } from "./rebuilder.ts";
 import { Restorer } from "./restorer.ts";
 
 /** What a leader is made of. */
@@ -49,12 +50,14 @@ export class Leader {
     const adopter = new Adopter({ store, settler, clock, log, pools: view.pools });
     const publisher = new PoolPublisher(this.#parts, adopter);
     const restorer = new Restorer(this.#parts);
+    const rebuilder = new Rebuilder(this.#parts);
     const reclaimer = new Reclaimer(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => adopter.run(options),
       (options) => publisher.run(options),
       (options) => restorer.run(options),
+      (options) => rebuilder.run(options),
       (options) => reclaimer.run(options),
     ], { signal });
   }

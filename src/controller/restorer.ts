@@ -6,8 +6,9 @@ import { errorText } from "../base/log.ts";
 import { StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
 import { endpointNameOfClaim, restoredClaim } from "../ipam/restore.ts";
-import { type ObjectReference, type WorkOutcome, WorkQueue } from "../kube/mod.ts";
+import { type WorkOutcome, WorkQueue } from "../kube/mod.ts";
 import type { LeaderParts } from "./parts.ts";
+import { tellRestored, tellTaken } from "./restore_news.ts";
 
 /** Milliseconds that whoever deleted a SpiderIP has for what belongs to it. */
 const SETTLE_MS = 3_000;
@@ -15,7 +16,6 @@ const SETTLE_MS = 3_000;
 const VANISHED_MAX = 10_000;
 /** Looks at a time: most SpiderIPs vanish because their pods do, and cost one read. */
 const LOOKS_AT_ONCE = 4;
-const ACTION = "RestoreAddress";
 
 /** One term's work on vanished SpiderIPs. */
 export class Restorer {
@@ -47,7 +47,7 @@ export class Restorer {
     for await (const event of this.#parts.view.claims.events({ signal })) {
       if (event.type !== "deleted") continue;
       const { name } = event.object.metadata;
-      if (!this.#queue.add(name, { afterMs: SETTLE_MS }).ok) continue; // The full scan sees it.
+      if (!this.#queue.add(name, { afterMs: SETTLE_MS }).ok) continue; // The next scan sees it.
       this.#vanished.set(name, event.object);
     }
   }
@@ -75,8 +75,8 @@ export class Restorer {
     claim: SpiderIp,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<void> {
-    const { settler, recorder, ports: { log } } = this.#parts;
-    const { podNamespace: namespace = "", podName = "", podUID, ip: address, pool } = claim.spec;
+    const { settler } = this.#parts;
+    const { podNamespace: namespace = "", podName = "", podUID } = claim.spec;
     if (namespace === "" || podName === "") return;
     const pod = await settler.get(PODS, { namespace, name: podName }, { signal });
     if (pod === undefined) return; // Most go with their pods.
@@ -86,55 +86,7 @@ export class Restorer {
     if (wanted === undefined) return;
     const isOurs = (stored: SpiderIp): boolean => stored.spec.podUID === podUID;
     const created = await settler.create(SPIDER_IPS, wanted, { signal, isOurs });
-    if (created.kind === "created") {
-      log.warn("vanished address restored", { address, pool, pod: `${namespace}/${podName}` });
-      recorder.record({
-        type: "Warning",
-        reason: "AddressRestored",
-        action: ACTION,
-        note: `Address ${address} of pool "${pool}" had been freed although this pod uses it: it ` +
-          "is the pod's again",
-        regarding: podOf(claim),
-      });
-      return;
-    }
-    await this.#tellTaken(claim, { signal });
+    if (created.kind === "created") return tellRestored(this.#parts, claim);
+    await tellTaken(this.#parts, { claim, signal });
   }
-
-  /** Two pods have one address, which only people can settle. */
-  async #tellTaken(
-    claim: SpiderIp,
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<void> {
-    const { settler, recorder, ports: { log } } = this.#parts;
-    const { ip: address } = claim.spec;
-    const other = await settler.get(SPIDER_IPS, { name: claim.metadata.name }, { signal });
-    if (other === undefined || other.spec.podUID === claim.spec.podUID) return;
-    log.error("vanished address is another pod's", {
-      address,
-      pods: [nameOf(claim), nameOf(other)],
-    });
-    for (const [one, another] of [[claim, other], [other, claim]] as const) {
-      if (one.spec.podName === undefined) continue;
-      recorder.record({
-        type: "Warning",
-        reason: "AddressTaken",
-        action: ACTION,
-        note: `Address ${address} is also used by pod ${
-          nameOf(another)
-        }: delete one of the two pods`,
-        regarding: podOf(one),
-        related: podOf(another),
-      });
-    }
-  }
-}
-
-function nameOf({ spec: { podNamespace = "", podName = "" } }: SpiderIp): string {
-  return `"${podNamespace}/${podName}"`;
-}
-
-function podOf({ spec: { podNamespace, podName = "", podUID } }: SpiderIp): ObjectReference {
-  const pod = { apiVersion: "v1", kind: "Pod", namespace: podNamespace, name: podName };
-  return podUID === undefined ? pod : { ...pod, uid: podUID };
 }

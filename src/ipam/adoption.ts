@@ -178,7 +178,8 @@ function holderOfRecord(
   };
 }
 
-function holderOfEndpoint(
+/** Who has an address that an endpoint of a pod lists; nobody recorded his sandbox. */
+export function holderOfEndpoint(
   endpoint: SpiderEndpoint,
   { pod, nic }: { readonly pod: AdoptedPod; readonly nic: string },
 ): Holder {

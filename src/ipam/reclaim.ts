@@ -76,7 +76,7 @@ export type ReclaimDecision =
     readonly reason: string;
   };
 
-/** Seconds that a pod is given to end where it does not say, and at least: kubelets take a while. */
+/** Seconds that a pod is given to end where it says less, or nothing: kubelets take a while. */
 const GRACE_SECONDS = 30;
 /**
  * Milliseconds that a node has at least to take the sandbox of a pod down that has ended: longer

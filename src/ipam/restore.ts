@@ -3,9 +3,12 @@ import { ANNOTATION_FORCE_RELEASE } from "../api/annotations.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
+import { type Address, formatObjectName } from "../ip/mod.ts";
+import { holderOfEndpoint } from "./adoption.ts";
 import { addressOfClaim, newClaim } from "./claim.ts";
 import { addressesOf } from "./endpoint.ts";
 import { isDead, uidMatches } from "./pod_life.ts";
+import { positionalNic } from "./wish.ts";
 
 /** What is known of a vanished SpiderIP, by live reads made after it vanished. */
 export interface VanishedFacts {
@@ -54,4 +57,47 @@ export function restoredClaim({ claim, pod, endpoint }: VanishedFacts): SpiderIp
     keeper: isKept ? { kind, name: spec.owner?.name ?? "" } : undefined,
     endpointName: endpointNameOfClaim(claim),
   });
+}
+
+/** An address that an endpoint lists. */
+export interface ListedAddress {
+  readonly address: Address;
+  /** Name of its SpiderIP. */
+  readonly name: string;
+  readonly pool: string;
+  readonly nic: string;
+}
+
+/** The addresses of an endpoint, each with its pool. */
+export function listedAddresses({ status }: SpiderEndpoint): readonly ListedAddress[] {
+  return (status?.current.ips ?? []).flatMap((entry, index) =>
+    addressesOf(entry).map(({ address, pool }) => {
+      const nic = entry.interface === "" ? positionalNic(index) : entry.interface;
+      return { address, name: formatObjectName(address), pool, nic };
+    })
+  );
+}
+
+/**
+ * The SpiderIP to make for an address that an endpoint lists and nobody has; `undefined` where its
+ * pod is dead or the endpoint another pod's, or does not list it.
+ *
+ * @param facts.name Of the SpiderIP.
+ * @param facts.pod Read before the endpoint: who frees an address of a living pod takes it out of
+ *   the endpoint first.
+ */
+export function rebuiltClaim(
+  { name, pod, endpoint }: {
+    readonly name: string;
+    readonly pod: Pod;
+    readonly endpoint: SpiderEndpoint | undefined;
+  },
+): SpiderIp | undefined {
+  const uid = endpoint?.status?.current.uid ?? "";
+  if (endpoint === undefined || uid === "" || !uidMatches(pod, uid)) return undefined;
+  if (isDead(pod) !== undefined) return undefined;
+  const listed = listedAddresses(endpoint).find((one) => one.name === name);
+  if (listed === undefined) return undefined;
+  const { address, pool, nic } = listed;
+  return newClaim({ pool, address }, holderOfEndpoint(endpoint, { pod, nic }));
 }
