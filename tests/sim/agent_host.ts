@@ -5,7 +5,7 @@ import type {
   IpamBatchDelArgs,
   IpamDelArgs,
 } from "../../src/api/agent.ts";
-import { errorText, type Log } from "../../src/base/log.ts";
+import { errorText } from "../../src/base/log.ts";
 import { ok, type Result } from "../../src/base/result.ts";
 import type { AgentFactory, AgentUnderTest } from "./agent_ports.ts";
 import { SIM_SETTINGS } from "./agent_ports.ts";
@@ -13,6 +13,7 @@ import { ApiClient, type Link } from "./api_client.ts";
 import type { ApiServer } from "./api_server.ts";
 import type { Dice } from "./dice.ts";
 import { Life } from "./life.ts";
+import { programLog } from "./program_log.ts";
 import type { Referee } from "./referee.ts";
 import { clockOf } from "./scheduler.ts";
 
@@ -114,7 +115,7 @@ export class AgentHost {
       store,
       clock: clockOf(server.scheduler, { life, skewMs }),
       random: dice.fork().random,
-      log: this.#log(name, life),
+      log: programLog(server.trace, { name, life }),
       masterSubnets: () => Promise.resolve(ok([])),
       sandboxOf: (podUid) => this.#sandboxOf(podUid, life),
     }, { ipam: SIM_SETTINGS, nodeName: node, identity: name });
@@ -292,26 +293,4 @@ export class AgentHost {
     if (!process.life.isAlive || process.stop.signal.aborted) return;
     this.#options.referee.report("agent_ends", `${process.name} ended by itself: ${why}`);
   }
-
-  #log(name: string, life: Life): Log {
-    const { trace } = this.#options.server;
-    const write = (level: string) => (text: string, fields?: Readonly<Record<string, unknown>>) => {
-      if (life.isAlive) trace.note(name, `${level}: ${text} ${fieldsText(fields)}`);
-    };
-    const log: Log = {
-      debug: () => {},
-      info: write("info"),
-      warn: write("warn"),
-      error: write("error"),
-      with: () => log,
-    };
-    return log;
-  }
-}
-
-function fieldsText(fields: Readonly<Record<string, unknown>> = {}): string {
-  return JSON.stringify(fields, (_key, value) => {
-    if (typeof value === "bigint") return value.toString();
-    return value instanceof Error ? errorText(value) : value;
-  });
 }

@@ -84,9 +84,8 @@ export class ApiClient implements ObjectStore, Connection {
   }
 
   /** An answer came: its `Date` header has whole seconds. */
-  heard(): void {
-    const nowMs = EPOCH_MS + this.server.scheduler.nowMs;
-    this.#serverTimeMs = Math.floor(nowMs / 1_000) * 1_000;
+  heard(nowMs: number): void {
+    this.#serverTimeMs = Math.floor((EPOCH_MS + nowMs) / 1_000) * 1_000;
   }
 
   serverTimeMs(): number | undefined {

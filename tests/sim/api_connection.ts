@@ -15,6 +15,6 @@ export interface Connection {
   readonly isCutOff: boolean;
   /** The server behind the next connection. */
   replicaOfConnection(): number;
-  /** An answer came. */
-  heard(): void;
+  /** An answer came at that time. */
+  heard(nowMs: number): void;
 }

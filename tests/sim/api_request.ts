@@ -165,9 +165,9 @@ export class ApiRequest<R> {
     const { server, dice, faults } = this.#client;
     server.scheduler.after(dice.latency(faults.latency), () => {
       if (this.#asker === undefined) return;
-      this.#client.heard();
       if (!answer.ok) this.#note(`answered ${answer.error.code}`);
-      this.#finish()?.resolve(answer);
+      const { nowMs } = server.scheduler;
+      this.#hear(answer, () => this.#client.heard(nowMs));
     });
   }
 
@@ -180,8 +180,7 @@ export class ApiRequest<R> {
   #reset(): void {
     if (this.#asker === undefined) return;
     this.#note("connection reset");
-    const answer = err(this.#unknown("unavailable", "connection reset"));
-    this.#finish()?.resolve(answer);
+    this.#hear(err(this.#unknown("unavailable", "connection reset")));
   }
 
   /** The server went down: what it had not done yet it never does. */
@@ -192,7 +191,15 @@ export class ApiRequest<R> {
 
   #timedOut(): void {
     this.#note("timed out");
-    this.#finish()?.resolve(err(this.#unknown("timeout", "no answer in time")));
+    this.#hear(err(this.#unknown("timeout", "no answer in time")));
+  }
+
+  /** The program hears of it: at once, unless it is paused. */
+  #hear(answer: StoreResult<R>, first: () => void = () => {}): void {
+    this.#client.life.deliver(() => {
+      first();
+      this.#finish()?.resolve(answer);
+    });
   }
 
   /** Takes the asker away: it hears once. */

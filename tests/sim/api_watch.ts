@@ -83,6 +83,10 @@ export class ApiWatch<T extends StoredObject> {
   }
 
   #push(delivery: Delivery<T>): void {
+    this.#client.life.deliver(() => this.#hand(delivery));
+  }
+
+  #hand(delivery: Delivery<T>): void {
     const waiter = this.#waiter;
     if (waiter === undefined) {
       this.#queue.push(delivery);

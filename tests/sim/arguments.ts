@@ -1,6 +1,6 @@
 /** What `deno task sim` is asked for. */
 import { err, ok, type Result } from "../../src/base/result.ts";
-import { type Profile, PROFILES } from "./scenario.ts";
+import { type Profile, PROFILES } from "./happening_kinds.ts";
 
 /** A request, every gap filled but the seed. */
 export interface SimRequest {

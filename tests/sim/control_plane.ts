@@ -1,6 +1,12 @@
 /** Kubernetes' own controllers, each a little behind: scheduler, nodes, namespaces, garbage. */
 import { SPIDER_ENDPOINTS } from "../../src/api/endpoint.ts";
-import { type Namespace, NAMESPACES, type Node, NODES } from "../../src/api/kubernetes/node.ts";
+import {
+  type Namespace,
+  NAMESPACES,
+  type Node,
+  NODES,
+  TAINT_OUT_OF_SERVICE,
+} from "../../src/api/kubernetes/node.ts";
 import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import {
   DEPLOYMENTS,
@@ -56,6 +62,7 @@ export class ControlPlane {
     }
     this.#every(50, 800, () => this.#schedule());
     this.#every(4_000, 6_000, () => this.#watchNodes());
+    this.#every(5_000, 20_000, () => this.#evict());
     this.#every(500, 3_000, () => this.#emptyNamespaces());
     this.#every(2_000, 15_000, () => {
       collectGarbage(this.#control.server.engine, NAMESPACED);
@@ -116,6 +123,18 @@ export class ControlPlane {
         ...now,
         status: { ...now.status, conditions: [{ type: "Ready", status }] },
       }));
+    }
+  }
+
+  /** Removes the pods of nodes that are gone, or are said to be off. */
+  #evict(): void {
+    for (const { metadata: { namespace, name }, spec } of this.#control.pods()) {
+      const { nodeName = "" } = spec;
+      if (nodeName === "") continue;
+      const node = this.#control.get(NODES, { name: nodeName });
+      const isOff = node?.spec.taints?.some(({ key }) => key === TAINT_OUT_OF_SERVICE) === true;
+      if (node !== undefined && !isOff) continue;
+      this.#control.remove(PODS, { namespace, name }, { gracePeriodSeconds: 0 });
     }
   }
 

@@ -2,14 +2,17 @@
 import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
 import { SPIDER_RESERVED_IPS } from "../../src/api/reserved_ip.ts";
+import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
 import { PODS } from "../../src/api/kubernetes/pod.ts";
 import { NODES } from "../../src/api/kubernetes/node.ts";
 import { unreachable } from "../../src/base/assert.ts";
 import type { Control } from "./control.ts";
+import type { ControllerHost } from "./controller_host.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import type { Dice } from "./dice.ts";
 import type { SimNode } from "./node.ts";
-import type { Happening, Scenario } from "./scenario.ts";
+import type { Happening } from "./happening_kinds.ts";
+import type { Scenario } from "./scenario.ts";
 import { JobWorkload, type Workload } from "./workloads.ts";
 
 /** Who can be hit. */
@@ -18,6 +21,7 @@ export interface HappeningTargets {
   readonly controlPlane: ControlPlane;
   readonly dice: Dice;
   readonly nodes: readonly SimNode[];
+  readonly controllers: readonly ControllerHost[];
   readonly workloads: readonly Workload[];
   readonly scenario: Scenario;
 }
@@ -49,7 +53,7 @@ export class Happenings {
 
   /** Puts everything right that is wrong, and lets nothing more happen. */
   end(): void {
-    const { nodes, workloads, control, controlPlane } = this.#targets;
+    const { nodes, controllers, workloads, control, controlPlane } = this.#targets;
     this.#isOver = true;
     controlPlane.cordoned.clear();
     for (const workload of workloads) {
@@ -61,6 +65,7 @@ export class Happenings {
         return { ...pool, spec: { ...pool.spec, disable: false } };
       });
     }
+    for (const { link } of controllers) link.isCut = false;
     for (const node of nodes) {
       node.heal();
       if (node.host?.isReference === true) this.#upgrade(node);
@@ -72,6 +77,7 @@ export class Happenings {
   /** Starts again what has ended, as a DaemonSet does. */
   #keepRunning(): void {
     for (const node of this.#targets.nodes) node.startAgent();
+    for (const controller of this.#targets.controllers) controller.start();
     this.#later(10_000, () => this.#keepRunning());
   }
 
@@ -85,7 +91,7 @@ export class Happenings {
       case "agent_roll_over":
         return this.#agentEvent(happening, node);
       case "partition":
-        return node.partition(dice.pick([500, 20_000, 60_000]));
+        return node.partition(dice.pick([500, 20_000, 60_000, 120_000]));
       case "power_loss":
         if (!node.hasKubelet) return;
         node.powerOff();
@@ -121,6 +127,15 @@ export class Happenings {
         return this.#poolEvent(happening);
       case "reference_upgrade":
         return this.#upgrade(dice.pick(nodes));
+      case "controller_crash":
+      case "controller_restart":
+      case "controller_pause":
+      case "controller_partition":
+        return this.#controllerEvent(happening);
+      case "node_lost":
+        return this.#loseNode(node);
+      case "claim_wiped":
+        return this.#wipeClaim();
       default:
         return unreachable(happening);
     }
@@ -148,9 +163,59 @@ export class Happenings {
     }
   }
 
+  #controllerEvent(
+    happening:
+      | "controller_crash"
+      | "controller_restart"
+      | "controller_pause"
+      | "controller_partition",
+  ): void {
+    const { controllers, dice } = this.#targets;
+    const controller = dice.pick(controllers);
+    const again = (ms: number): void => this.#later(ms, () => controller.start());
+    switch (happening) {
+      case "controller_crash":
+        if (dice.chance(0.5)) controller.crash();
+        else controller.replacePod();
+        return again(dice.pick([100, 5_000, 40_000]));
+      case "controller_restart":
+        controller.stop();
+        return again(dice.ms(31_000, 60_000));
+      case "controller_pause":
+        return controller.pause(dice.pick([2_000, 14_000, 40_000]));
+      case "controller_partition": {
+        const { link } = controller;
+        link.isCut = true;
+        return this.#later(dice.pick([2_000, 12_000, 60_000]), () => link.isCut = false);
+      }
+    }
+  }
+
+  /** A machine dies; a person says that it is off, or takes its Node away, and it may come back. */
+  #loseNode(node: SimNode): void {
+    const { nodes, dice } = this.#targets;
+    if (!node.isOn || nodes.filter(({ isOn }) => isOn).length < 2) return;
+    node.powerOff();
+    const how = dice.pick(["deleted", "out_of_service"] as const);
+    const saidMs = dice.pick([1_000, 20_000, 60_000]);
+    this.#later(saidMs, () => node.giveUp(how));
+    if (dice.chance(0.7)) this.#later(saidMs + dice.ms(1_000, 90_000), () => node.powerOn());
+  }
+
+  /** A person deletes a SpiderIP that is in use. */
+  #wipeClaim(): void {
+    const { control, dice } = this.#targets;
+    const claims = control.list(SPIDER_IPS);
+    if (claims.length > 0) control.remove(SPIDER_IPS, { name: dice.pick(claims).metadata.name });
+  }
+
   #podEvent(happening: "pod_deleted" | "pod_forced" | "pod_failed_by_control_plane"): void {
     const { control, dice } = this.#targets;
-    const pods = control.pods().filter(({ spec }) => (spec.nodeName ?? "") !== "");
+    const isFailing = happening === "pod_failed_by_control_plane";
+    // Controllers call pods failed whose node is not heard of, and no others.
+    const pods = control.pods().filter(({ spec: { nodeName = "" } }) =>
+      nodeName !== "" && !(isFailing && this.#isReady(nodeName))
+    );
     if (pods.length === 0) return;
     const pod = dice.pick(pods);
     const { namespace, name, uid } = pod.metadata;
@@ -160,16 +225,16 @@ export class Happenings {
         return control.remove(PODS, { namespace, name }, { preconditions });
       case "pod_forced":
         return control.remove(PODS, { namespace, name }, { preconditions, gracePeriodSeconds: 0 });
-      case "pod_failed_by_control_plane": {
-        // Controllers write this of pods whose node is not heard of, and of no others.
-        const node = control.get(NODES, { name: pod.spec.nodeName ?? "" });
-        const isReady = node?.status?.conditions?.some(({ status }) => status === "True");
-        if (isReady === true) return;
+      case "pod_failed_by_control_plane":
         control.changeStatus(PODS, { namespace, name }, (now) => {
           return { ...now, status: { ...now.status, phase: "Failed" } };
         });
-      }
     }
+  }
+
+  #isReady(name: string): boolean {
+    const node = this.#targets.control.get(NODES, { name });
+    return node?.status?.conditions?.some(({ status }) => status === "True") === true;
   }
 
   #workloadEvent(happening: "scale" | "roll_out" | "workload_gone" | "namespace_gone"): void {

@@ -1,5 +1,5 @@
 /** Rules of the product taken out, one at a time: the test of the simulation. */
-import type { Profile } from "./scenario.ts";
+import type { Profile } from "./happening_kinds.ts";
 
 /** One textual change of the product. */
 export interface Mutant {
@@ -173,5 +173,115 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ipam/pool_facts.ts",
     find: "const left = listed.value.subtract(excluded.value);",
     replace: "const left = listed.value;",
+  },
+  {
+    name: "a controller takes another pod of the name for the one that is gone",
+    file: "src/controller/reclaim/look.ts",
+    find: 'pod: pod === undefined ? { kind: "absent" } : { kind: "present", pod },',
+    replace: 'pod: pod === undefined ? { kind: "absent" } : {\n      kind: "present",\n' +
+      "      pod: { ...pod, metadata: { ...pod.metadata, uid: claim.spec.podUID } },\n    },",
+    profile: "outage",
+  },
+  {
+    name: "a controller frees without a precondition",
+    file: "src/controller/reclaim/look.ts",
+    find: "const removed = await settler.remove(SPIDER_IPS, claim, { signal });",
+    replace: "const done = await parts.ports.store.remove(SPIDER_IPS, { name }, { signal });\n" +
+      '  const removed = done.ok ? "gone" : "changed";',
+    profile: "outage",
+  },
+  {
+    name: "a controller takes a pod for dead that a cache does not show",
+    file: "src/controller/reclaim/look.ts",
+    find: "const pod = await settler.get(PODS, { namespace, name: podName }, { signal });",
+    replace: 'const pods = await store.list(PODS, { namespace, notOlderThan: "0", signal });\n' +
+      "  const pod = pods.ok ? pods.value.items.find((one) => one.metadata.name === podName) : " +
+      'undefined;\n  if (pod === undefined) return { verdict: "free", reason: "it is not shown" };',
+    profile: "outage",
+  },
+  {
+    name: "a controller does not leave it to the agent who knows the sandboxes",
+    file: "src/controller/reclaim/look.ts",
+    find: 'sandbox: "unknown",',
+    replace: 'sandbox: "absent",',
+    profile: "outage",
+  },
+  {
+    name: "a controller does not believe the owner of a kept address",
+    file: "src/controller/reclaim/look.ts",
+    find: "facts = { ...facts, keeper, isSuperseded: isSuperseded({ claim, endpoint }) };",
+    replace: "facts = { ...facts, keeper: { ...keeper, keeps: false }, isSuperseded: false };",
+    profile: "sticky",
+  },
+  {
+    name: "a pod that failed is believed on a node that is not ready to say so",
+    file: "src/ipam/reclaim.ts",
+    find: "return keep(`${ended}, but ${name} is not ready to say so`);",
+    replace: "return free(ended);",
+    profile: "outage",
+  },
+  {
+    name: "what a gone pod had on a node that is not ready is free",
+    file: "src/ipam/reclaim.ts",
+    find: "return keep(`its pod is gone, but may still run: ${name} is not ready`);",
+    replace: 'return free("its pod is gone");',
+    profile: "outage",
+  },
+  {
+    name: "the switches of reclaim have no effect",
+    file: "src/ipam/reclaim.ts",
+    find: "(node.isReady ? switches.readyNode : switches.notReadyNode)",
+    replace: "(switches !== undefined)",
+    profile: "outage",
+  },
+  {
+    name: "a node gets no time to take the sandbox of a finished pod down",
+    file: "src/ipam/reclaim.ts",
+    find: "const dueMs = lastFinishMs(pod) + Math.max(ownMs, SANDBOX_MS);",
+    replace: "const dueMs = lastFinishMs(pod);",
+    profile: "outage",
+  },
+  {
+    name: "a controller looks only where an event tells it to",
+    file: "src/controller/reclaim/reclaimer.ts",
+    find: "this.#ask(claim, 0);",
+    replace: "",
+    profile: "outage",
+  },
+  {
+    name: "the work of a leader goes on without the Lease",
+    file: "src/kube/lease.ts",
+    find: "(reason) => fence.abort(reason),",
+    replace: "() => {},",
+    profile: "leaders",
+  },
+  {
+    name: "a Lease is taken before its time is over",
+    file: "src/kube/lease.ts",
+    find: "return nowMs - this.#observed.sinceMs >= durationMs;",
+    replace: "return nowMs - this.#observed.sinceMs >= durationMs / 3;",
+    profile: "leaders",
+  },
+  {
+    name: "a status is written over whatever is stored",
+    file: "src/controller/pool_publisher.ts",
+    find: "const next = { ...current, status };",
+    replace: "const metadata = { ...current.metadata, resourceVersion: undefined };\n" +
+      "    const next = { ...current, metadata, status };",
+    profile: "leaders",
+  },
+  {
+    name: "the status of a pool does not follow its SpiderIPs",
+    file: "src/controller/pool_publisher.ts",
+    find: "for (const pool of poolsIn(event)) this.#ask(pool);",
+    replace: "",
+    profile: "leaders",
+  },
+  {
+    name: "an address that vanished while nobody led is not made again",
+    file: "src/controller/rebuilder.ts",
+    find: "if (wanted !== undefined) await this.#create(wanted, { signal });",
+    replace: "",
+    profile: "wiped",
   },
 ];

@@ -1,5 +1,5 @@
 /** One machine: its network, its sandboxes, its agents, and its kubelet while that runs. */
-import { NODES } from "../../src/api/kubernetes/node.ts";
+import { NODES, TAINT_OUT_OF_SERVICE } from "../../src/api/kubernetes/node.ts";
 import type { AgentHost } from "./agent_host.ts";
 import type { Link } from "./api_client.ts";
 import type { Control } from "./control.ts";
@@ -49,9 +49,10 @@ export class SimNode {
     return this.#kubelet !== undefined;
   }
 
-  /** The node object as a kubelet registers it. */
+  /** The node object as a kubelet registers it, unless it is there. */
   register(): void {
     const { control, labels, dice } = this.#options;
+    if (control.get(NODES, { name: this.name }) !== undefined) return;
     control.create(NODES, {
       apiVersion: "v1",
       kind: "Node",
@@ -112,10 +113,27 @@ export class SimNode {
     }
   }
 
-  /** Comes up again after `powerOff`, as another boot. */
+  /** Is down for good, as a person says, in one way or the other; comes back at `powerOn`. */
+  giveUp(how: "deleted" | "out_of_service"): void {
+    const { control } = this.#options;
+    if (this.isOn) return;
+    if (how === "deleted") return control.remove(NODES, { name: this.name });
+    control.change(NODES, { name: this.name }, (node) => {
+      const taints = [{ key: TAINT_OUT_OF_SERVICE, value: "nodeshutdown", effect: "NoExecute" }];
+      return { ...node, spec: { ...node.spec, taints } };
+    });
+  }
+
+  /** Comes up again after `powerOff`, as another boot, and another node if it was deleted. */
   powerOn(): void {
-    this.#options.control.note(`node ${this.name} boots`);
+    if (this.isOn) return;
+    const { control } = this.#options;
+    control.note(`node ${this.name} boots`);
     this.isOn = true;
+    this.register();
+    control.change(NODES, { name: this.name }, (node) => {
+      return { ...node, spec: { ...node.spec, taints: [] } };
+    });
     this.#writeBoot(this.#options.dice.hex(32));
     this.startAgent();
     this.startKubelet();

@@ -1,4 +1,5 @@
 /** Pools as the simulation makes them: small, so that each address can be looked at. */
+import { ANNOTATION_NOT_USABLE } from "../../src/api/annotations.ts";
 import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
 import { SPIDER_RESERVED_IPS, type SpiderReservedIp } from "../../src/api/reserved_ip.ts";
@@ -127,6 +128,11 @@ export class PoolHistory {
     return this.#pools.get(pool)?.at(-1)?.value;
   }
 
+  /** What is reserved now. */
+  reservedNow(): ReadonlySet<string> {
+    return this.#reserved.at(-1)?.value ?? new Set();
+  }
+
   /** Names of the pools there are. */
   names(): readonly string[] {
     return [...this.#pools.keys()].filter((name) => this.now(name) !== undefined);
@@ -139,8 +145,10 @@ function erasSince<T>(eras: readonly Era<T>[], sinceMs: number): readonly T[] {
   return eras.slice(Math.max(0, first)).map(({ value }) => value);
 }
 
-function stateOf({ spec }: SpiderIpPool): PoolState {
+function stateOf({ metadata, spec }: SpiderIpPool): PoolState {
   const excluded = new Set(addressesOf(spec.excludeIPs ?? []));
   const addresses = addressesOf(spec.ips ?? []).filter((address) => !excluded.has(address));
-  return { addresses: new Set(addresses), isDisabled: spec.disable, subnet: spec.subnet };
+  // Of two pools that share addresses a controller lets only one be used.
+  const isDisabled = spec.disable || metadata.annotations?.[ANNOTATION_NOT_USABLE] !== undefined;
+  return { addresses: new Set(addresses), isDisabled, subnet: spec.subnet };
 }

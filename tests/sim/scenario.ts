@@ -2,78 +2,17 @@
 import { Dice } from "./dice.ts";
 import { CALM, drawFaults, type Faults } from "./faults.ts";
 import type { KubeletHabits } from "./kubelet.ts";
+import type { ControllerHabits } from "./controller_settings.ts";
 import type { PluginHabits } from "./plugin.ts";
 import type { NicWant, PodTemplatePlan, PoolsMode } from "./pods.ts";
+import { drawHappenings, type Happening, hasTwoAgents, type Profile } from "./happening_kinds.ts";
 import { addressesOf, type PoolPlan } from "./pools.ts";
 
-/** Happenings that leave agents nothing to guess at: only pods come and go. */
-export const CLEAR_HAPPENINGS: ReadonlySet<Happening> = new Set<Happening>([
-  "pod_deleted",
-  "pod_forced",
-  "sandbox_dies",
-  "scale",
-  "roll_out",
-  "workload_gone",
-  "cordon",
-]);
+/** Kinds of worlds that are about controllers. */
+const CONTROLLED: ReadonlySet<Profile> = new Set<Profile>(["leaders", "outage", "wiped"]);
 
-/** What may happen to a world, each with its weight; 0: never in this one. */
-export const HAPPENINGS = [
-  "agent_crash",
-  "agent_restart",
-  "agent_roll_over",
-  "partition",
-  "power_loss",
-  "kubelet_pause",
-  "server_restart",
-  "server_busy",
-  "connections_break",
-  "compaction",
-  "pod_deleted",
-  "pod_forced",
-  "pod_failed_by_control_plane",
-  "sandbox_dies",
-  "scale",
-  "roll_out",
-  "workload_gone",
-  "cordon",
-  "namespace_gone",
-  "pool_disabled",
-  "pool_changed",
-  "address_reserved",
-  "reference_upgrade",
-] as const;
-export type Happening = typeof HAPPENINGS[number];
-
-/** What makes pods and sandboxes end otherwise than they should. */
-const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
-  "pod_deleted",
-  "pod_forced",
-  "sandbox_dies",
-  "kubelet_pause",
-]);
-
-/**
- * Kinds of worlds to draw from: `any` draws all of them, the others one kind only. `upgrade`: from
- * the reference; `sticky`: StatefulSets; `calm`: nothing is lost; `overlap`: pools share addresses;
- * `unruly`: pods die by force, sandboxes break, DELs are late; `lossy`: answers are lost and writes
- * are late; `refusing`: as `lossy`, and what is asked for again is often refused; `reborn`: pods
- * die by force and come again under their names, and copies of them are old; `blind`: watches
- * fall silent, and nodes do not tell what runs on them.
- */
-export const PROFILES = [
-  "any",
-  "upgrade",
-  "sticky",
-  "calm",
-  "overlap",
-  "unruly",
-  "lossy",
-  "refusing",
-  "reborn",
-  "blind",
-] as const;
-export type Profile = typeof PROFILES[number];
+/** Kinds of worlds that may have controllers. */
+const SHARED: ReadonlySet<Profile> = new Set<Profile>(["any", "upgrade", "sticky"]);
 
 /** A node. */
 export interface NodePlan {
@@ -83,6 +22,13 @@ export interface NodePlan {
   readonly skewMs: number;
   /** Whether the reference's agent runs on it at first. */
   readonly isReference: boolean;
+}
+
+/** The controllers. */
+export interface ControllersPlan {
+  /** Of each replica: how far its wall clock is off, milliseconds. */
+  readonly skewsMs: readonly number[];
+  readonly habits: ControllerHabits;
 }
 
 /** A workload. */
@@ -98,6 +44,8 @@ export interface WorkloadPlan {
 export interface Scenario {
   readonly faults: Faults;
   readonly nodes: readonly NodePlan[];
+  /** Absent: there are none, and agents look after themselves. */
+  readonly controllers: ControllersPlan | undefined;
   readonly pools: readonly PoolPlan[];
   /** Addresses that nobody may have, as a SpiderReservedIP. */
   readonly reserved: readonly string[];
@@ -118,17 +66,20 @@ export function drawScenario(dice: Dice, profile: Profile = "any"): Scenario {
   const isUpgrade = dice.chance(profile === "upgrade" ? 1 : profile === "any" ? 0.15 : 0);
   const families = dice.pick([[4], [4], [6], [4, 6]] as const);
   const hasZones = dice.chance(0.15);
-  const nodes = drawNodes(dice, { isUpgrade, hasZones });
+  const nodes = drawNodes(dice, { isUpgrade, hasZones, isOutage: profile === "outage" });
   const overlaps = dice.chance(profile === "overlap" ? 1 : 0.15);
   // The reference gives an address of two pools twice.
   const shares = { overlaps: overlaps && !isUpgrade };
   const { pools, reserved } = drawPools(dice, { families, isUpgrade, hasZones, ...shares });
   const namespaces = ["one", "two"].slice(0, dice.between(1, 2));
-  const happenings = drawHappenings(dice, { isUpgrade, profile });
+  const controllers = drawControllers(dice, profile);
+  const hasControllers = controllers !== undefined;
+  const happenings = drawHappenings(dice, { isUpgrade, profile, hasControllers });
   const workloads = drawWorkloads(dice, { pools, namespaces, hasZones, profile });
   return {
     faults: faultsOf(profile, dice),
     nodes,
+    controllers,
     pools: sized(pools, { workloads, reserved, dice }),
     reserved,
     namespaces,
@@ -143,15 +94,19 @@ export function drawScenario(dice: Dice, profile: Profile = "any"): Scenario {
       unnoticed: hasTwoAgents(happenings) ? 0 : dice.pick([0, 0.2, 1]),
       withoutUid: dice.pick([0, 0, 0, 0.5]),
     },
-    activeMs: dice.pick([30_000, 60_000, 150_000]),
+    activeMs: profile === "outage" ? 150_000 : dice.pick([30_000, 60_000, 150_000]),
   };
 }
 
 function drawNodes(
   dice: Dice,
-  { isUpgrade, hasZones }: { readonly isUpgrade: boolean; readonly hasZones: boolean },
+  { isUpgrade, hasZones, isOutage }: {
+    readonly isUpgrade: boolean;
+    readonly hasZones: boolean;
+    readonly isOutage: boolean;
+  },
 ): readonly NodePlan[] {
-  const count = dice.between(hasZones ? 2 : 1, 4);
+  const count = dice.between(hasZones || isOutage ? 2 : 1, 4);
   return Array.from({ length: count }, (_, index) => ({
     name: `n${index + 1}`,
     labels: { zone: hasZones && index % 2 === 1 ? "b" : "a" },
@@ -160,9 +115,27 @@ function drawNodes(
   }));
 }
 
+/** Agents are to be right without controllers too. */
+function drawControllers(dice: Dice, profile: Profile): ControllersPlan | undefined {
+  const share = CONTROLLED.has(profile) ? 1 : SHARED.has(profile) ? 0.6 : 0;
+  const skewMs = (): number => dice.pick([0, 0, -7_200_000, 40_000]);
+  const isOn = (): boolean => dice.chance(0.6);
+  const plan = {
+    skewsMs: [skewMs(), skewMs()],
+    habits: {
+      scanMs: dice.pick([60_000, 300_000]),
+      resyncMs: dice.pick([0, 300_000]),
+      switches: { readyNode: isOn(), notReadyNode: isOn() },
+    },
+  };
+  return dice.chance(share) ? plan : undefined;
+}
+
 function faultsOf(profile: Profile, dice: Dice): Faults {
   const drawn = drawFaults(dice);
-  if (profile === "calm" || profile === "overlap") return CALM;
+  if (profile === "calm" || profile === "overlap" || profile === "outage") return CALM;
+  if (profile === "wiped") return CALM;
+  if (profile === "leaders") return { ...CALM, lateCommit: 0.1, lateMsMax: 58_000 };
   if (profile === "blind") return { ...CALM, watchStalls: 0.2, watchMsMin: 600_000 };
   if (profile === "refusing") {
     return { ...CALM, lateCommit: 0.3, lateMsMax: 58_000, invalid: 0.3 };
@@ -240,11 +213,12 @@ function drawWorkloads(
     readonly profile: Profile;
   },
 ): readonly WorkloadPlan[] {
+  const isOutage = profile === "outage";
   return Array.from({ length: dice.between(1, 5) }, (_, index) => {
     const kind = dice.weighted(
       [
         [3, "deployment"],
-        [profile === "sticky" || profile === "reborn" ? 30 : 3, "stateful_set"],
+        [profile === "sticky" || profile === "reborn" ? 30 : isOutage ? 8 : 3, "stateful_set"],
         [2, "job"],
         [profile === "reborn" ? 20 : 2, "bare"],
       ] as const,
@@ -346,30 +320,4 @@ function plus(address: string, by: number): string {
   const at = address.lastIndexOf(isIpv6 ? ":" : ".") + 1;
   const host = Number.parseInt(address.slice(at), isIpv6 ? 16 : 10) + by;
   return `${address.slice(0, at)}${host.toString(isIpv6 ? 16 : 10)}`;
-}
-
-function hasTwoAgents(
-  happenings: readonly (readonly [weight: number, happening: Happening])[],
-): boolean {
-  return happenings.some(([weight, happening]) => weight > 0 && happening === "agent_roll_over");
-}
-
-function drawHappenings(
-  dice: Dice,
-  { isUpgrade, profile }: { readonly isUpgrade: boolean; readonly profile: Profile },
-): readonly (readonly [number, Happening])[] {
-  const leastUnruly = profile === "unruly" || profile === "reborn" ? 4 : 0;
-  const isPlain = profile === "overlap" || profile === "refusing" || profile === "reborn";
-  return HAPPENINGS.map((happening): readonly [number, Happening] => {
-    if (happening === "reference_upgrade") return [isUpgrade ? 2 : 0, happening];
-    // The reference's endpoints would hold a namespace by their finalizers.
-    if (isUpgrade && happening === "namespace_gone") return [0, happening];
-    if (isPlain && !CLEAR_HAPPENINGS.has(happening)) return [0, happening];
-    const isPoolChange = happening.startsWith("pool_") || happening === "address_reserved";
-    const isRare = isPoolChange || happening === "namespace_gone" || happening === "workload_gone";
-    const weight = dice.weighted([[isRare ? 6 : 2, 0], [2, 1], [1, 4]]);
-    // Pods come and go in every world.
-    const least = happening === "pod_deleted" ? 1 : UNRULY.has(happening) ? leastUnruly : 0;
-    return [Math.max(weight, least), happening];
-  });
 }

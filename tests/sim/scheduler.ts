@@ -134,7 +134,7 @@ export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /**
  * A machine's clock. A sleep of a life that has ended never resolves: nothing of a dead program
- * runs on.
+ * runs on. One that ends in a pause of the program resolves after it.
  *
  * @param options.skewMs How far the wall clock of this machine is off.
  */
@@ -153,10 +153,11 @@ export function clockOf(
           timer.cancel();
           if (life.isAlive) reject(signal.reason);
         };
-        const timer = scheduler.after(ms, () => {
-          signal.removeEventListener("abort", abort);
-          if (life.isAlive) resolve();
-        });
+        const timer = scheduler.after(ms, () =>
+          life.deliver(() => {
+            signal.removeEventListener("abort", abort);
+            resolve();
+          }));
         signal.addEventListener("abort", abort, { once: true });
       });
     },

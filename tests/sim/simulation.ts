@@ -11,11 +11,14 @@ import { AgentHost } from "./agent_host.ts";
 import type { AgentFactory } from "./agent_ports.ts";
 import { ApiServer, type Commit } from "./api_server.ts";
 import { AdoptionChecker } from "./checkers/adoption.ts";
+import { LeaderChecker } from "./checkers/leaders.ts";
 import { AnswerChecker } from "./checkers/answers.ts";
 import { ClaimChecker } from "./checkers/claims.ts";
 import { Facts } from "./checkers/facts.ts";
 import { findUnrest } from "./checkers/rest.ts";
 import { Control } from "./control.ts";
+import { ControllerHost } from "./controller_host.ts";
+import { CONTROLLER_NAMESPACE } from "./controller_settings.ts";
 import { ControlPlane } from "./control_plane.ts";
 import { Dice } from "./dice.ts";
 import { CALM } from "./faults.ts";
@@ -25,10 +28,10 @@ import { Plugin } from "./plugin.ts";
 import { poolObject } from "./pools.ts";
 import { Referee, type Violation } from "./referee.ts";
 import { ReferenceAgent } from "./reference_agent.ts";
+import { CLEAR_HAPPENINGS, type Profile } from "./happening_kinds.ts";
 import {
-  CLEAR_HAPPENINGS,
+  type ControllersPlan,
   drawScenario,
-  type Profile,
   type Scenario,
   type WorkloadPlan,
 } from "./scenario.ts";
@@ -100,6 +103,7 @@ export class Simulation {
   readonly control: Control;
   readonly truth: Truth;
   readonly nodes: readonly SimNode[];
+  readonly controllers: readonly ControllerHost[];
   readonly workloads: readonly Workload[];
   readonly happenings: Happenings;
   readonly #controlPlane: ControlPlane;
@@ -121,6 +125,7 @@ export class Simulation {
     this.control = new Control(this.server, "world");
     this.truth = new Truth({
       onClash: ({ address, first, second }) => {
+        if (this.#facts.wiped.has(address)) return;
         const name = (one: typeof first): string =>
           `${one.namespace}/${one.podName} on ${one.node}`;
         referee.report("duplicate", `${address} is in use twice: ${name(first)}, ${name(second)}`);
@@ -129,7 +134,9 @@ export class Simulation {
       podExists: (sandbox) => this.#podExists(sandbox),
     });
     this.server.onCommit((commit) => this.#follow(commit));
-    const facts = this.#facts = new Facts(this.control);
+    const facts = this.#facts = new Facts(this.control, {
+      switches: scenario.controllers?.habits.switches ?? { readyNode: false, notReadyNode: false },
+    });
     const adoption = new AdoptionChecker({ facts, referee });
     const wasRecorded = adoption.wasRecorded.bind(adoption);
     new ClaimChecker({ facts, truth: this.truth, referee, wasRecorded });
@@ -142,6 +149,7 @@ export class Simulation {
       isClear: () => !this.#isCloudy,
     });
     this.nodes = scenario.nodes.map((plan) => this.#makeNode(plan, makeAgent));
+    this.controllers = this.#makeControllers(scenario.controllers);
     this.workloads = scenario.workloads.map((plan) => this.#makeWorkload(plan));
     const { nodes, workloads } = this;
     this.#controlPlane = new ControlPlane(this.control, { dice: dice.fork(), nodes, workloads });
@@ -150,6 +158,7 @@ export class Simulation {
       controlPlane: this.#controlPlane,
       dice: dice.fork(),
       nodes,
+      controllers: this.controllers,
       workloads,
       scenario,
     });
@@ -173,6 +182,7 @@ export class Simulation {
     }
     if (goesOn()) unrest.forEach(({ rule, message }) => this.referee.report(rule, message));
     for (const node of this.nodes) node.host?.crash(); // What still waits is never woken.
+    for (const controller of this.controllers) controller.crash();
     return {
       seed: this.seed,
       violation: this.referee.violation,
@@ -187,6 +197,7 @@ export class Simulation {
   #findUnrest(): ReturnType<typeof findUnrest> {
     return findUnrest({
       isAdding: (pod) => this.#answers.isAdding(pod),
+      hasControllers: this.controllers.length > 0,
       facts: this.#facts,
       truth: this.truth,
       defaultPools: () => this.#defaultPools(),
@@ -196,7 +207,7 @@ export class Simulation {
 
   #begin(): void {
     const { control, scenario } = this;
-    for (const name of [...scenario.namespaces, "spiderpool", "default"]) {
+    for (const name of [...scenario.namespaces, CONTROLLER_NAMESPACE, "default"]) {
       this.#controlPlane.createNamespace(name);
     }
     for (const plan of scenario.pools) {
@@ -219,6 +230,7 @@ export class Simulation {
       node.startAgent();
       node.startKubelet();
     }
+    for (const controller of this.controllers) controller.start();
     this.server.faults = scenario.faults;
     this.#controlPlane.start();
     this.happenings.start();
@@ -254,6 +266,25 @@ export class Simulation {
     return node;
   }
 
+  #makeControllers(plan: ControllersPlan | undefined): readonly ControllerHost[] {
+    if (plan === undefined) return [];
+    const { server, scheduler, referee } = this;
+    const hosts = (): readonly ControllerHost[] => this.controllers;
+    const checker = new LeaderChecker({ scheduler, referee, hosts });
+    return plan.skewsMs.map((skewMs, index) =>
+      new ControllerHost({
+        server,
+        referee,
+        skewMs,
+        dice: this.#dice.fork(),
+        name: `controller-${index + 1}`,
+        link: { isCut: false },
+        habits: plan.habits,
+        onWrite: (write) => checker.wrote(write),
+      })
+    );
+  }
+
   #makeWorkload({ kind, namespace, name, replicas, template }: WorkloadPlan): Workload {
     const options = {
       control: this.control,
@@ -279,6 +310,7 @@ export class Simulation {
 
   /** Whether a sandbox that is up counts as dead, by the word of whoever may give it. */
   #isForsaken(sandbox: Sandbox): boolean {
+    if (this.#facts.outlived.has(sandbox.podUid)) return true;
     if (this.#podExists(sandbox)) return false;
     // Where runtimes tell no UIDs, pods of one name cannot be told apart.
     return this.#facts.handedOn.has(sandbox.podUid) || this.scenario.plugin.withoutUid > 0;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { CALM } from "./faults.ts";
 import { type Flaw, naiveAgents } from "./naive_agent.ts";
-import { HAPPENINGS, type Scenario } from "./scenario.ts";
+import { HAPPENINGS, type Profile } from "./happening_kinds.ts";
+import type { Scenario } from "./scenario.ts";
 import { simulate, type SimulationResult } from "./simulation.ts";
 
 /** Seeds in which a flaw must show. */
@@ -16,6 +17,7 @@ function quiet(scenario: Scenario): Scenario {
     ...scenario,
     faults: CALM,
     isMarked: true,
+    controllers: undefined,
     nodes: scenario.nodes.map((node) => ({ ...node, isReference: false })),
     plugin: { killed: 0, unnoticed: 0, withoutUid: 0 },
     happenings: [[2, "pod_deleted"], [1, "sandbox_dies"], [1, "scale"], [1, "roll_out"]],
@@ -120,14 +122,24 @@ const SEEN: readonly string[] = [
   "creates jobs",
   "creates deployments",
   "removes namespaces",
+  "removes nodes",
+  " is paused for",
+  " goes on",
+  "this controller leads {}",
+  "this controller leads no longer",
+  "address freed",
+  "vanished address restored",
 ];
+/** Where it is looked for. */
+const SEEN_IN: readonly Profile[] = ["any", "any", "leaders", "outage", "wiped"];
 
 Deno.test("every fault and happening is seen in the first worlds", async () => {
   const missing = new Set(SEEN);
-  for (let seed = 1; seed <= 200 && missing.size > 0; seed++) {
+  for (let seed = 1; seed <= 400 && missing.size > 0; seed++) {
     await simulate({
       seed,
       makeAgent: naiveAgents("none"),
+      profile: SEEN_IN[seed % SEEN_IN.length],
       sink: (line) => {
         for (const part of missing) if (line.includes(part)) missing.delete(part);
       },

@@ -162,6 +162,9 @@ export class AnswerChecker implements CallObserver {
     const { facts } = this.#options;
     const { podUID, podName, podNamespace, ifName, containerID } = call.args;
     const claim = facts.claim(name);
+    // It is on its way out; or a person took it away.
+    const isLost = facts.outlived.has(podUID) || facts.wiped.has(address);
+    if (claim === undefined && isLost) return;
     if (claim === undefined) {
       return this.#report(
         "answered_unclaimed",

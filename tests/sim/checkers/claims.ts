@@ -7,6 +7,9 @@ import type { Referee } from "../referee.ts";
 import type { Truth } from "../truth.ts";
 import { DECISION_MS_MAX, type Facts, KNOWLEDGE_MS_MAX, placeOfClaim } from "./facts.ts";
 
+/** Who writes what people do. */
+const PERSON = "world";
+
 /** What the checker of claims is made of. */
 export interface ClaimCheckerOptions {
   readonly facts: Facts;
@@ -106,8 +109,15 @@ export class ClaimChecker {
   #checkRelease(claim: SpiderIp, actor: string): void {
     const { truth, facts } = this.#options;
     const { ip, podNamespace = "", podName = "", podUID = "" } = claim.spec;
+    if (actor === PERSON) {
+      facts.wiped.add(ip);
+      return;
+    }
+    // Agents never do that: only controllers see every node.
+    if (actor.startsWith("controller-") && facts.outlives(claim)) facts.outlived.add(podUID);
     for (const sandbox of truth.using(ip)) {
       if (truth.isForsaken(sandbox)) continue;
+      if (facts.wiped.has(ip) && sandbox.podUid !== podUID) continue;
       const who = `${sandbox.namespace}/${sandbox.podName}, sandbox ${sandbox.id}`;
       this.#report("freed_in_use", `${actor} freed ${ip} of ${who}, which is up: ${said(claim)}`);
     }

@@ -1,11 +1,14 @@
 /** What several checkers ask about the stored objects and the past. */
 import { type Pod, PODS } from "../../../src/api/kubernetes/pod.ts";
+import { NODES } from "../../../src/api/kubernetes/node.ts";
 import { STATEFUL_SETS, type StatefulSet } from "../../../src/api/kubernetes/workload.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../../../src/api/endpoint.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../../src/api/spider_ip.ts";
 import { kindId } from "../../../src/store/backend.ts";
 import type { Commit } from "../api_server.ts";
+import type { ReclaimSwitches } from "../../../src/ipam/reclaim.ts";
 import type { Control } from "../control.ts";
+import { EPOCH_MS } from "../scheduler.ts";
 import { PoolHistory } from "../pools.ts";
 
 /**
@@ -13,6 +16,8 @@ import { PoolHistory } from "../pools.ts";
  * out later still, may be behind: 90 s of a silent watch, 60 s of a call, 60 s of a late commit.
  */
 export const KNOWLEDGE_MS_MAX = 240_000;
+/** Seconds of grace that count where a pod has fewer. */
+const GRACE_SECONDS = 30;
 /** Milliseconds from a live read to the commit of what it decided. */
 export const DECISION_MS_MAX = 130_000;
 
@@ -30,11 +35,19 @@ export class Facts {
   readonly createdFor = new Map<string, string>();
   /** UIDs of pods whose kept addresses their owner handed on to another pod. */
   readonly handedOn = new Set<string>();
+  /** UIDs of pods that outlived their deletion, and so lost their addresses. */
+  readonly outlived = new Set<string>();
+  /** Addresses whose SpiderIPs a person deleted: two pods may have them. */
+  readonly wiped = new Set<string>();
   /** Pods whose addresses were all to be released, by UID. */
   readonly releasedAll = new Set<string>();
 
-  constructor(control: Control) {
+  readonly #switches: ReclaimSwitches;
+
+  /** @param options.switches Whether pods that outlive their deletion lose their addresses. */
+  constructor(control: Control, { switches }: { readonly switches: ReclaimSwitches }) {
     this.control = control;
+    this.#switches = switches;
     control.server.onCommit((commit) => this.#note(commit));
   }
 
@@ -80,6 +93,26 @@ export class Facts {
   ): boolean {
     const stored = this.pod(pod.namespace, pod.name);
     return stored?.metadata.uid === pod.uid && !isDead(stored);
+  }
+
+  /**
+   * Whether a pod exists past twice its grace, and the installation chose that it loses its address
+   * then (design.md 2.1, rule 5); its sandbox may be up.
+   */
+  outlives({ spec }: SpiderIp): boolean {
+    const { podNamespace = "", podName = "", podUID, owner } = spec;
+    const pod = this.pod(podNamespace, podName);
+    if (pod === undefined || pod.metadata.uid !== podUID) return false;
+    const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
+    if (deletionTimestamp === undefined) return false;
+    const graceMs = Math.max(Number(deletionGracePeriodSeconds ?? 0), GRACE_SECONDS) * 1_000;
+    if (EPOCH_MS + this.nowMs < Date.parse(deletionTimestamp) + graceMs) return false;
+    const node = this.control.get(NODES, { name: spec.node ?? "" });
+    const isReady = node?.status?.conditions?.some(({ type, status }) => {
+      return type === "Ready" && status === "True";
+    });
+    const { readyNode, notReadyNode } = this.#switches;
+    return owner === undefined && (isReady === true ? readyNode : notReadyNode);
   }
 
   /** Milliseconds for which an owner has wanted a pod without a break; 0 if it does not. */

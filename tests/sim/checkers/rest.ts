@@ -6,6 +6,8 @@ import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
 import { type NicWant, wantsOfPod } from "../pods.ts";
 import type { Sandbox, Truth } from "../truth.ts";
 import { said } from "./claims.ts";
+import { findUnpublished } from "./published.ts";
+import type { Unrest } from "./unrest.ts";
 import { type Facts, isDead, placeOfClaim } from "./facts.ts";
 
 /** What the check of the rest needs to know. */
@@ -17,19 +19,21 @@ export interface RestOptions {
     readonly ipv6: readonly string[];
   };
   readonly isForNode: (pool: string, node: string) => boolean;
+  /** Whether there are controllers: they free what no agent is asked for, and tell of pools. */
+  readonly hasControllers: boolean;
   /** Whether an ADD of a pod is under way. */
   readonly isAdding: (pod: { readonly namespace: string; readonly name: string }) => boolean;
 }
 
-/** What is still wrong; empty at rest. */
-export interface Unrest {
-  readonly rule: "leak" | "starved" | "unclaimed";
-  readonly message: string;
-}
-
 /** Compares what is stored with what is up. */
 export function findUnrest(options: RestOptions): readonly Unrest[] {
-  return [...findLeaks(options), ...findUnclaimed(options), ...findStarved(options)];
+  const unpublished = options.hasControllers ? findUnpublished(options.facts) : [];
+  return [
+    ...findLeaks(options),
+    ...findUnclaimed(options),
+    ...findStarved(options),
+    ...unpublished,
+  ];
 }
 
 /** SpiderIPs that nobody uses and nobody keeps. */
@@ -40,14 +44,14 @@ function findLeaks(options: RestOptions): readonly Unrest[] {
 
 function isNeeded(
   claim: SpiderIp,
-  { facts, truth, isAdding }: RestOptions,
+  { facts, truth, hasControllers, isAdding }: RestOptions,
 ): boolean {
   const { ip, podUID, podNamespace = "", podName = "", node = "" } = claim.spec;
   if (truth.using(ip).some((sandbox) => sandbox.podUid === podUID)) return true;
   const place = placeOfClaim(claim);
   if (place !== undefined && facts.wantedForMs(place) > 0) return !isSuperseded(claim, facts);
   // Adopted from a record that names no node: no agent of a node is asked to free it.
-  if (node === "") return true;
+  if (node === "" && !hasControllers) return true;
   const pod = { namespace: podNamespace, name: podName, uid: podUID ?? "" };
   if (!facts.livesAs(pod)) return false;
   // A call that did not end yet will answer it, or give it back. So does the next, with what was
@@ -73,6 +77,7 @@ function findUnclaimed({ facts, truth }: RestOptions): readonly Unrest[] {
       // The reference's agent gives a kept address again and writes only the SpiderEndpoint.
       const isKept = sandbox.isReference && claim?.podName === sandbox.podName;
       if (claim?.podUID === sandbox.podUid || isKept || truth.isForsaken(sandbox)) continue;
+      if (claim !== undefined && facts.wiped.has(address)) continue; // Another pod took it.
       const message = `${address} of ${sandbox.namespace}/${sandbox.podName} has no SpiderIP of it`;
       unrest.push({ rule: "unclaimed", message });
     }

@@ -1,0 +1,49 @@
+/** What the simulated installation chose for its controllers. */
+import type { ControllerSettings } from "../../src/controller/config.ts";
+
+/** The namespace that the controllers run in. */
+export const CONTROLLER_NAMESPACE = "spiderpool";
+
+/** What worlds choose. */
+export interface ControllerHabits {
+  /** Milliseconds between two scans. */
+  readonly scanMs: number;
+  /** Milliseconds between two looks at every pool; 0: never. */
+  readonly resyncMs: number;
+  /** Whether pods that outlive their grace lose their addresses, by their node. */
+  readonly switches: { readonly readyNode: boolean; readonly notReadyNode: boolean };
+}
+
+/** Settings of one replica: the defaults, but for what the world chose. */
+export function controllerSettings(
+  podName: string,
+  { scanMs, resyncMs, switches }: ControllerHabits,
+): ControllerSettings {
+  return {
+    namespace: CONTROLLER_NAMESPACE,
+    podName,
+    logLevel: "info",
+    healthPort: 5720,
+    leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
+    pools: { workers: 3, queueMax: 10_000, resyncMs },
+    reclaim: {
+      isOn: true,
+      switches,
+      intervalMs: scanMs,
+      extraGraceMs: 0,
+      workers: 3,
+      tracedMax: 100_000,
+    },
+    webhooks: {
+      port: 5722,
+      rules: {
+        enableIPv4: true,
+        enableIPv6: true,
+        enableSpiderSubnet: false,
+        refuseDeletionInUse: false,
+        coordinatorName: "default",
+      },
+    },
+    unused: [],
+  };
+}
