@@ -90,7 +90,8 @@ export interface ObjectKey {
  * - `broken`: the stored object is refused by its resource's parser. It exists, and a write that is
  *   answered so was done.
  * - `unavailable`, `timeout`: no answer. Where `outcomeUnknown` is true, a write may still happen,
- *   even later; it is settled by repeating the same request (design.md 2.1, rule 8).
+ *   even later; it is settled by repeating the same request (design.md 2.1, rule 8). `isUnserved`:
+ *   the server answered that it has no such kind, which may change while it runs.
  */
 export type StoreError =
   | { readonly code: "not_found" | "already_exists" | "gone" | "invalid"; readonly message: string }
@@ -101,6 +102,7 @@ export type StoreError =
     readonly code: "unavailable" | "timeout";
     readonly message: string;
     readonly outcomeUnknown: boolean;
+    readonly isUnserved?: true;
   };
 
 /** An answer of the store, or its refusal. */

@@ -37,7 +37,7 @@ const QUOTE_LENGTH_MAX = 300;
  * | 403 | cause `NamespaceTerminating` | `forbidden`, `namespaceTerminating` |
  * | 403 | | `forbidden` |
  * | 404 | `Status` that names an object | `not_found` |
- * | 404 | anything else: the path itself is not served | `unavailable`, nothing was done |
+ * | 404 | anything else: the path itself is not served | `unavailable`, `isUnserved` |
  * | 409 | `AlreadyExists` | `already_exists` |
  * | 409 | | `conflict` |
  * | 410 | | `gone` |
@@ -76,14 +76,16 @@ export function storeErrorOf(refusal: Refusal, asked: Asked): StoreError {
       if (asText(valueAt(kubeStatus, ["details", "name"])) !== undefined) {
         return { code: "not_found", message };
       }
+      if (kubeStatus === undefined && typeof body === "string" && !isPathAnswer(body)) {
+        const remedy = "check that this is the address of a Kubernetes API server";
+        const elsewhere = tell(`${quote(status, body)}: ${remedy}`);
+        return { code: "unavailable", message: elsewhere, outcomeUnknown: false };
+      }
       return {
         code: "unavailable",
-        message: kubeStatus === undefined && typeof body === "string" && !isPathAnswer(body)
-          ? tell(
-            `${quote(status, body)}: check that this is the address of a Kubernetes API server`,
-          )
-          : tell("the server does not serve this kind: apply its CustomResourceDefinition"),
+        message: tell("the server does not serve this kind: apply its CustomResourceDefinition"),
         outcomeUnknown: false,
+        isUnserved: true,
       };
     case 409:
       return { code: reason === "AlreadyExists" ? "already_exists" : "conflict", message };

@@ -37,12 +37,12 @@ const ROWS: readonly Row[] = [
     status: 404,
     body: "404 page not found\n",
     asked: WRITE,
-    expected: { code: "unavailable", outcomeUnknown: false },
+    expected: { code: "unavailable", outcomeUnknown: false, isUnserved: true },
   },
   {
     status: 404,
     body: statusBody({ message: "the server could not find the requested resource", details: {} }),
-    expected: { code: "unavailable", outcomeUnknown: false },
+    expected: { code: "unavailable", outcomeUnknown: false, isUnserved: true },
   },
   { status: 404, body: HTML, expected: { code: "unavailable", outcomeUnknown: false } },
   {
