@@ -2,13 +2,18 @@
 import type { Clock } from "../base/clock.ts";
 import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { type ObjectStore, StoreFailure } from "../base/object_store.ts";
-import { SPIDER_COORDINATORS, type SpiderCoordinator } from "../api/coordinator.ts";
+import {
+  COORDINATOR_PHASES,
+  SPIDER_COORDINATORS,
+  type SpiderCoordinator,
+} from "../api/coordinator.ts";
 import type { Settler } from "../kube/settler.ts";
 import { orAborted, SingleFlight } from "../base/waiting.ts";
 
 /**
- * Name of the SpiderCoordinator that counts, because the controller keeps its status; where there
- * is none of this name, the first by name.
+ * Name of the SpiderCoordinator that counts, because the controller keeps its status. Where there
+ * is none of this name, the controller was told another one: the first by name that is synced, or
+ * else the first.
  */
 export const COORDINATOR_NAME = "default";
 /** Milliseconds that an answer serves: a node's pods that start together cost one read. */
@@ -64,5 +69,6 @@ export class CoordinatorReader {
 
 function chosen(items: readonly SpiderCoordinator[]): SpiderCoordinator | undefined {
   const byName = items.toSorted((one, other) => one.metadata.name < other.metadata.name ? -1 : 1);
-  return byName.find(({ metadata }) => metadata.name === COORDINATOR_NAME) ?? byName[0];
+  return byName.find(({ metadata }) => metadata.name === COORDINATOR_NAME) ??
+    byName.find(({ status }) => status?.phase === COORDINATOR_PHASES.synced) ?? byName[0];
 }

@@ -56,6 +56,25 @@ Deno.test("coordinatorConfig() answers the first by name where none is named def
   assert.equal((await answer(rig)).mode, "underlay");
 });
 
+Deno.test("coordinatorConfig() answers the one that is synced, of several others", async () => {
+  await using rig = await AgentRig.start();
+  await coordinator(rig, { name: "aa", spec: { mode: "overlay" }, status: { phase: "NotReady" } });
+  await coordinator(rig, { name: "kept", spec: { mode: "underlay" } });
+  assert.equal((await answer(rig)).mode, "underlay");
+});
+
+Deno.test("coordinatorConfig() serves what was found beside what a person adds", async () => {
+  await using rig = await AgentRig.start();
+  const status = { ...SYNCED, serviceCIDR: ["10.96.0.0/16", "fd00::/112"] };
+  await coordinator(rig, { name: "default", spec: { hijackCIDR: ["169.254.0.0/16"] }, status });
+  const { overlayPodCIDR, serviceCIDR, hijackCIDR } = await answer(rig);
+  assert.deepEqual({ overlayPodCIDR, serviceCIDR, hijackCIDR }, {
+    overlayPodCIDR: ["10.244.0.0/16"],
+    serviceCIDR: ["10.96.0.0/16", "fd00::/112"],
+    hijackCIDR: ["169.254.0.0/16"],
+  });
+});
+
 Deno.test("coordinatorConfig() without any says what to create", async () => {
   await using rig = await AgentRig.start();
   assert.deepEqual(await ask(rig), {

@@ -1,0 +1,108 @@
+/** Networks of the cluster, as a person sees them found. */
+import assert from "node:assert/strict";
+import { type Corner, namespaceOf, type Scenario } from "../ipam/corner.ts";
+import { LIMIT } from "../ipam/installation.ts";
+import { eventually } from "../ipam/observed.ts";
+import { kubeadmConfig } from "./kubeadm.ts";
+
+/** The status of a SpiderCoordinator, as far as it is looked at. */
+interface ObservedStatus {
+  readonly phase?: string;
+  readonly reason?: string;
+  readonly overlayPodCIDR?: readonly string[];
+  readonly serviceCIDR?: readonly string[];
+}
+
+const COORDINATOR = ["spidercoordinator", "default"];
+
+/** Waits until the status is as it should be. */
+async function untilStatus(
+  { site: { kubectl } }: Corner,
+  isSo: (status: ObservedStatus) => boolean,
+): Promise<void> {
+  let status: ObservedStatus = {};
+  try {
+    await eventually("the SpiderCoordinator to be as it should", async () => {
+      const text = await kubectl.run("get", ...COORDINATOR, "-o", "json");
+      status = JSON.parse(text).status ?? {};
+      return isSo(status);
+    });
+  } catch (cause) {
+    throw new Error(`The SpiderCoordinator is ${JSON.stringify(status)}`, { cause });
+  }
+}
+
+function isSame(one: readonly string[] | undefined, other: readonly string[]): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** A further network of services, of each family. */
+function furtherServices({ site: { versions } }: Corner): readonly string[] {
+  return versions.map((version) => version === 4 ? "10.97.0.0/16" : "fd00:10:97::/112");
+}
+
+async function setType({ site: { kubectl } }: Corner, podCIDRType: string): Promise<void> {
+  const patch = JSON.stringify({ spec: { podCIDRType } });
+  await kubectl.run("patch", ...COORDINATOR, "--type=merge", "--patch", patch);
+}
+
+/** What kubeadm and the API server say is in the status, and what is missing in its reason. */
+export const DISCOVERY: Scenario = {
+  name: "discovery",
+  promise: "the networks of pods and services are found, followed, and missed with a reason",
+  objects: (corner) => [
+    namespaceOf(corner),
+    {
+      apiVersion: "spiderpool.spidernet.io/v2beta1",
+      kind: "SpiderCoordinator",
+      metadata: { name: "default", finalizers: ["spiderpool.spidernet.io"] },
+      spec: { podCIDRType: "cluster" },
+    },
+  ],
+  check: async (corner) => {
+    const { kubectl, state: { plan: { podCidrs, serviceCidrs } } } = corner.site;
+    await untilStatus(corner, ({ phase, reason = "", serviceCIDR }) => {
+      return phase === "NotReady" && isSame(serviceCIDR, serviceCidrs) &&
+        /ConfigMap "kube-system\/kubeadm-config" is missing; .*; write them into /.test(reason);
+    });
+    await kubectl.apply(kubeadmConfig({ podSubnet: podCidrs.join(","), serviceSubnet: "" }));
+    await untilStatus(corner, ({ phase, reason, overlayPodCIDR, serviceCIDR }) => {
+      return phase === "Synced" && reason === undefined &&
+        isSame(overlayPodCIDR, podCidrs) && isSame(serviceCIDR, serviceCidrs);
+    });
+
+    const further = furtherServices(corner);
+    await kubectl.apply({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "ServiceCIDR",
+      metadata: { name: "further" },
+      spec: { cidrs: further },
+    });
+    await untilStatus(corner, ({ serviceCIDR }) => {
+      return isSame(serviceCIDR, [...serviceCidrs, ...further]);
+    });
+    await kubectl.run("delete", "servicecidr", "further", `--timeout=${LIMIT}`);
+    await untilStatus(corner, ({ serviceCIDR }) => isSame(serviceCIDR, serviceCidrs));
+
+    await kubectl.apply(kubeadmConfig({ podSubnet: "10.244.0.0/99", serviceSubnet: "" }));
+    await untilStatus(corner, ({ phase, reason = "", overlayPodCIDR }) => {
+      return phase === "NotReady" && isSame(overlayPodCIDR, []) &&
+        /networking\.podSubnet "10\.244\.0\.0\/99": its prefix length "99" is not /.test(reason);
+    });
+    await setType(corner, "calico");
+    await untilStatus(corner, ({ phase, reason = "" }) => {
+      return phase === "NotReady" && /the server has no kind IPPool of crd\.project/.test(reason);
+    });
+    // The rig's own network is none of those that `auto` knows.
+    await setType(corner, "auto");
+    await untilStatus(corner, ({ phase, reason, overlayPodCIDR, serviceCIDR }) => {
+      return phase === "Synced" && reason === undefined &&
+        isSame(overlayPodCIDR, []) && isSame(serviceCIDR, serviceCidrs);
+    });
+
+    const finalizers = ["get", ...COORDINATOR, "-o", "jsonpath={.metadata.finalizers}"];
+    assert.equal(await kubectl.run(...finalizers), "");
+    await kubectl.run("delete", ...COORDINATOR, `--timeout=${LIMIT}`);
+    await kubectl.run("delete", "configmap", "-n", "kube-system", "kubeadm-config");
+  },
+};
