@@ -2,6 +2,7 @@
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
 import { type Config, readConfig } from "../api/config_map.ts";
 import {
+  type ConfigMapKey,
   CONTROLLER_VARIABLES,
   type ControllerEnvironment,
   readControllerEnvironment,
@@ -46,6 +47,18 @@ export interface ReclaimSettings {
   readonly tracedMax: number;
 }
 
+/** How the networks of the cluster are found. */
+export interface DiscoverySettings {
+  readonly isOn: boolean;
+  /** The SpiderCoordinator that they are written into. */
+  readonly coordinatorName: string;
+  /** Milliseconds between two looks that no event asked for; 0: only while something is missing. */
+  readonly resyncMs: number;
+  /** Folder of the node's CNI configurations. */
+  readonly cniFolder: string;
+  readonly ciliumConfigMap: ConfigMapKey;
+}
+
 /** How webhooks are served, and what their rules depend on. */
 export interface WebhookSettings {
   /** TCP port. */
@@ -69,6 +82,7 @@ export interface ControllerSettings {
   readonly leadership: LeadershipSettings;
   readonly pools: PoolWorkSettings;
   readonly reclaim: ReclaimSettings;
+  readonly discovery: DiscoverySettings;
   readonly webhooks: WebhookSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
@@ -124,6 +138,7 @@ export async function readSettings(
       workers: environment.gcWorkers,
       tracedMax: environment.gcTracedPodsMax,
     },
+    discovery: discoveryOf(environment),
     unused: [
       ...config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
       ...(environment.gcRunningWithoutAddresses
@@ -131,6 +146,19 @@ export async function readSettings(
         : []),
     ],
   });
+}
+
+function discoveryOf(
+  { coordinatorEnabled, coordinatorName, coordinatorResyncSeconds, cniConfigFolder, ...rest }:
+    ControllerEnvironment,
+): DiscoverySettings {
+  return {
+    isOn: coordinatorEnabled,
+    coordinatorName,
+    resyncMs: coordinatorResyncSeconds * 1_000,
+    cniFolder: cniConfigFolder,
+    ciliumConfigMap: rest.ciliumConfigMap,
+  };
 }
 
 function webhooksOf(

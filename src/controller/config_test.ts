@@ -32,6 +32,13 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
       workers: 3,
       tracedMax: 100_000,
     },
+    discovery: {
+      isOn: false,
+      coordinatorName: "default",
+      resyncMs: 60_000,
+      cniFolder: "/etc/cni/net.d",
+      ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
+    },
     webhooks: {
       port: 5722,
       rules: {

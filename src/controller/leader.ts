@@ -4,6 +4,7 @@ import { Adopter } from "../daemon/adopter.ts";
 import { type EventRecorder, Settler } from "../kube/mod.ts";
 import { ClusterView } from "./cluster_view.ts";
 import type { ControllerSettings } from "./config.ts";
+import { Discoverer } from "./discovery/discoverer.ts";
 import type { ControllerMetrics } from "./controller_metrics.ts";
 import type { EnginePorts } from "./engine_ports.ts";
 import type { LeaderParts } from "./parts.ts";
@@ -52,6 +53,7 @@ export class Leader {
     const restorer = new Restorer(this.#parts);
     const rebuilder = new Rebuilder(this.#parts);
     const reclaimer = new Reclaimer(this.#parts);
+    const discoverer = new Discoverer(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => adopter.run(options),
@@ -59,6 +61,7 @@ export class Leader {
       (options) => restorer.run(options),
       (options) => rebuilder.run(options),
       (options) => reclaimer.run(options),
+      (options) => discoverer.run(options),
     ], { signal });
   }
 }

@@ -4,8 +4,8 @@ import type { ProgramPorts } from "../base/program.ts";
 import { systemRandom } from "../base/random.ts";
 import { ok } from "../base/result.ts";
 import { listenTcp, openApiServer, openProcessMetrics, stopSignals } from "../daemon/machine.ts";
-import { Controller } from "./controller.ts";
 import { openWebhookServer } from "../kube/webhook_server.ts";
+import { Controller } from "./controller.ts";
 import { runController } from "./program.ts";
 import { webhooksOf } from "./webhook_parts.ts";
 
@@ -14,6 +14,10 @@ export async function run(ports: ProgramPorts): Promise<number> {
   const clock = systemClock();
   const random = systemRandom();
   const readText = (path: string): Promise<string> => Deno.readTextFile(path);
+  const listFiles = async (folder: string): Promise<readonly string[]> => {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name);
+  };
   using signals = stopSignals();
   return await runController({
     ...ports,
@@ -34,7 +38,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
       const opened = await openApiServer("spiderpool-controller", { clock, random });
       if (!opened.ok) return opened;
       const { store } = opened.value;
-      const parts = { store, clock, random, log, metrics };
+      const parts = { store, clock, random, log, metrics, files: { listFiles, readText } };
       const webhooks = webhooksOf({ ...parts, openServer: openWebhookServer, readText }, settings);
       const engine = new Controller(parts, settings, { webhooks });
       return ok({ ...opened.value, engine });

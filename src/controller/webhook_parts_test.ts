@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { CONTROLLER_SETTINGS, ControllerRig } from "../../tests/support/controller_rig.ts";
+import {
+  CONTROLLER_SETTINGS,
+  ControllerRig,
+  NO_FILES,
+} from "../../tests/support/controller_rig.ts";
 import { untilTrue } from "../../tests/support/hang_limit.ts";
 import { SILENT_LOG } from "../base/log.ts";
 import { SILENT_METRICS } from "../base/metrics.ts";
@@ -31,9 +35,12 @@ class Replica {
     };
     const settings = { ...CONTROLLER_SETTINGS, podName, webhooks };
     const seed = podName.charCodeAt(0);
-    const ports = { store, clock, random: seededRandom(seed), log: SILENT_LOG };
+    const ports = {
+      ...{ store, clock, random: seededRandom(seed), log: SILENT_LOG },
+      ...{ metrics: SILENT_METRICS, files: NO_FILES },
+    };
     const use = ({ cert }: ServingCertificate) => void this.served.push(cert);
-    this.controller = new Controller({ ...ports, metrics: SILENT_METRICS }, settings, {
+    this.controller = new Controller(ports, settings, {
       webhooks: webhooksOf({
         ...ports,
         readText: (path) => Promise.resolve(files?.get(path) ?? ""),

@@ -20,7 +20,7 @@ import { Controller } from "../../src/controller/controller.ts";
 import { newClaim } from "../../src/ipam/claim.ts";
 import { parseAddress } from "../../src/ip/mod.ts";
 import { LEASES } from "../../src/kube/mod.ts";
-import { CONTROLLER_SETTINGS } from "../support/controller_rig.ts";
+import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
 import { program, testWith } from "../support/require.ts";
 import { connect, openApiServer } from "./api_server.ts";
@@ -63,7 +63,10 @@ async function startController(podName: string, namespace: string): Promise<Asyn
   // Nobody has these addresses: reclaim would free them.
   const reclaim = { ...CONTROLLER_SETTINGS.reclaim, isOn: false };
   const settings = { ...CONTROLLER_SETTINGS, namespace, podName, reclaim };
-  const controller = new Controller({ ...ports, metrics: SILENT_METRICS }, settings);
+  const controller = new Controller(
+    { ...ports, metrics: SILENT_METRICS, files: NO_FILES },
+    settings,
+  );
   const stop = new AbortController();
   const running = controller.run({ signal: stop.signal }).catch((error: unknown) => {
     if (error !== stop.signal.reason) throw error;

@@ -1,6 +1,7 @@
 /** Controllers of a real cluster: what pools tell, and who tells it. */
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
+import { DISCOVERY } from "./controller/discovery.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
 import { LOST_NODE } from "./controller/lost_node.ts";
 import { FENCE, STATUS } from "./controller/status.ts";
@@ -15,7 +16,7 @@ const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 
 /** One after the other: the last ones take something away that the others need. */
-const SCENARIOS = [STATUS, FENCE, WRONG_POOLS, VANISHED, LEADERSHIP];
+const SCENARIOS = [STATUS, FENCE, WRONG_POOLS, VANISHED, LEADERSHIP, DISCOVERY];
 
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
   testWith({

@@ -6,7 +6,7 @@ import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import { becomeSynced, BROKEN, MISSING, NOT_SYNCED } from "./coordinator/broken.ts";
 import { FIRST_NIC } from "./coordinator/first_nic.ts";
-import { coordinatedNetwork, COORDINATOR, writeStatus } from "./coordinator/networks.ts";
+import { coordinatedNetwork, COORDINATOR } from "./coordinator/networks.ts";
 import { assertNothingLeft, coordinatorStateOf } from "./coordinator/node_state.ts";
 import { REBOOT } from "./coordinator/reboot.ts";
 import { SEVERAL_NICS } from "./coordinator/several_nics.ts";
@@ -37,7 +37,6 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       const together = TOGETHER.map((scenario, index) => sceneOf(site, scenario, index + 1));
       const late = sceneOf(site, REBOOT, 1 + together.length);
       await applyAll(site, [COORDINATOR, coordinatedNetwork("coordinated")]);
-      await writeStatus(site, { phase: "NotReady" });
       await applyAll(site, objectsOf(early));
       const step = async (scene: Scene): Promise<void> => {
         const { promise, name } = scene.scenario;

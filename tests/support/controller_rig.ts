@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ControllerSettings } from "../../src/controller/config.ts";
 import { Controller } from "../../src/controller/controller.ts";
+import type { NodeFiles } from "../../src/controller/discovery/own_network.ts";
 import type { EnginePorts } from "../../src/controller/engine_ports.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
 import { type Metrics, SILENT_METRICS } from "../../src/base/metrics.ts";
@@ -37,6 +38,13 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
     workers: 3,
     tracedMax: 100_000,
   },
+  discovery: {
+    isOn: false,
+    coordinatorName: "default",
+    resyncMs: 60_000,
+    cniFolder: "/etc/cni/net.d",
+    ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
+  },
   webhooks: { port: 5722, rules: ADMISSION_SETTINGS },
   unused: [],
 };
@@ -51,10 +59,19 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
+/** A node without CNI configurations. */
+export const NO_FILES: NodeFiles = {
+  listFiles: () => Promise.resolve([]),
+  readText: (path) => Promise.reject(new Error(`no such file "${path}"`)),
+};
+
 /** What a rig may be told. */
 export interface ControllerRigOptions {
   readonly settings?: Partial<ControllerSettings>;
   readonly metrics?: Metrics;
+  readonly files?: NodeFiles;
+  /** Stands between controllers and the store. */
+  readonly wrap?: (store: ObjectStore) => ObjectStore;
 }
 
 /** A cluster with controllers. It ends when it is disposed. */
@@ -92,11 +109,12 @@ export class ControllerRig implements AsyncDisposable {
   async startController(name: string): Promise<Replica> {
     const line = { isCut: false };
     const ports: EnginePorts = {
-      store: cuttable(this.store, { line, clock: this.clock }),
+      store: cuttable(this.#options.wrap?.(this.store) ?? this.store, { line, clock: this.clock }),
       clock: this.clock,
       random: seededRandom(++this.#count),
       log: SILENT_LOG,
       metrics: this.#options.metrics ?? SILENT_METRICS,
+      files: this.#options.files ?? NO_FILES,
     };
     const settings = { ...CONTROLLER_SETTINGS, ...this.#options.settings, podName: name };
     const controller = new Controller(ports, settings);

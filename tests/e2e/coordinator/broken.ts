@@ -2,7 +2,7 @@
 import { ask, type Corner, namespaceOf, pod, pools, type Scenario } from "../ipam/corner.ts";
 import { assertDescribed, rolledOut } from "../ipam/observed.ts";
 import { underlayWeb } from "./first_nic.ts";
-import { COORDINATED, coordinatedNetwork, writeStatus } from "./networks.ts";
+import { COORDINATED, coordinatedNetwork, tellNetworks } from "./networks.ts";
 
 /** One mistake, in the configuration or in the pod's annotation. */
 interface Mistake {
@@ -68,7 +68,7 @@ const NOT_READY =
 /** Fails unless a pod of `NOT_SYNCED` says what it waits for; then the networks are known. */
 export async function becomeSynced(corner: Corner): Promise<void> {
   await assertDescribed(corner, { name: "early", says: NOT_READY });
-  await writeStatus(corner.site, { phase: "Synced" });
+  await tellNetworks(corner.site);
 }
 
 /** Pods of a cluster whose networks are not known yet: they go on by themselves. */

@@ -1,5 +1,6 @@
 /** The SpiderCoordinator of the cluster, and networks whose pods are coordinated. */
-import type { Installation } from "../ipam/installation.ts";
+import { kubeadmConfig } from "../controller/kubeadm.ts";
+import { type Installation, LIMIT } from "../ipam/installation.ts";
 
 /** Networks of the underlay's subnets 10.6 and 10.7, and their IPv6 twins: the NIC is the same. */
 export const COORDINATED = "default/coordinated";
@@ -33,13 +34,11 @@ export const COORDINATOR = {
   spec: { mode: "auto", podCIDRType: "cluster" },
 };
 
-/** Writes what the controller would find out about the cluster. */
-export async function writeStatus(
-  { kubectl, state }: Installation,
-  { phase }: { readonly phase: "Synced" | "NotReady" },
-): Promise<void> {
+/** Says what kubeadm would have said, and waits until the controller has found it. */
+export async function tellNetworks({ kubectl, state }: Installation): Promise<void> {
   const { podCidrs, serviceCidrs } = state.plan;
-  const status = { phase, overlayPodCIDR: podCidrs, serviceCIDR: serviceCidrs };
-  const patch = ["--subresource=status", "--type=merge", "--patch", JSON.stringify({ status })];
-  await kubectl.run("patch", "spidercoordinator", "default", ...patch);
+  const subnets = { podSubnet: podCidrs.join(","), serviceSubnet: serviceCidrs.join(",") };
+  await kubectl.apply(kubeadmConfig(subnets));
+  const synced = ["--for=jsonpath={.status.phase}=Synced", `--timeout=${LIMIT}`];
+  await kubectl.run("wait", "spidercoordinator", "default", ...synced);
 }
