@@ -8,6 +8,7 @@ import type {
   StoredObject,
 } from "../../src/base/object_store.ts";
 import { Controller } from "../../src/controller/controller.ts";
+import { NO_FILES } from "../support/controller_rig.ts";
 import { ApiClient, type Link } from "./api_client.ts";
 import type { ApiServer } from "./api_server.ts";
 import { type ControllerHabits, controllerSettings } from "./controller_settings.ts";
@@ -96,6 +97,7 @@ export class ControllerHost {
       random: dice.fork().random,
       log: programLog(server.trace, { name, life }),
       metrics: SILENT_METRICS,
+      files: NO_FILES,
     }, controllerSettings(name, habits));
     const process: Process = { name, life, controller, stop: new AbortController() };
     this.#process = process;

@@ -34,6 +34,14 @@ export function controllerSettings(
       workers: 3,
       tracedMax: 100_000,
     },
+    // Coordinators take no part in what is simulated.
+    discovery: {
+      isOn: false,
+      coordinatorName: "default",
+      resyncMs: 60_000,
+      cniFolder: "/etc/cni/net.d",
+      ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
+    },
     webhooks: {
       port: 5722,
       rules: {
