@@ -3,24 +3,14 @@ import { StoreFailure } from "../base/object_store.ts";
 import { formatObjectName } from "../ip/mod.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
 import { LABEL_POD, podLabelValue } from "../api/labels.ts";
-import { DEFAULT_NIC } from "../api/pod_annotations.ts";
-import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
-import { addressOfClaim } from "../ipam/claim.ts";
-import {
-  addressesOf,
-  type EndpointAddress,
-  endpointNics,
-  newEndpoint,
-  type NicAllocation,
-} from "../ipam/endpoint.ts";
-import { positionalNic } from "../ipam/wish.ts";
+import { SPIDER_IPS } from "../api/spider_ip.ts";
+import { addressesOf, type EndpointAddress, newEndpoint } from "../ipam/endpoint.ts";
+import type { PoolFacts } from "../ipam/pool_facts.ts";
+import { nicsOfClaims } from "../ipam/rebuild.ts";
 import type { Adding } from "./adding.ts";
 import { factsOf } from "./allocation.ts";
 import { isKeptFor } from "./keeping.ts";
 import type { AgentParts } from "./parts.ts";
-
-/** NICs of one pod that are told apart by position; none has as many. */
-const POSITIONS_MAX = 64;
 
 /**
  * What the endpoint of a kept pod said, from the claims alone: for one whose endpoint was lost.
@@ -41,62 +31,14 @@ export async function rebuiltEndpoint(
     }), { signal });
   if (!listed.ok) throw new StoreFailure(listed.error);
   const claims = listed.value.items.filter((claim) => isKeptFor(adding, claim));
-  const allocations: NicAllocation[] = [];
-  for (const nic of new Set(claims.map(({ spec }) => spec.nic ?? ""))) {
-    const own = claims.filter(({ spec }) => (spec.nic ?? "") === nic);
-    const allocation = await allocationOf(parts, { nic, claims: own, signal });
-    if (allocation.families.length > 0) allocations.push(allocation);
+  const pools = new Map<string, PoolFacts>();
+  for (const pool of new Set(claims.map(({ spec }) => spec.pool))) {
+    const facts = await factsOf(parts, { pool, signal });
+    if (facts !== undefined) pools.set(pool, facts);
   }
-  if (allocations.length === 0) return undefined;
-  const { nics } = endpointNics(inOrder(allocations), []);
+  const nics = nicsOfClaims(claims, pools);
+  if (nics.length === 0) return undefined;
   return newEndpoint({ pod, controller, keeper, endpointName: endpointKey.name, nics });
-}
-
-/**
- * Allocations in the order of their NICs. Where one has a position, each stands at its own, with
- * one that has nothing in the place of each that is missing.
- */
-function inOrder(allocations: readonly NicAllocation[]): readonly NicAllocation[] {
-  const sorted = allocations.toSorted((one, other) => rankOf(one) - rankOf(other));
-  if (!sorted.some(({ position }) => position !== undefined)) return sorted;
-  const whole: NicAllocation[] = [];
-  for (const allocation of sorted) {
-    while (whole.length < Math.min(rankOf(allocation), POSITIONS_MAX)) {
-      const position = whole.length;
-      const nic = position === 0 ? DEFAULT_NIC : positionalNic(position);
-      whole.push({ nic, position, cleanGateway: false, families: [] });
-    }
-    whole.push(allocation);
-  }
-  return whole;
-}
-
-/** Where a NIC stands among those of its pod: by position, else by the number that Multus gives. */
-function rankOf({ nic, position }: NicAllocation): number {
-  if (position !== undefined) return position;
-  if (nic === DEFAULT_NIC) return 0;
-  return Number(/^net(\d+)$/.exec(nic)?.[1] ?? POSITIONS_MAX);
-}
-
-async function allocationOf(
-  parts: AgentParts,
-  { nic, claims, signal }: {
-    readonly nic: string;
-    readonly claims: readonly SpiderIp[];
-    readonly signal: AbortSignal;
-  },
-): Promise<NicAllocation> {
-  const families: NicAllocation["families"][number][] = [];
-  for (const claim of claims) {
-    const address = addressOfClaim(claim);
-    const facts = await factsOf(parts, { pool: claim.spec.pool, signal });
-    const isFirst = !families.some((one) => typeof one.address === typeof address);
-    if (address !== undefined && facts !== undefined && isFirst) families.push({ facts, address });
-  }
-  const position = /^#(\d+)$/.exec(nic)?.[1];
-  const cleanGateway = false;
-  if (position === undefined) return { nic, cleanGateway, families };
-  return { nic, position: Number(position), cleanGateway, families };
 }
 
 /**

@@ -3,8 +3,10 @@ import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { isTerminating } from "../api/metadata.ts";
 import { SPIDER_RESERVED_IPS, type SpiderReservedIp } from "../api/reserved_ip.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
+import { keyText, type ObjectKey } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
 import { allReserved, readReserved, type Reserved } from "../ipam/reserved.ts";
+import { endpointNameOfClaim } from "../ipam/restore.ts";
 import { Informer } from "../kube/mod.ts";
 import { claimRows } from "./claim_rows.ts";
 import type { EnginePorts } from "./engine_ports.ts";
@@ -12,7 +14,7 @@ import type { EnginePorts } from "./engine_ports.ts";
 /** Copies, kept for one term. */
 export class ClusterView {
   readonly pools: Informer<SpiderIpPool>;
-  /** By pool, pod and node: see `claimsOf`. */
+  /** By pool, pod, node and endpoint: see `claimsOf`. */
   readonly claims: Informer<SpiderIp>;
   readonly reserved: Informer<SpiderReservedIp>;
   /** What is reserved, until a reserved address changes. */
@@ -27,6 +29,11 @@ export class ClusterView {
         pool: ({ spec }) => [spec.pool],
         pod: ({ spec: { podUID } }) => podUID === undefined ? [] : [podUID],
         node: ({ spec: { node } }) => node === undefined ? [] : [node],
+        kept: (claim) => {
+          const { owner, hold, podNamespace: namespace } = claim.spec;
+          if (owner === undefined || hold !== undefined) return [];
+          return [keyText({ namespace, name: endpointNameOfClaim(claim) })];
+        },
       },
     });
     this.reserved = new Informer(store, SPIDER_RESERVED_IPS, ports);
@@ -67,6 +74,11 @@ export class ClusterView {
   /** The SpiderIPs that name a pod by its UID. */
   claimsOfPod(uid: string): readonly SpiderIp[] {
     return this.claims.byIndex({ index: "pod", value: uid });
+  }
+
+  /** The SpiderIPs that somebody keeps under the name of an endpoint. */
+  keptClaimsOf(endpoint: ObjectKey): readonly SpiderIp[] {
+    return this.claims.byIndex({ index: "kept", value: keyText(endpoint) });
   }
 
   /** The SpiderIPs that name a node. */

@@ -45,6 +45,12 @@ export interface ReclaimSettings {
   readonly workers: number;
   /** Addresses that wait for a look. */
   readonly tracedMax: number;
+  /** Milliseconds from an event, or a look that came to nothing, to the next look. */
+  readonly lookGapMs: number;
+  /** Looks in a row that may fail before one is left to the next scan. */
+  readonly triesMax: number;
+  /** Whether endpoints without an address are deleted also where a pod is said to own them. */
+  readonly cleansEndpoints: boolean;
 }
 
 /** How the networks of the cluster are found. */
@@ -137,6 +143,9 @@ export async function readSettings(
       extraGraceMs: environment.gcGraceSeconds * 1_000,
       workers: environment.gcWorkers,
       tracedMax: environment.gcTracedPodsMax,
+      lookGapMs: environment.gcTraceSeconds * 1_000,
+      triesMax: environment.gcTriesMax,
+      cleansEndpoints: config.value.config.enableCleanOutdatedEndpoint,
     },
     discovery: discoveryOf(environment),
     unused: [

@@ -31,6 +31,9 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
       extraGraceMs: 0,
       workers: 3,
       tracedMax: 100_000,
+      lookGapMs: 5_000,
+      triesMax: 5,
+      cleansEndpoints: false,
     },
     discovery: {
       isOn: false,

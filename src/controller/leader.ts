@@ -6,9 +6,12 @@ import { ClusterView } from "./cluster_view.ts";
 import type { ControllerSettings } from "./config.ts";
 import { Discoverer } from "./discovery/discoverer.ts";
 import type { ControllerMetrics } from "./controller_metrics.ts";
+import { EndpointMender } from "./endpoints/mender.ts";
 import type { EnginePorts } from "./engine_ports.ts";
+import { LookPace } from "./look_queue.ts";
 import type { LeaderParts } from "./parts.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
+import { LifeView } from "./reclaim/life_view.ts";
 import { Reclaimer } from "./reclaim/reclaimer.ts";
 import { Rebuilder } from "./rebuilder.ts";
 import { Restorer } from "./restorer.ts";
@@ -27,7 +30,13 @@ export class Leader {
 
   constructor(options: LeaderOptions) {
     const { ports } = options;
-    this.#parts = { ...options, settler: new Settler(ports), view: new ClusterView(ports) };
+    this.#parts = {
+      ...options,
+      settler: new Settler(ports),
+      view: new ClusterView(ports),
+      life: new LifeView(ports),
+      pace: new LookPace(ports.clock),
+    };
   }
 
   /** Whether everything that there is was read once. */
@@ -47,21 +56,24 @@ export class Leader {
 
   /** Works until the signal aborts; rejects with its reason. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { ports: { store, clock, log }, settler, view } = this.#parts;
+    const { ports: { store, clock, log }, settler, view, life } = this.#parts;
     const adopter = new Adopter({ store, settler, clock, log, pools: view.pools });
     const publisher = new PoolPublisher(this.#parts, adopter);
     const restorer = new Restorer(this.#parts);
     const rebuilder = new Rebuilder(this.#parts);
     const reclaimer = new Reclaimer(this.#parts);
     const discoverer = new Discoverer(this.#parts);
+    const mender = new EndpointMender(this.#parts);
     await runTogether([
       (options) => view.run(options),
+      (options) => life.run(options),
       (options) => adopter.run(options),
       (options) => publisher.run(options),
       (options) => restorer.run(options),
       (options) => rebuilder.run(options),
       (options) => reclaimer.run(options),
       (options) => discoverer.run(options),
+      (options) => mender.run(options),
     ], { signal });
   }
 }

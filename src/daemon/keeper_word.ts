@@ -5,10 +5,15 @@ import type { SpiderIp } from "../api/spider_ip.ts";
 import { type KeeperWord, machineKeeps, statefulSetKeeps } from "../ipam/sticky.ts";
 import type { Settler } from "../kube/settler.ts";
 
+/** What of a claim says who keeps it. */
+export interface KeptClaim {
+  readonly spec: Pick<SpiderIp["spec"], "owner" | "podNamespace" | "podName">;
+}
+
 /** Asks the owner of a claim, by a live read. */
 export async function keeperKeeps(
   { settler }: { readonly settler: Settler },
-  { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
+  { claim, signal }: { readonly claim: KeptClaim; readonly signal: AbortSignal },
 ): Promise<KeeperWord> {
   const { owner, podNamespace: namespace, podName = "" } = claim.spec;
   if (owner === undefined) return { keeps: false, reason: "nobody keeps it" };

@@ -33,6 +33,9 @@ export function controllerSettings(
       extraGraceMs: 0,
       workers: 3,
       tracedMax: 100_000,
+      lookGapMs: 5_000,
+      triesMax: 5,
+      cleansEndpoints: false,
     },
     // Coordinators take no part in what is simulated.
     discovery: {

@@ -37,6 +37,9 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
     extraGraceMs: 0,
     workers: 3,
     tracedMax: 100_000,
+    lookGapMs: 5_000,
+    triesMax: 5,
+    cleansEndpoints: false,
   },
   discovery: {
     isOn: false,

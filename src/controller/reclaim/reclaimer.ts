@@ -10,7 +10,7 @@ import { runTogether } from "../../base/waiting.ts";
 import { freedHappening } from "../../daemon/freed_event.ts";
 import { type InformerEvent, type WorkOutcome, WorkQueue } from "../../kube/mod.ts";
 import type { LeaderParts } from "../parts.ts";
-import { LifeView } from "./life_view.ts";
+import type { LifeView } from "./life_view.ts";
 import { lookAt } from "./look.ts";
 
 /** Milliseconds that the node's agent has for a DEL before a look. */
@@ -32,7 +32,7 @@ export class Reclaimer {
     const { ports, settings: { reclaim } } = parts;
     this.#parts = parts;
     this.#queue = new WorkQueue({ ...ports, capacity: reclaim.tracedMax });
-    this.#life = new LifeView(ports);
+    this.#life = parts.life;
   }
 
   /** Works until the signal aborts; rejects with its reason. Returns at once if it is off. */
@@ -41,7 +41,6 @@ export class Reclaimer {
     if (!reclaim.isOn) return;
     const life = this.#life;
     await runTogether([
-      (options) => life.run(options),
       (options) => this.#followPods(options),
       ...life.ended.map((informer) => (options: { readonly signal: AbortSignal }) =>
         this.#followEnded(informer.events(options))
