@@ -41,7 +41,7 @@ const GARBAGE_COLLECTION = {
     min: 1,
   }),
   gcQueueSize: count("SPIDERPOOL_GC_CHANNEL_BUFFER", {
-    meaning: "pods that may wait for that",
+    meaning: "addresses, found by a scan, that may wait for a look at a time",
     otherwise: 5_000,
     min: 1,
   }),
@@ -56,17 +56,17 @@ const GARBAGE_COLLECTION = {
     min: 1,
   }),
   gcTraceSeconds: count("SPIDERPOOL_GC_TRACE_POD_GAP_DURATION", {
-    meaning: "seconds between two looks at ending pods",
+    meaning: "seconds from the end of a pod, or a failed look at its addresses, to a look",
     otherwise: 5,
     min: 1,
   }),
   gcSignalTimeoutSeconds: count("SPIDERPOOL_GC_SIGNAL_TIMEOUT_DURATION", {
-    meaning: "seconds that a request for a scan may wait",
+    meaning: "seconds that a scan waits for room among them; the rest is left to the next one",
     otherwise: 3,
     min: 0,
   }),
   gcSignalGapSeconds: count("SPIDERPOOL_GC_HTTP_REQUEST_TIME_GAP", {
-    meaning: "least seconds between two requested scans",
+    meaning: "least seconds from a scan to one that an event without room asks for",
     otherwise: 1,
     min: 0,
   }),
@@ -166,7 +166,7 @@ export const CONTROLLER_VARIABLES = {
   ...LEADERSHIP,
   ...QUEUES,
   metricsRenewSeconds: count("SPIDERPOOL_METRIC_RENEW_PERIOD", {
-    meaning: "seconds between two counts of pools and subnets for metrics",
+    meaning: "seconds between two counts of pools for metrics; read and not used: always current",
     otherwise: 120,
     min: 1,
   }),

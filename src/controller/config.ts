@@ -30,6 +30,10 @@ export interface PoolWorkSettings {
   readonly queueMax: number;
   /** Milliseconds between two looks at every pool; 0: never. */
   readonly resyncMs: number;
+  /** Tries in a row at one pool before it waits for its next change. */
+  readonly triesMax: number;
+  /** Milliseconds from a try that failed to the next; absent: it waits for its next change. */
+  readonly retryMs: number | undefined;
 }
 
 /** How addresses of dead pods are freed. */
@@ -45,6 +49,12 @@ export interface ReclaimSettings {
   readonly workers: number;
   /** Addresses that wait for a look. */
   readonly tracedMax: number;
+  /** Of those that a scan found, how many wait at a time. */
+  readonly scanQueueMax: number;
+  /** Milliseconds that a scan waits for room among them before it leaves the rest to the next. */
+  readonly roomWaitMs: number;
+  /** Least milliseconds from a scan to one that is made because an event found no room. */
+  readonly requestGapMs: number;
   /** Milliseconds from an event, or a look that came to nothing, to the next look. */
   readonly lookGapMs: number;
   /** Looks in a row that may fail before one is left to the next scan. */
@@ -132,6 +142,8 @@ export async function readSettings(
       workers: environment.poolWorkers,
       queueMax: environment.poolQueueMax,
       resyncMs: environment.poolResyncSeconds * 1_000,
+      triesMax: environment.workTriesMax,
+      retryMs: environment.workRetrySeconds < 0 ? undefined : environment.workRetrySeconds * 1_000,
     },
     reclaim: {
       isOn: environment.gcEnabled,
@@ -143,6 +155,9 @@ export async function readSettings(
       extraGraceMs: environment.gcGraceSeconds * 1_000,
       workers: environment.gcWorkers,
       tracedMax: environment.gcTracedPodsMax,
+      scanQueueMax: environment.gcQueueSize,
+      roomWaitMs: environment.gcSignalTimeoutSeconds * 1_000,
+      requestGapMs: environment.gcSignalGapSeconds * 1_000,
       lookGapMs: environment.gcTraceSeconds * 1_000,
       triesMax: environment.gcTriesMax,
       cleansEndpoints: config.value.config.enableCleanOutdatedEndpoint,

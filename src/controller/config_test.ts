@@ -23,7 +23,7 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
     logLevel: "info",
     healthPort: 5720,
     leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
-    pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
+    pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000, triesMax: 500, retryMs: 5_000 },
     reclaim: {
       isOn: true,
       switches: { readyNode: true, notReadyNode: true },
@@ -31,6 +31,9 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
       extraGraceMs: 0,
       workers: 3,
       tracedMax: 100_000,
+      scanQueueMax: 5_000,
+      roomWaitMs: 3_000,
+      requestGapMs: 1_000,
       lookGapMs: 5_000,
       triesMax: 5,
       cleansEndpoints: false,

@@ -4,16 +4,10 @@ import { StoreFailure } from "../base/object_store.ts";
 import { type WorkOutcome, WorkQueue } from "../kube/mod.ts";
 import type { ControllerSettings } from "./config.ts";
 import type { EnginePorts } from "./engine_ports.ts";
+import { Tries } from "./tries.ts";
 
 /** Looks of a second, of all queues together, so that a scan does not disturb who allocates. */
 const LOOKS_PER_SECOND = 50;
-
-/** What a queue needs. */
-export interface LookParts {
-  readonly ports: Pick<EnginePorts, "clock" | "random">;
-  readonly settings: Pick<ControllerSettings, "reclaim">;
-  readonly pace: LookPace;
-}
 
 /** When the next look may begin. */
 export class LookPace {
@@ -34,6 +28,13 @@ export class LookPace {
   }
 }
 
+/** What a queue needs. */
+export interface LookParts {
+  readonly ports: Pick<EnginePorts, "clock" | "random">;
+  readonly settings: Pick<ControllerSettings, "reclaim">;
+  readonly pace: LookPace;
+}
+
 /** What a queue does with its keys. */
 export interface Looking {
   readonly signal: AbortSignal;
@@ -46,22 +47,56 @@ export interface Looking {
   readonly tellFailed: (key: string, failure: StoreFailure) => void;
 }
 
-/** Keys that wait for a look. */
+/** Keys that wait for a look: those that an event asks for, and those that a scan finds. */
 export class LookQueue {
   readonly #parts: LookParts;
   readonly #queue: WorkQueue;
-  /** Looks in a row that failed, by key. */
-  readonly #failures = new Map<string, number>();
+  readonly #tries: Tries;
+  /** What a scan found and nobody has looked at yet. */
+  readonly #found = new Set<string>();
+  #looked = Promise.withResolvers<void>();
+  /** An event found no room. */
+  #forgotten = Promise.withResolvers<void>();
 
   constructor(parts: LookParts) {
     const { ports: { clock, random }, settings: { reclaim } } = parts;
     this.#parts = parts;
     this.#queue = new WorkQueue({ clock, random, capacity: reclaim.tracedMax });
+    this.#tries = new Tries({ max: reclaim.triesMax, gapMs: reclaim.lookGapMs });
   }
 
-  /** Asks for a look. @returns Whether there was room: a full queue forgets, a scan does not. */
-  ask(key: string, afterMs: number): boolean {
-    return this.#queue.add(key, { afterMs }).ok;
+  /** Asks for a look. A full queue forgets, and wants a scan instead. */
+  ask(key: string, afterMs: number): void {
+    if (!this.#queue.add(key, { afterMs }).ok) this.#forgotten.resolve();
+  }
+
+  /**
+   * Asks for a look at each key, as fast as there is room among those that wait.
+   *
+   * @returns How many were asked for. Where no room comes in time, the rest is the next scan's.
+   */
+  async scan(
+    keys: Iterable<string>,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<number> {
+    const { scanQueueMax } = this.#parts.settings.reclaim;
+    let asked = 0;
+    for (const key of keys) {
+      if (this.#found.size >= scanQueueMax && !await this.#waitForRoom({ signal })) break;
+      if (!this.#queue.add(key).ok) break;
+      this.#found.add(key);
+      asked++;
+    }
+    return asked;
+  }
+
+  /** Resolves when the next scan is due: by time, or because an event found no room. */
+  async untilScan({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { ports: { clock }, settings: { reclaim } } = this.#parts;
+    await clock.sleep(Math.min(reclaim.requestGapMs, reclaim.intervalMs), { signal });
+    const leftMs = Math.max(0, reclaim.intervalMs - reclaim.requestGapMs);
+    await this.#within(leftMs, { what: this.#forgotten.promise, signal });
+    this.#forgotten = Promise.withResolvers();
   }
 
   /** Looks until the signal aborts; rejects with its reason. */
@@ -72,28 +107,39 @@ export class LookQueue {
       workers: reclaim.workers,
       work: async (key, options) => {
         await pace.turn(options);
+        if (this.#found.delete(key)) this.#looked.resolve();
         try {
           const outcome = await look(key, options);
-          this.#failures.delete(key);
+          this.#tries.clear(key);
           return outcome;
         } catch (error) {
           if (!(error instanceof StoreFailure)) throw error;
           tellFailed(key, error);
-          return this.#afterFailure(key);
+          return this.#tries.failed(key);
         }
       },
     });
   }
 
-  /** A key that fails too often is left to the next scan. */
-  #afterFailure(key: string): WorkOutcome {
-    const { triesMax, lookGapMs } = this.#parts.settings.reclaim;
-    const failures = (this.#failures.get(key) ?? 0) + 1;
-    if (failures < triesMax) {
-      this.#failures.set(key, failures);
-      return { code: "again", afterMs: lookGapMs };
-    }
-    this.#failures.delete(key);
-    return { code: "done" };
+  /** @returns Whether there is room. */
+  async #waitForRoom({ signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+    this.#looked = Promise.withResolvers();
+    const { roomWaitMs } = this.#parts.settings.reclaim;
+    return await this.#within(roomWaitMs, { what: this.#looked.promise, signal });
+  }
+
+  /** @returns Whether it came to pass in time. */
+  async #within(
+    waitMs: number,
+    { what, signal }: { readonly what: Promise<void>; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const waiting = new AbortController();
+    const slept = this.#parts.ports.clock.sleep(waitMs, {
+      signal: AbortSignal.any([signal, waiting.signal]),
+    }).then(() => false, () => false);
+    const came = await Promise.race([what.then(() => true), slept]);
+    waiting.abort();
+    signal.throwIfAborted();
+    return came;
   }
 }

@@ -18,6 +18,7 @@ import type { LeaderParts } from "./parts.ts";
 import { endPool } from "./pool_ending.ts";
 import { COALESCE_MS, pauseMs } from "./pace.ts";
 import { poolReference, tellTransitions } from "./pool_news.ts";
+import { Tries } from "./tries.ts";
 
 /** Milliseconds before a pool that somebody else wrote meanwhile is looked at again. */
 const AGAIN_MS = 100;
@@ -36,6 +37,7 @@ export class PoolPublisher {
   readonly #adoption: AdoptionState;
   readonly #queue: WorkQueue;
   readonly #overlaps = new OverlapBook();
+  readonly #tries: Tries;
   /** By pool: before when its status is not written again; monotonic milliseconds. */
   readonly #notBefore = new Map<string, number>();
   /** Whether pools were not queued, because too many were. */
@@ -46,6 +48,7 @@ export class PoolPublisher {
     this.#parts = parts;
     this.#adoption = adoption;
     this.#queue = new WorkQueue({ clock, random, capacity: pools.queueMax });
+    this.#tries = new Tries({ max: pools.triesMax, gapMs: pools.retryMs });
   }
 
   /** Works until the signal aborts; rejects with its reason. */
@@ -131,11 +134,13 @@ export class PoolPublisher {
       return { code: "done" };
     }
     try {
-      return await this.#publish(pool, { claims, signal });
+      const outcome = await this.#publish(pool, { claims, signal });
+      this.#tries.clear(name);
+      return outcome;
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       log.warn("status of a pool not written", { pool: name, problem: errorText(error) });
-      return { code: "failed" };
+      return this.#tries.failed(name);
     }
   }
 

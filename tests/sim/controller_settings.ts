@@ -25,7 +25,7 @@ export function controllerSettings(
     logLevel: "info",
     healthPort: 5720,
     leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
-    pools: { workers: 3, queueMax: 10_000, resyncMs },
+    pools: { workers: 3, queueMax: 10_000, resyncMs, triesMax: 500, retryMs: 5_000 },
     reclaim: {
       isOn: true,
       switches,
@@ -33,6 +33,9 @@ export function controllerSettings(
       extraGraceMs: 0,
       workers: 3,
       tracedMax: 100_000,
+      scanQueueMax: 5_000,
+      roomWaitMs: 3_000,
+      requestGapMs: 1_000,
       lookGapMs: 5_000,
       triesMax: 5,
       cleansEndpoints: false,

@@ -244,7 +244,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a controller looks only where an event tells it to",
     file: "src/controller/reclaim/reclaimer.ts",
-    find: "this.#ask(claim, 0);",
+    find: "if (isSuspect) yield metadata.name;",
     replace: "",
     profile: "outage",
   },

@@ -11,10 +11,12 @@ import type {
   ObjectStore,
   Resource,
   StoredObject,
+  StoreError,
 } from "../../src/base/object_store.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { expectOk } from "../../src/base/result.ts";
 import { EVENTS, type KubeEvent } from "../../src/kube/events.ts";
+import type { AdmissionRequest } from "../../src/store/engine.ts";
 import type { EngineStore } from "../../src/store/engine_store.ts";
 import { podGraceSeconds } from "../../src/store/grace.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
@@ -29,7 +31,7 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
   logLevel: "info",
   healthPort: 5720,
   leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
-  pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000 },
+  pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000, triesMax: 500, retryMs: 5_000 },
   reclaim: {
     isOn: true,
     switches: { readyNode: true, notReadyNode: true },
@@ -37,6 +39,9 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
     extraGraceMs: 0,
     workers: 3,
     tracedMax: 100_000,
+    scanQueueMax: 5_000,
+    roomWaitMs: 3_000,
+    requestGapMs: 1_000,
     lookGapMs: 5_000,
     triesMax: 5,
     cleansEndpoints: false,
@@ -75,6 +80,8 @@ export interface ControllerRigOptions {
   readonly files?: NodeFiles;
   /** Stands between controllers and the store. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
+  /** Refuses writes, beside what a server would refuse. */
+  readonly refuse?: (request: AdmissionRequest) => StoreError | undefined;
 }
 
 /** A cluster with controllers. It ends when it is disposed. */
@@ -91,7 +98,7 @@ export class ControllerRig implements AsyncDisposable {
     this.store = openMemoryStore({
       clock: this.clock,
       random: seededRandom(7),
-      admit: refuseAsServer,
+      admit: (request) => refuseAsServer(request) ?? options.refuse?.(request),
       graceSeconds: podGraceSeconds,
     });
   }

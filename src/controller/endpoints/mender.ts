@@ -86,7 +86,7 @@ export class EndpointMender {
 
   /** Looks at everything that is not as it should be, at election and from time to time. */
   async #scanAgain({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { ports: { clock, log }, settings: { reclaim }, view } = this.#parts;
+    const { ports: { clock, log }, view } = this.#parts;
     for (;;) {
       const suspects = new Set<string>();
       for (const endpoint of this.#endpoints.objects()) {
@@ -100,9 +100,11 @@ export class EndpointMender {
         if (!isThere) suspects.add(keyText(key));
       }
       for (const { key } of this.#endpoints.brokenObjects()) suspects.add(keyText(key));
-      for (const key of suspects) this.#queue.ask(key, SETTLE_MS);
-      log.debug("endpoints scanned", { asked: suspects.size });
-      await clock.sleep(reclaim.intervalMs, { signal });
+      // A copy of one kind may be ahead of another.
+      if (suspects.size > 0) await clock.sleep(SETTLE_MS, { signal });
+      const asked = await this.#queue.scan(suspects, { signal });
+      log.debug("endpoints scanned", { asked });
+      await this.#queue.untilScan({ signal });
     }
   }
 
