@@ -24,6 +24,25 @@ export function poolReference({ name, uid }: Pick<ObjectMeta, "name" | "uid">): 
   return { apiVersion: SPIDERPOOL_API_VERSION, kind, name, ...(uid !== undefined && { uid }) };
 }
 
+/** Records an Event on an object of ours that is not as it must be. */
+export function tellWrong(
+  recorder: EventRecorder,
+  { kind, metadata, problem }: {
+    readonly kind: "SpiderIP" | "SpiderIPPool" | "SpiderReservedIP";
+    readonly metadata: Pick<ObjectMeta, "name" | "uid">;
+    /** What is wrong and what to do, as one sentence. */
+    readonly problem: string;
+  },
+): void {
+  recorder.record({
+    type: "Warning",
+    reason: "Unreadable",
+    action: ACTION,
+    note: problem,
+    regarding: { ...poolReference(metadata), kind },
+  });
+}
+
 /** Records an Event for each change that people hear of. */
 export function tellTransitions(
   recorder: EventRecorder,

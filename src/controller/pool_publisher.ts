@@ -10,14 +10,15 @@ import { transitionsOf } from "../ipam/conditions.ts";
 import { OverlapBook } from "../ipam/overlap_book.ts";
 import { readPool } from "../ipam/pool_facts.ts";
 import { derivePoolStatus } from "../ipam/pool_status.ts";
+import { readReserved } from "../ipam/reserved.ts";
 import { annotatedPool } from "../ipam/usability.ts";
 import type { InformerEvent, WorkOutcome } from "../kube/mod.ts";
 import { WorkQueue } from "../kube/mod.ts";
 import { isSameJson } from "./admission/rules/json_patch.ts";
 import type { LeaderParts } from "./parts.ts";
-import { endPool } from "./pool_ending.ts";
+import { endPool, RAW_POOLS } from "./pool_ending.ts";
 import { COALESCE_MS, pauseMs } from "./pace.ts";
-import { poolReference, tellTransitions } from "./pool_news.ts";
+import { poolReference, tellTransitions, tellWrong } from "./pool_news.ts";
 import { Tries } from "./tries.ts";
 
 /** Milliseconds before a pool that somebody else wrote meanwhile is looked at again. */
@@ -82,18 +83,33 @@ export class PoolPublisher {
   }
 
   async #followClaims({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    for await (const event of this.#parts.view.claims.events({ signal })) {
+    const { recorder, view } = this.#parts;
+    for await (const event of view.claims.events({ signal })) {
       for (const pool of poolsIn(event)) this.#ask(pool);
-      if (event.type === "broken" && event.change !== "deleted") this.#tellBroken(event.object);
+      if (event.type !== "broken" || event.change === "deleted") continue;
+      // It takes its address, and belongs to no pool.
+      const { key: metadata, problem: cause } = event.object;
+      const problem = `${cause}; correct it, or free the address if no pod uses it`;
+      tellWrong(recorder, { kind: "SpiderIP", metadata, problem });
     }
   }
 
   async #followReserved({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { view } = this.#parts;
+    const { recorder, view } = this.#parts;
     for await (const event of view.reserved.events({ signal })) {
       if (event.type === "synced") continue;
       view.forgetReserved();
       this.#askAll();
+      if (event.type === "deleted" || (event.type === "broken" && event.change === "deleted")) {
+        continue;
+      }
+      const [metadata, problems] = event.type === "broken"
+        ? [event.object.key, [event.object.problem]]
+        : [event.object.metadata, readReserved(event.object).problems];
+      const [first] = problems;
+      if (first === undefined) continue;
+      const problem = `${first}; it reserves nothing until then`;
+      tellWrong(recorder, { kind: "SpiderReservedIP", metadata, problem });
     }
   }
 
@@ -129,12 +145,10 @@ export class PoolPublisher {
     if (waitMs > 0) return { code: "again", afterMs: waitMs };
     const pool = view.pools.get({ name });
     const claims = view.claimsOf(name);
-    if (pool === undefined) {
-      this.#tellMissing(name, claims);
-      return { code: "done" };
-    }
     try {
-      const outcome = await this.#publish(pool, { claims, signal });
+      const outcome = pool === undefined
+        ? await this.#lookAtMissing(name, { claims, signal })
+        : await this.#publish(pool, { claims, signal });
       this.#tries.clear(name);
       return outcome;
     } catch (error) {
@@ -214,20 +228,20 @@ export class PoolPublisher {
     }
   }
 
-  /** A SpiderIP that nobody can read takes its address, and belongs to no pool. */
-  #tellBroken(
-    { key, problem }: { readonly key: { readonly name: string }; readonly problem: string },
-  ) {
-    this.#parts.recorder.record({
-      type: "Warning",
-      reason: "Unreadable",
-      action: "DeriveStatus",
-      note: `${problem}; correct it, or free the address if no pod uses it`,
-      regarding: { ...poolReference(key), kind: "SpiderIP" },
-    });
+  /** A pool that is not there, or that nobody can read: it may go all the same. */
+  async #lookAtMissing(
+    name: string,
+    { claims, signal }: { readonly claims: readonly SpiderIp[]; readonly signal: AbortSignal },
+  ): Promise<WorkOutcome> {
+    this.#tellMissing(name, claims);
+    const { settler, view, ports: { clock, store } } = this.#parts;
+    if (view.pools.broken({ name }) === undefined) return { code: "done" };
+    const pool = await settler.get(RAW_POOLS, { name }, { signal });
+    const nowMs = store.serverTimeMs() ?? clock.nowMs();
+    const ending = pool && await endPool(this.#parts, { pool, claims, nowMs, signal });
+    return ending ?? { code: "done" };
   }
 
-  /** A pool that is not there, or that nobody can read. */
   #tellMissing(name: string, claims: readonly SpiderIp[]): void {
     const broken = this.#parts.view.pools.broken({ name });
     const [first] = claims;

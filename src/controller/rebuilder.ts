@@ -8,16 +8,22 @@ import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { errorText } from "../base/log.ts";
-import { StoreFailure } from "../base/object_store.ts";
+import { keyText, StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
-import { type ListedAddress, listedAddresses, rebuiltClaim } from "../ipam/restore.ts";
+import { type Address, cidrContains, formatAddress } from "../ip/mod.ts";
+import { type PoolReading, readPool } from "../ipam/pool_facts.ts";
+import {
+  endpointNameOfClaim,
+  type ListedAddress,
+  listedAddresses,
+  rebuiltClaim,
+} from "../ipam/restore.ts";
+import { tellEndpoint } from "./endpoints/news.ts";
 import type { LeaderParts } from "./parts.ts";
 import { tellRestored, tellTaken } from "./restore_news.ts";
 
 /** Milliseconds that whoever gives or frees an address has for what belongs to it. */
 const SETTLE_MS = 3_000;
-/** Milliseconds between two looks: endpoints of pods that have ended cost one each, every scan. */
-const LOOK_GAP_MS = 20;
 /** Addresses that were freed by force, and stay so; more are forgotten. */
 const FORCED_MAX = 10_000;
 
@@ -50,8 +56,8 @@ export class Rebuilder {
 
   /** At election, as often as dead pods are looked for, and never twice at a time. */
   async #scanAgain({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { view, settings: { reclaim }, ports: { clock, log } } = this.#parts;
-    await view.waitForSync({ signal });
+    const { view, life, settings: { reclaim }, ports: { clock, log } } = this.#parts;
+    await Promise.all([view.waitForSync({ signal }), life.waitForSync({ signal })]);
     for (;;) {
       try {
         await this.#scan({ signal });
@@ -64,7 +70,7 @@ export class Rebuilder {
   }
 
   async #scan({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { settler, ports: { store, clock } } = this.#parts;
+    const { settler, life, pace, ports: { store, clock } } = this.#parts;
     let continuation: string | undefined;
     do {
       const page = await settler.read(
@@ -73,25 +79,69 @@ export class Rebuilder {
         { signal },
       );
       if (!page.ok) throw new StoreFailure(page.error);
-      const missing = page.value.items.map((endpoint) => ({
+      const living = page.value.items.filter(({ status }) => {
+        return life.seemsAlive(status?.current.uid ?? "");
+      });
+      const missing = living.map((endpoint) => ({
         endpoint,
         listed: listedAddresses(endpoint).filter((one) => this.#isMissing(endpoint, one)),
       })).filter(({ listed }) => listed.length > 0);
       if (missing.length > 0) await clock.sleep(SETTLE_MS, { signal });
       for (const { endpoint, listed } of missing) {
-        await clock.sleep(LOOK_GAP_MS, { signal });
-        await this.#rebuild(endpoint, { listed, signal });
+        await pace.turn({ signal });
+        await this.#tryRebuild(endpoint, { listed, signal });
       }
       continuation = page.value.continuation;
     } while (continuation !== undefined);
   }
 
-  /** Whether no copy shows a SpiderIP, though the pool's addresses are SpiderIPs. */
-  #isMissing(endpoint: SpiderEndpoint, { name, pool }: ListedAddress): boolean {
-    const { view } = this.#parts;
-    if (view.pools.get({ name: pool })?.status?.truth === undefined) return false;
-    if (view.claims.get({ name }) ?? view.claims.broken({ name })) return false;
+  /**
+   * Whether no copy shows a SpiderIP, or one of another pod that lives too, though the pool's
+   * addresses are SpiderIPs.
+   */
+  #isMissing(endpoint: SpiderEndpoint, { name, pool, address }: ListedAddress): boolean {
+    const { view, life } = this.#parts;
+    const stored = view.pools.get({ name: pool });
+    if (stored?.status?.truth === undefined) return false;
+    if (!isIn(readPool(stored), address)) {
+      this.#tellForeign(endpoint, { pool, address });
+      return false;
+    }
+    const claim = view.claims.get({ name });
+    if (claim !== undefined) {
+      return isOther(claim, endpoint) && life.seemsAlive(claim.spec.podUID ?? "");
+    }
+    if (view.claims.broken({ name }) !== undefined) return false;
     return !this.#forced.has(`${name} ${endpoint.status?.current.uid}`);
+  }
+
+  /** A written entry that its pool could never have given: nothing is made of it. */
+  #tellForeign(
+    endpoint: SpiderEndpoint,
+    { pool, address }: Pick<ListedAddress, "pool" | "address">,
+  ): void {
+    tellEndpoint(this.#parts, {
+      endpoint,
+      reason: "AddressForeign",
+      note: `${formatAddress(address)} is no address of the subnet of SpiderIPPool "${pool}": ` +
+        "correct status.current.ips, or replace the pod",
+      isBad: true,
+    });
+  }
+
+  /** What is refused for one endpoint says nothing of the others. */
+  async #tryRebuild(
+    endpoint: SpiderEndpoint,
+    options: { readonly listed: readonly ListedAddress[]; readonly signal: AbortSignal },
+  ): Promise<void> {
+    try {
+      await this.#rebuild(endpoint, options);
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      const { log } = this.#parts.ports;
+      const name = keyText(endpoint.metadata);
+      log.warn("endpoint not looked at", { endpoint: name, problem: errorText(error) });
+    }
   }
 
   /** Nothing of this is believed of a list: the pod is read, and then its endpoint. */
@@ -136,4 +186,21 @@ export class Rebuilder {
     if (!listed.ok) throw new StoreFailure(listed.error);
     return listed.value.items.find(({ metadata }) => metadata.uid === uid);
   }
+}
+
+/** Whether an address may be of a pool; of one that nobody can read, any may. */
+function isIn(reading: PoolReading, address: Address): boolean {
+  if (reading.kind !== "facts") return true;
+  const { facts } = reading;
+  if (facts.version === 4) {
+    return typeof address === "number" && cidrContains(facts.subnet, address);
+  }
+  return typeof address === "bigint" && cidrContains(facts.subnet, address);
+}
+
+/** Whether a SpiderIP is that of another endpoint: a rebind writes it before the endpoint. */
+function isOther(claim: SpiderIp, { metadata }: SpiderEndpoint): boolean {
+  const { podNamespace, hold } = claim.spec;
+  if (hold !== undefined) return false;
+  return podNamespace !== metadata.namespace || endpointNameOfClaim(claim) !== metadata.name;
 }

@@ -25,6 +25,8 @@ export type Looked =
   /** `untilMs`: the server's time from which on another look is worth while. */
   | { readonly kind: "kept"; readonly reason: string; readonly untilMs?: number | undefined }
   | { readonly kind: "freed"; readonly claim: SpiderIp; readonly reason: string }
+  /** It names no pod: nobody gives it back. */
+  | { readonly kind: "nobodys"; readonly claim: SpiderIp }
   /** It is free already, by whomever. */
   | { readonly kind: "gone" }
   /** Somebody wrote it meanwhile: another look is due. */
@@ -41,6 +43,10 @@ export async function lookAt(
   const { settler } = parts;
   const claim = await settler.get(SPIDER_IPS, { name }, { signal });
   if (claim === undefined) return { kind: "gone" };
+  const { podNamespace = "", podName = "", hold } = claim.spec;
+  if (hold === undefined && (podNamespace === "" || podName === "")) {
+    return { kind: "nobodys", claim };
+  }
   const decision = await decide(parts, { claim, signal });
   if (decision.verdict === "keep") {
     return { kind: "kept", reason: decision.reason, untilMs: decision.untilMs };

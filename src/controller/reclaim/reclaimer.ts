@@ -2,6 +2,7 @@
  * Frees the addresses of pods that never gave them back (design.md 2.1, rule 5): at once where an
  * event tells that a look is due, and by a scan of everything for what no event told.
  */
+import { ANNOTATION_FORCE_RELEASE } from "../../api/annotations.ts";
 import { type Node, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
 import type { SpiderIp } from "../../api/spider_ip.ts";
 import { errorText } from "../../base/log.ts";
@@ -9,6 +10,7 @@ import type { MetadataObject, StoreFailure } from "../../base/object_store.ts";
 import { runTogether } from "../../base/waiting.ts";
 import { freedHappening } from "../../daemon/freed_event.ts";
 import type { InformerEvent, WorkOutcome } from "../../kube/mod.ts";
+import { tellWrong } from "../pool_news.ts";
 import { LookQueue } from "../look_queue.ts";
 import type { LeaderParts } from "../parts.ts";
 import type { LifeView } from "./life_view.ts";
@@ -127,10 +129,21 @@ export class Reclaimer {
     const looked = await lookAt(this.#parts, { name, signal });
     if (looked.kind === "changed") return { code: "again", afterMs: this.#gapMs };
     if (looked.kind === "freed") this.#tellFreed(looked.claim, looked.reason);
+    if (looked.kind === "nobodys") this.#tellNobodys(looked.claim);
     if (looked.kind !== "kept" || looked.untilMs === undefined) return { code: "done" };
     const serverMs = store.serverTimeMs() ?? clock.nowMs();
     const afterMs = Math.max(0, looked.untilMs - serverMs) + OVERDUE_MS;
     return { code: "again", afterMs };
+  }
+
+  #tellNobodys({ metadata: { name, uid } }: SpiderIp): void {
+    tellWrong(this.#parts.recorder, {
+      kind: "SpiderIP",
+      metadata: { name, uid },
+      problem:
+        "spec.podNamespace and spec.podName name no pod, so nobody gives the address back: " +
+        `write them, or delete it with the annotation "${ANNOTATION_FORCE_RELEASE}"`,
+    });
   }
 
   #tellFailed(address: string, error: StoreFailure): void {
