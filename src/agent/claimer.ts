@@ -156,14 +156,14 @@ export class Claimer {
   async #claimFrom(facts: PoolFacts, wish: ClaimWish): Promise<Claimed | undefined> {
     const { clock, random, book } = this.#options;
     const ledger = book.open(facts, wish.reserved);
-    for (;;) {
+    for (let refusedInRow = 0;; refusedInRow++) {
       if (await this.#poolIsFull(facts, wish)) return undefined;
       const nowMs = clock.monotonicMs();
-      if (ledger.wantsList(nowMs, { spread: random.fraction() })) {
+      if (ledger.wantsList(nowMs, { spread: random.fraction(), refusedInRow })) {
         await book.refresh(facts, { sinceMs: nowMs, signal: wish.signal });
       }
       const address = ledger.choose(random, clock.monotonicMs());
-      if (address === undefined) continue;
+      if (address === undefined) continue; // Known as full by now: the next turn says so.
       const claim = await this.#create({ facts, address }, wish);
       if (claim !== undefined) return { facts, address, claim };
     }

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { type ObjectStore, StoreFailure } from "../base/object_store.ts";
 import { LABEL_NODE, labelValue } from "../api/labels.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
-import type { Settler } from "../kube/settler.ts";
+import { LIST_MS_MAX, type Settler } from "../kube/settler.ts";
 import type { SeenVersions } from "./seen_versions.ts";
 
 /** What the book of a node's claims needs. */
@@ -87,7 +87,7 @@ export class OwnClaims {
         ...options,
         labelSelector: `${LABEL_NODE}=${labelValue(nodeName)}`,
         notOlderThan: versions.newest,
-      }), { signal });
+      }), { signal, timeoutMs: LIST_MS_MAX });
     if (!listed.ok) throw new StoreFailure(listed.error);
     const missing = new Set(this.#known.keys());
     for (const claim of listed.value.items) {

@@ -10,7 +10,7 @@ import { type LedgerCounts, PoolLedger } from "../ipam/ledger.ts";
 import type { PoolFacts } from "../ipam/pool_facts.ts";
 import type { Reserved } from "../ipam/reserved.ts";
 import type { SeenVersions } from "./seen_versions.ts";
-import type { Settler } from "../kube/settler.ts";
+import { LIST_MS_MAX, type Settler } from "../kube/settler.ts";
 import { Bell, orAborted } from "../base/waiting.ts";
 
 /** Milliseconds between two lists of one pool, at least. */
@@ -190,7 +190,7 @@ export class PoolBook {
         notOlderThan: versions.newest,
         columns: ["POOL", "NODE"],
         ...(needsFullList ? {} : { labelSelector: `${LABEL_IP_POOL}=${labelValue(name)}` }),
-      }), { signal: lifetime });
+      }), { signal: lifetime, timeoutMs: LIST_MS_MAX });
     if (!listed.ok) throw new StoreFailure(listed.error);
     const addresses: Address[] = [];
     const foreign: Address[] = [];

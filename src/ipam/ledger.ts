@@ -15,11 +15,13 @@ export const CONFLICT_AVOIDED_MS = 600_000;
 const AVOIDED_MAX = 10_000;
 /** Milliseconds between the beginnings of two lists of one pool, at least; half of it is jitter. */
 const LIST_GAP_MS = 200;
-/**
- * Refusals that call for another list of a pool without SpiderIPs. The first list comes after one:
- * it tells which nodes share the pool, and is short while that helps most.
- */
+/** Refusals that call for another list of a pool without SpiderIPs. */
 const LIST_REFUSALS_MIN = 2;
+/**
+ * Refusals of one request after which it waits for the first list: of a pool that is nearly full
+ * they would take longer.
+ */
+const FIRST_LIST_ROW = 64;
 /**
  * SpiderIPs whose list costs a server as much as one more creation that it refuses (measured: 17 us
  * of CPU each, and 2 ms). Counted, not timed: where many requests wait for each other, a refusal
@@ -88,6 +90,8 @@ export class PoolLedger<A extends Address> {
   #listedCount = 0;
   /** Since the last list. */
   #refusalCount = 0;
+  /** Addresses that were tried, until the first list. */
+  #tryCount = 0;
   #needsFullList = false;
 
   /** @param options.node The agent's own node. */
@@ -190,6 +194,7 @@ export class PoolLedger<A extends Address> {
   ): void {
     const mine = this.#mine(address);
     this.#inFlight.delete(mine);
+    this.#tryCount++;
     if (outcome.kind === "claimed") {
       this.claimed(mine);
     } else if (outcome.kind === "refused") {
@@ -238,14 +243,25 @@ export class PoolLedger<A extends Address> {
   }
 
   /**
-   * Whether refusals have cost as much as another list would.
+   * Whether refusals have cost as much as another list would. Before the first list as many of the
+   * pool's addresses are taken to be in use as tries were refused: then the number of tries
+   * decides, and a pool of up to 128 addresses is listed after one refusal. The first list tells
+   * which nodes share the pool, so it is worth having while the pool is filling.
    *
    * @param options.spread A random fraction: spreads the lists of several agents.
+   * @param options.refusedInRow Refusals of the request that asks.
    */
-  wantsList(nowMs: number, { spread }: { readonly spread: number }): boolean {
+  wantsList(
+    nowMs: number,
+    { spread, refusedInRow }: { readonly spread: number; readonly refusedInRow: number },
+  ): boolean {
     if (nowMs - this.#listBegunMs < LIST_GAP_MS * (1 + spread / 2)) return false;
-    if (this.#listCostMs === undefined) return this.#refusalCount > 0;
-    return this.#refusalCount >= LIST_REFUSALS_MIN + this.#listedCount / LISTED_PER_REFUSAL;
+    if (this.#listCostMs !== undefined) {
+      return this.#refusalCount >= LIST_REFUSALS_MIN + this.#listedCount / LISTED_PER_REFUSAL;
+    }
+    if (this.#refusalCount === 0) return false;
+    const triesMin = Number(this.#space.addresses.size) / LISTED_PER_REFUSAL;
+    return this.#tryCount >= triesMin || refusedInRow >= FIRST_LIST_ROW;
   }
 
   /** A list came in. Older than what is known by own writes is what it says of those. */

@@ -119,26 +119,51 @@ Deno.test("an address that conflicted is given after those that were just releas
   }
 });
 
-Deno.test("wantsList() is true once refusals cost more than a list, first after one", () => {
+/** Tries addresses of a ledger; others have the first so many. */
+function tryOut(
+  ledger: PoolLedger<Ipv4>,
+  { refused, claimed = 0 }: { readonly refused: number; readonly claimed?: number },
+): void {
+  for (let index = 0; index < refused + claimed; index++) {
+    const address = ledger.choose(seededRandom(index), 0);
+    assert.ok(address !== undefined);
+    ledger.settle(
+      address,
+      index < refused ? { kind: "refused", nowMs: 1_000 } : { kind: "claimed" },
+    );
+  }
+}
+
+Deno.test("wantsList() is true once refusals cost more than another list", () => {
   const ledger = ledgerOf("10.0.0.0-10.0.255.255");
-  const refuse = (count: number): void => {
-    for (let index = 0; index < count; index++) {
-      const address = ledger.choose(seededRandom(index), 0);
-      assert.ok(address !== undefined);
-      ledger.settle(address, { kind: "refused", nowMs: 1_000 });
-    }
-  };
-  assert.equal(ledger.wantsList(1_000, { spread: 0 }), false);
-  refuse(1);
-  assert.equal(ledger.wantsList(1_000, { spread: 0 }), true);
+  const ask = { spread: 0, refusedInRow: 0 };
   const addresses = Array.from({ length: 1_280 }, (_, at) => ip(`10.0.${at >> 8}.${at & 255}`));
   ledger.listed({ begunMs: 1_000, costMs: 8, addresses, nodes: [] });
-  refuse(11);
-  assert.equal(ledger.wantsList(9_000, { spread: 0 }), false, "a list of 1,280 costs more");
-  refuse(1);
-  assert.equal(ledger.wantsList(1_199, { spread: 0 }), false, "lists keep a distance");
-  assert.equal(ledger.wantsList(1_200, { spread: 0 }), true);
-  assert.equal(ledger.wantsList(1_200, { spread: 0.5 }), false, "and do not all come at once");
+  tryOut(ledger, { refused: 11 });
+  assert.equal(ledger.wantsList(9_000, ask), false, "a list of 1,280 costs more");
+  tryOut(ledger, { refused: 1 });
+  assert.equal(ledger.wantsList(1_199, ask), false, "lists keep a distance");
+  assert.equal(ledger.wantsList(1_200, ask), true);
+  const spread = { ...ask, spread: 0.5 };
+  assert.equal(ledger.wantsList(1_200, spread), false, "and do not all come at once");
+});
+
+Deno.test("wantsList() has a small pool listed after one refusal, a large one after tries", () => {
+  const ask = { spread: 0, refusedInRow: 1 };
+  const small = ledgerOf("10.0.0.0-10.0.0.127");
+  assert.equal(small.wantsList(0, ask), false, "nothing was tried");
+  tryOut(small, { refused: 1 });
+  assert.equal(small.wantsList(0, ask), true);
+  const large = ledgerOf("10.0.0.0-10.0.255.255");
+  tryOut(large, { refused: 80, claimed: 431 });
+  assert.equal(large.wantsList(0, ask), false, "10,000 in use cost as much as 80 refusals");
+  assert.equal(large.wantsList(0, { ...ask, refusedInRow: 63 }), false);
+  assert.equal(large.wantsList(0, { ...ask, refusedInRow: 64 }), true, "nearly all are in use");
+  tryOut(large, { refused: 0, claimed: 1 });
+  assert.equal(large.wantsList(0, ask), true);
+  const free = ledgerOf("10.0.0.0-10.0.255.255");
+  tryOut(free, { refused: 0, claimed: 600 });
+  assert.equal(free.wantsList(0, ask), false, "whom nobody refuses needs no list");
 });
 
 Deno.test("a refusal that no list of the pool explains calls for a list of all", () => {

@@ -20,6 +20,13 @@ import { backoffMs } from "./backoff.ts";
 
 /** Milliseconds that one call may take before it is repeated. */
 export const CALL_MS_MAX = 10_000;
+/**
+ * Milliseconds that a list of many objects may take: as long as the server itself works on one.
+ * Who gives up earlier has it work for nothing, and asks for the same again.
+ *
+ * @source Kubernetes `kube-apiserver --request-timeout`, by default one minute
+ */
+export const LIST_MS_MAX = 60_000;
 /** Calls of one agent that are under way at once; more would only wait in the server. */
 const CALLS_AT_ONCE = 64;
 /** Milliseconds before the first repetition, and before any: they double in between. */
@@ -92,23 +99,33 @@ export class Settler {
     throw new StoreFailure(found.error);
   }
 
-  /** Repeats a read until it is answered, be it with a refusal. */
+  /**
+   * Repeats a read until it is answered, be it with a refusal.
+   *
+   * @param options.timeoutMs `LIST_MS_MAX` for a list of many objects. One that fails rests for up
+   *   to as long as it took, so that servers which cannot answer all get fewer questions.
+   */
   async read<T>(
     call: (options: {
       readonly signal: AbortSignal;
       readonly timeoutMs: number;
     }) => Promise<StoreResult<T>>,
-    { signal }: { readonly signal: AbortSignal },
+    { signal, timeoutMs = CALL_MS_MAX }: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs?: number | undefined;
+    },
   ): Promise<StoreResult<T>> {
+    const { clock, random } = this.#ports;
     for (let attempt = 0;; attempt++) {
-      const result = await this.#gate.pass(() => call({ signal, timeoutMs: CALL_MS_MAX }), {
-        signal,
-      });
+      const begunMs = clock.monotonicMs();
+      const result = await this.#gate.pass(() => call({ signal, timeoutMs }), { signal });
       if (result.ok || !passesByItself(result.error)) {
         if (attempt > 0) this.#problems.delete(signal);
         return result;
       }
-      await this.#pause(attempt, { error: result.error, signal });
+      const tookMs = clock.monotonicMs() - begunMs;
+      const restMs = timeoutMs > CALL_MS_MAX ? tookMs * random.fraction() : 0;
+      await this.#pause(attempt, { error: result.error, signal, restMs });
     }
   }
 
@@ -204,11 +221,15 @@ export class Settler {
 
   #pause(
     attempt: number,
-    { error, signal }: { readonly error: StoreError; readonly signal: AbortSignal },
+    { error, signal, restMs = 0 }: {
+      readonly error: StoreError;
+      readonly signal: AbortSignal;
+      readonly restMs?: number;
+    },
   ): Promise<void> {
     const { clock, random } = this.#ports;
     this.#problems.set(signal, error);
-    const ownMs = backoffMs(attempt, { ...RETRY_MS, random });
+    const ownMs = Math.max(restMs, backoffMs(attempt, { ...RETRY_MS, random }));
     const askedMs = error.code === "throttled" ? error.retryAfterMs : 0;
     return clock.sleep(Math.max(ownMs, askedMs), { signal });
   }

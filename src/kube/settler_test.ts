@@ -7,13 +7,13 @@ import {
   type StoreResult,
 } from "../base/object_store.ts";
 import { seededRandom } from "../base/random.ts";
-import { err, expectOk } from "../base/result.ts";
+import { err, expectOk, ok } from "../base/result.ts";
 import { newClaim } from "../ipam/claim.ts";
 import { openMemoryStore } from "../store/memory_store.ts";
 
 import { parseIpv4 } from "../ip/mod.ts";
 import { ManualClock, settle } from "../../tests/support/manual_clock.ts";
-import { Settler } from "./settler.ts";
+import { LIST_MS_MAX, Settler } from "./settler.ts";
 
 const LOST: StoreError = { code: "timeout", message: "no answer", outcomeUnknown: true };
 const AWAY: StoreError = { code: "unavailable", message: "refused", outcomeUnknown: false };
@@ -196,4 +196,23 @@ Deno.test("get() waits out what passes by itself, and says what it was", async (
   controller.abort(new Error("enough"));
   await assert.rejects(getting, /enough/);
   assert.equal(settler.problemOf(signal), "refused");
+});
+
+Deno.test("read() lets a server recover that cannot answer all lists", async () => {
+  const { clock, settler } = rig("get", []);
+  const asked: { readonly atMs: number; readonly timeoutMs: number }[] = [];
+  const reading = settler.read(async ({ signal, timeoutMs }) => {
+    asked.push({ atMs: clock.monotonicMs(), timeoutMs });
+    if (asked.length > 3) return ok("rows");
+    await clock.sleep(timeoutMs, { signal });
+    return err(LOST);
+  }, { signal: NEVER, timeoutMs: LIST_MS_MAX });
+  for (let step = 0; step < 600; step++) await clock.advance(1_000);
+  assert.deepEqual(await reading, ok("rows"));
+  assert.deepEqual(asked.map(({ timeoutMs }) => timeoutMs), Array(4).fill(LIST_MS_MAX));
+  const restsMs = asked.slice(1).map(({ atMs }, index) => {
+    return atMs - (asked[index]?.atMs ?? NaN) - LIST_MS_MAX;
+  });
+  assert.ok(Math.max(...restsMs) > 2_000, `rests of ${restsMs} ms are more than those of a call`);
+  assert.ok(Math.max(...restsMs) <= LIST_MS_MAX, `rests of ${restsMs} ms`);
 });
