@@ -54,6 +54,11 @@ export interface ReclaimFacts {
   /** What the node's own agent says of sandboxes of this pod UID. */
   readonly sandbox: "present" | "absent" | "unknown";
   readonly switches: ReclaimSwitches;
+  /**
+   * When whoever decides first saw that the pod had ended, by the API server's time; absent: only
+   * the node's clock says since when, and it may be wrong.
+   */
+  readonly seenEndedMs?: number | undefined;
   /** The API server's time, Unix milliseconds. */
   readonly nowMs: number;
   /** Added to the grace that a pod is given to end; 0 where absent. */
@@ -79,8 +84,8 @@ export type ReclaimDecision =
 /** Seconds that a pod is given to end where it says less, or nothing: kubelets take a while. */
 const GRACE_SECONDS = 30;
 /**
- * Milliseconds that a node has at least to take the sandbox of a pod down that has ended: longer
- * than it stays Ready without its kubelet, which does that.
+ * Milliseconds that a node has to take the sandbox of a pod down that was seen to have ended:
+ * longer than it stays Ready without its kubelet, which does that.
  */
 const SANDBOX_MS = 60_000;
 
@@ -199,7 +204,7 @@ function decideGone({ claim, node, recordedNode, sandbox }: ReclaimFacts): Recla
 }
 
 function decideFinished(facts: ReclaimFacts, pod: Pod): ReclaimDecision {
-  const { claim, node, recordedNode, nowMs } = facts;
+  const { claim, node, recordedNode, seenEndedMs = 0, nowMs } = facts;
   const name = nodeText(claim);
   const ended = `its pod ${finishText(pod)}`;
   if (node.kind === "absent") return free(`${ended} and ${name} is gone`);
@@ -213,7 +218,7 @@ function decideFinished(facts: ReclaimFacts, pod: Pod): ReclaimDecision {
   // Controllers write `Failed` for a pod whose node is away; the node may be back, and the pod up.
   if (!haveContainersEnded(pod)) return keep(`${ended}, but ${name} did not say so`);
   const ownMs = graceMs(facts, pod.spec.terminationGracePeriodSeconds);
-  const dueMs = lastFinishMs(pod) + Math.max(ownMs, SANDBOX_MS);
+  const dueMs = Math.max(lastFinishMs(pod) + ownMs, seenEndedMs + SANDBOX_MS);
   return nowMs < dueMs
     ? keep(`${ended}, but its sandbox may still be about to`, dueMs)
     : free(`${ended} and ${name} is ready`);

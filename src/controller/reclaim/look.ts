@@ -16,6 +16,7 @@ import {
 } from "../../ipam/reclaim.ts";
 import { endpointNameOfClaim } from "../../ipam/restore.ts";
 import type { LeaderParts } from "../parts.ts";
+import type { Endings } from "./endings.ts";
 
 /** Facts that one decision asks for, at most. */
 const QUESTIONS_MAX = 4;
@@ -38,7 +39,11 @@ export type Looked =
  */
 export async function lookAt(
   parts: LeaderParts,
-  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
+  { name, endings, signal }: {
+    readonly name: string;
+    readonly endings: Endings;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Looked> {
   const { settler } = parts;
   const claim = await settler.get(SPIDER_IPS, { name }, { signal });
@@ -47,7 +52,7 @@ export async function lookAt(
   if (hold === undefined && (podNamespace === "" || podName === "")) {
     return { kind: "nobodys", claim };
   }
-  const decision = await decide(parts, { claim, signal });
+  const decision = await decide(parts, { claim, endings, signal });
   if (decision.verdict === "keep") {
     return { kind: "kept", reason: decision.reason, untilMs: decision.untilMs };
   }
@@ -61,7 +66,11 @@ export async function lookAt(
 /** The core's decision, with each fact that it asks for. */
 async function decide(
   parts: LeaderParts,
-  { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
+  { claim, endings, signal }: {
+    readonly claim: SpiderIp;
+    readonly endings: Endings;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ReclaimDecision> {
   const { settler, ports: { store, clock }, settings: { reclaim } } = parts;
   const { podNamespace: namespace = "", podName: podName = "" } = claim.spec;
@@ -69,6 +78,7 @@ async function decide(
     return { verdict: "keep", reason: "no pod is said to have it" };
   }
   const pod = await settler.get(PODS, { namespace, name: podName }, { signal });
+  const nowMs = store.serverTimeMs() ?? clock.nowMs();
   let facts: ReclaimFacts = {
     claim,
     pod: pod === undefined ? { kind: "absent" } : { kind: "present", pod },
@@ -76,7 +86,8 @@ async function decide(
     // Only a node's own agent knows; where it must be asked, that agent reclaims.
     sandbox: "unknown",
     switches: reclaim.switches,
-    nowMs: store.serverTimeMs() ?? clock.nowMs(),
+    seenEndedMs: pod === undefined ? undefined : endings.seen(pod, nowMs),
+    nowMs,
     extraGraceMs: reclaim.extraGraceMs,
   };
   for (let asked = 0; asked < QUESTIONS_MAX; asked++) {

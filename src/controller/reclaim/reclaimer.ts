@@ -13,6 +13,7 @@ import type { InformerEvent, WorkOutcome } from "../../kube/mod.ts";
 import { tellWrong } from "../pool_news.ts";
 import { LookQueue } from "../look_queue.ts";
 import type { LeaderParts } from "../parts.ts";
+import { Endings } from "./endings.ts";
 import type { LifeView } from "./life_view.ts";
 import { lookAt } from "./look.ts";
 
@@ -24,6 +25,7 @@ export class Reclaimer {
   readonly #parts: LeaderParts;
   readonly #queue: LookQueue;
   readonly #life: LifeView;
+  readonly #endings = new Endings();
   /** Milliseconds that the node's agent has for a DEL before a look. */
   readonly #gapMs: number;
 
@@ -105,8 +107,9 @@ export class Reclaimer {
 
   /** Looks at everything that does not seem to live, at election and from time to time. */
   async #scanAgain({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const { log } = this.#parts.ports;
+    const { ports: { log }, view } = this.#parts;
     for (;;) {
+      this.#endings.keepOnly((uid) => view.claimsOfPod(uid).length > 0);
       const asked = await this.#queue.scan(this.#suspects(), { signal });
       log.debug("addresses scanned", { asked });
       await this.#queue.untilScan({ signal });
@@ -126,7 +129,7 @@ export class Reclaimer {
     { signal }: { readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
     const { store, clock } = this.#parts.ports;
-    const looked = await lookAt(this.#parts, { name, signal });
+    const looked = await lookAt(this.#parts, { name, endings: this.#endings, signal });
     if (looked.kind === "changed") return { code: "again", afterMs: this.#gapMs };
     if (looked.kind === "freed") this.#tellFreed(looked.claim, looked.reason);
     if (looked.kind === "nobodys") this.#tellNobodys(looked.claim);
