@@ -6,19 +6,31 @@ import { type Profile, PROFILES } from "./happening_kinds.ts";
 export interface SimRequest {
   /** First seed; absent: a fresh one. */
   readonly seed: number | undefined;
-  /** How many seeds, at most. */
-  readonly seeds: number;
-  /** Seconds after which no further seed is begun. */
+  /** What is run, one after the other. */
+  readonly rounds: readonly Round[];
+  /** Seconds after which no further seed of a round is begun. */
   readonly seconds: number;
   /** Whether every operation is printed. */
   readonly isTraced: boolean;
   /** Whether the mutants are run too. */
   readonly withMutants: boolean;
+}
+
+/** Worlds of one kind. */
+export interface Round {
   readonly profile: Profile;
+  /** How many seeds, at most. */
+  readonly seeds: number;
 }
 
 /** The stage of `test:all`: a fixed budget. */
-const STAGE = { seeds: 40, seconds: 300 };
+const STAGE_ROUNDS: readonly Round[] = [
+  { profile: "any", seeds: 40 },
+  { profile: "leaders", seeds: 10 },
+  { profile: "outage", seeds: 10 },
+  { profile: "wiped", seeds: 10 },
+];
+const STAGE_SECONDS = 120;
 const SEED_MAX = 2 ** 32 - 1;
 
 const USAGE = "give --seed N, --seeds COUNT, --seconds S, --trace, --mutants or --profile " +
@@ -54,12 +66,12 @@ export function parseArguments(argv: readonly string[]): Result<SimRequest, stri
   const seed = numbers.get("--seed");
   const isStage = argv.length === 0;
   const hasTime = numbers.has("--seconds");
+  const seeds = numbers.get("--seeds") ?? (hasTime ? Infinity : 1);
   return ok({
     seed,
-    seeds: numbers.get("--seeds") ?? (isStage ? STAGE.seeds : hasTime ? Infinity : 1),
-    seconds: numbers.get("--seconds") ?? (isStage ? STAGE.seconds : Infinity),
+    rounds: isStage ? STAGE_ROUNDS : [{ profile, seeds }],
+    seconds: numbers.get("--seconds") ?? (isStage ? STAGE_SECONDS : Infinity),
     isTraced,
     withMutants,
-    profile,
   });
 }

@@ -8,24 +8,25 @@ function parsed(...argv: readonly string[]): SimRequest {
 }
 
 Deno.test("parseArguments() takes nothing as the stage: seeds for a while, and mutants", () => {
-  const { seed, seeds, seconds, withMutants, profile } = parsed();
-  assert.deepEqual([seed, withMutants, profile], [undefined, true, "any"]);
-  assert.ok(Number.isFinite(seeds) && Number.isFinite(seconds));
+  const { seed, rounds, seconds, withMutants } = parsed();
+  assert.deepEqual([seed, withMutants, rounds[0]?.profile], [undefined, true, "any"]);
+  assert.ok(rounds.every(({ seeds }) => Number.isFinite(seeds)) && Number.isFinite(seconds));
 });
 
 Deno.test("parseArguments() runs one seed, a count, or a time", () => {
   assert.deepEqual(parsed("--seed", "7"), {
     seed: 7,
-    seeds: 1,
+    rounds: [{ profile: "any", seeds: 1 }],
     seconds: Infinity,
     isTraced: false,
     withMutants: false,
-    profile: "any",
   });
-  assert.deepEqual([parsed("--seed=0").seed, parsed("--seeds=9").seeds], [0, 9]);
-  assert.deepEqual([parsed("--seconds=9").seeds, parsed("--seconds=9").seconds], [Infinity, 9]);
+  assert.equal(parsed("--seed=0").seed, 0);
+  assert.deepEqual(parsed("--seeds=9").rounds, [{ profile: "any", seeds: 9 }]);
+  const timed = parsed("--seconds=9");
+  assert.deepEqual([timed.rounds[0]?.seeds, timed.seconds], [Infinity, 9]);
   const all = parsed("--trace", "--mutants", "--profile", "sticky");
-  assert.deepEqual([all.isTraced, all.withMutants, all.profile], [true, true, "sticky"]);
+  assert.deepEqual([all.isTraced, all.withMutants, all.rounds[0]?.profile], [true, true, "sticky"]);
 });
 
 Deno.test("parseArguments() refuses what it does not know, in one sentence", () => {

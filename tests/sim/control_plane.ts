@@ -126,15 +126,22 @@ export class ControlPlane {
     }
   }
 
-  /** Removes the pods of nodes that are gone, or are said to be off. */
+  /**
+   * Removes the pods of nodes that are gone, or are said to be off; those of nodes that have not
+   * been Ready for a while are to end, and stay until their kubelet says so.
+   */
   #evict(): void {
-    for (const { metadata: { namespace, name }, spec } of this.#control.pods()) {
+    for (const { metadata, spec } of this.#control.pods()) {
       const { nodeName = "" } = spec;
       if (nodeName === "") continue;
+      const key = { namespace: metadata.namespace, name: metadata.name };
       const node = this.#control.get(NODES, { name: nodeName });
       const isOff = node?.spec.taints?.some(({ key }) => key === TAINT_OUT_OF_SERVICE) === true;
-      if (node !== undefined && !isOff) continue;
-      this.#control.remove(PODS, { namespace, name }, { gracePeriodSeconds: 0 });
+      if (node === undefined || isOff) {
+        this.#control.remove(PODS, key, { gracePeriodSeconds: 0 });
+      } else if (!isReady(node) && metadata.deletionTimestamp === undefined) {
+        if (this.#dice.chance(0.3)) this.#control.remove(PODS, key);
+      }
     }
   }
 

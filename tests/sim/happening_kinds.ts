@@ -56,15 +56,16 @@ const CONTROLLERS: ReadonlySet<Happening> = new Set<Happening>([
   "claim_wiped",
 ]);
 
-/** What makes nodes, and what is said about them, unsure. */
-const OUTAGE: ReadonlySet<Happening> = new Set<Happening>([
-  "node_lost",
-  "power_loss",
-  "partition",
-  "kubelet_pause",
-  "pod_deleted",
-  "pod_forced",
-  "pod_failed_by_control_plane",
+/** What makes nodes, and what is said about them, unsure; what ends sandboxes is rare. */
+const OUTAGE: ReadonlyMap<Happening, number> = new Map<Happening, number>([
+  ["node_lost", 2],
+  ["power_loss", 0.5],
+  ["partition", 4],
+  ["kubelet_pause", 3],
+  ["pod_deleted", 2],
+  ["pod_forced", 3],
+  ["pod_failed_by_control_plane", 4],
+  ["controller_crash", 1],
 ]);
 
 /** What makes pods and sandboxes end otherwise than they should. */
@@ -133,9 +134,10 @@ export function drawHappenings(
     const weight = dice.weighted([[isRare ? 6 : 2, 0], [2, 1], [1, 4]]);
     // Pods come and go in every world.
     const least = happening === "pod_deleted" ? 1 : UNRULY.has(happening) ? leastUnruly : 0;
-    const isWanted = (profile === "leaders" && happening.startsWith("controller_")) ||
-      (profile === "outage" && OUTAGE.has(happening));
-    if (profile === "outage" && !isWanted) return [Math.min(weight, 0.5), happening];
-    return [Math.max(weight, least, isWanted ? 2 : 0), happening];
+    if (profile === "outage") {
+      return [OUTAGE.get(happening) ?? Math.min(weight, 0.3), happening];
+    }
+    const isWanted = profile === "leaders" && happening.startsWith("controller_");
+    return [Math.max(weight, least, isWanted ? 4 : 0), happening];
   });
 }

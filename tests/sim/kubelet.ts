@@ -9,6 +9,7 @@ import type { Plugin } from "./plugin.ts";
 import { keeperOfPod, nicsOfPod, runtimeMsOfPod } from "./pods.ts";
 import { EPOCH_MS } from "./scheduler.ts";
 import type { Sandbox, Truth } from "./truth.ts";
+import { isFinished } from "./workloads.ts";
 
 /** What becomes of the DEL of a sandbox. */
 export type ReleaseFate = "done" | "lost" | "late" | "repeated";
@@ -33,6 +34,8 @@ export interface KubeletHabits {
 export interface Machine {
   readonly name: string;
   readonly link: Link;
+  /** How far its wall clock is off, milliseconds. */
+  readonly skewMs: number;
   /** Uids of pods that have a folder. */
   readonly folders: Set<string>;
 }
@@ -321,7 +324,8 @@ export class Kubelet {
     if (pod?.metadata.uid !== worker.uid || isFinished(pod) !== (phase === "ended")) return;
     if (phase === "ended" && haveContainersEnded(pod)) return;
     const podIPs = [...worker.sandbox?.addresses.values() ?? []].flat().map((ip) => ({ ip }));
-    const finishedAt = new Date(EPOCH_MS + control.server.scheduler.nowMs).toISOString();
+    const nowMs = EPOCH_MS + control.server.scheduler.nowMs + node.skewMs;
+    const finishedAt = new Date(nowMs).toISOString();
     const state = phase === "Running" ? { running: {} } : { terminated: { finishedAt } };
     control.changeStatus(PODS, worker.key, (now) => ({
       ...now,
@@ -388,10 +392,6 @@ function keyOfPod({ metadata }: Pod): ObjectKey & { readonly namespace: string }
 function haveContainersEnded({ status }: Pod): boolean {
   const statuses = status?.containerStatuses ?? [];
   return statuses.length > 0 && statuses.every(({ state }) => state?.terminated !== undefined);
-}
-
-function isFinished(pod: Pod): boolean {
-  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 }
 
 function isToEnd(pod: Pod): boolean {

@@ -4,7 +4,8 @@
  */
 import type { AgentFactory } from "./agent_ports.ts";
 import { agentUnderTest } from "./agent_under_test.ts";
-import { parseArguments, type SimRequest } from "./arguments.ts";
+import { parseArguments, type Round, type SimRequest } from "./arguments.ts";
+import type { Profile } from "./happening_kinds.ts";
 import { closeWith } from "../../scripts/run_tests.ts";
 import { sumCounts, type TestCounts } from "../../scripts/test_counts.ts";
 import { runMutants } from "./mutant_run.ts";
@@ -18,41 +19,48 @@ function say(line: string): void {
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
 
-async function runSeeds(
-  request: SimRequest & { readonly seed: number },
-  makeAgent: AgentFactory,
+async function runRound(
+  { profile, seeds }: Round,
+  { request, makeAgent }: {
+    readonly request: SimRequest & { readonly seed: number };
+    readonly makeAgent: AgentFactory;
+  },
 ): Promise<TestCounts> {
   const startedMs = performance.now();
   let stepCount = 0;
   let answerCount = 0;
   let passed = 0;
-  while (passed < request.seeds && performance.now() - startedMs < request.seconds * 1_000) {
+  while (passed < seeds && performance.now() - startedMs < request.seconds * 1_000) {
     const seed = (request.seed + passed) % 2 ** 32;
     const result = await simulate({
       seed,
       makeAgent,
-      profile: request.profile,
+      profile,
       sink: request.isTraced ? say : undefined,
     });
     stepCount += result.stepCount;
     answerCount += result.answerCount;
     if (result.violation !== undefined) {
-      describe(result, request);
+      describe(result, { profile, isTraced: request.isTraced });
       return { passed, failed: 1, skipped: 0 };
     }
     passed++;
-    if (request.seeds === 1) say(`digest ${result.digest}`);
+    if (seeds === 1) say(`digest ${result.digest}`);
   }
-  say(`${passed} worlds, ${stepCount} steps, ${answerCount} answers: every rule held`);
+  const kind = profile === "any" ? "" : ` of ${profile}`;
+  say(`${passed} worlds${kind}, ${stepCount} steps, ${answerCount} answers: every rule held`);
   return { passed, failed: 0, skipped: 0 };
 }
 
-function describe({ seed, violation, lastLines }: SimulationResult, request: SimRequest): void {
-  const profile = request.profile === "any" ? "" : ` --profile ${request.profile}`;
-  if (!request.isTraced) lastLines.slice(-SHOWN_LINES).forEach(say);
+function describe(
+  { seed, violation, lastLines }: SimulationResult,
+  { profile, isTraced }: { readonly profile: Profile; readonly isTraced: boolean },
+): void {
+  const option = profile === "any" ? "" : ` --profile ${profile}`;
+  if (!isTraced) lastLines.slice(-SHOWN_LINES).forEach(say);
   say(`seed ${seed}, step ${violation?.step}: violation of ${violation?.rule}`);
   say(`${violation?.message}`);
-  say(`replay it with: deno task sim --seed ${seed}${profile} --trace`);
+  say(`replay it with: deno task sim --seed ${seed}${option} --trace`);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -63,7 +71,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const seed = request.value.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   say(`seed ${seed}`);
-  let counts = await runSeeds({ ...request.value, seed }, agentUnderTest);
+  const running = { request: { ...request.value, seed }, makeAgent: agentUnderTest };
+  let counts: TestCounts = { passed: 0, failed: 0, skipped: 0 };
+  for (const round of request.value.rounds) {
+    if (counts.failed === 0) counts = sumCounts(counts, await runRound(round, running));
+  }
   if (counts.failed === 0 && request.value.withMutants) {
     counts = sumCounts(counts, await runMutants(say, { seed: request.value.seed ?? 1 }));
   }

@@ -211,7 +211,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/controller/reclaim/look.ts",
     find: "facts = { ...facts, keeper, isSuperseded: isSuperseded({ claim, endpoint }) };",
     replace: "facts = { ...facts, keeper: { ...keeper, keeps: false }, isSuperseded: false };",
-    profile: "sticky",
+    profile: "outage",
   },
   {
     name: "a pod that failed is believed on a node that is not ready to say so",
@@ -235,10 +235,10 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "outage",
   },
   {
-    name: "a node gets no time to take the sandbox of a finished pod down",
+    name: "a node's clock is believed about when a pod ended",
     file: "src/ipam/reclaim.ts",
-    find: "const dueMs = lastFinishMs(pod) + Math.max(ownMs, SANDBOX_MS);",
-    replace: "const dueMs = lastFinishMs(pod);",
+    find: "Math.max(lastFinishMs(pod) + ownMs, seenEndedMs + SANDBOX_MS)",
+    replace: "lastFinishMs(pod) + ownMs",
     profile: "outage",
   },
   {

@@ -17,6 +17,8 @@ export interface SimNodeOptions {
   readonly dice: Dice;
   readonly truth: Truth;
   readonly link: Link;
+  /** How far its wall clock is off, milliseconds. */
+  readonly skewMs: number;
   readonly habits: KubeletHabits;
 }
 
@@ -24,6 +26,7 @@ export interface SimNodeOptions {
 export class SimNode {
   readonly name: string;
   readonly link: Link;
+  readonly skewMs: number;
   /** Uids of pods whose folders the kubelet keeps: from the first sandbox to the last clean-up. */
   readonly folders = new Set<string>();
   host: AgentHost | undefined;
@@ -37,6 +40,7 @@ export class SimNode {
   constructor(options: SimNodeOptions) {
     this.name = options.name;
     this.link = options.link;
+    this.skewMs = options.skewMs;
     this.#options = options;
   }
 

@@ -85,7 +85,8 @@ export function drawScenario(dice: Dice, profile: Profile = "any"): Scenario {
     namespaces,
     workloads,
     happenings,
-    happeningMs: dice.pick([300, 1_000, 3_000]),
+    // Where nodes fail all the time, nothing lives for long enough to be missed.
+    happeningMs: profile === "outage" ? dice.pick([2_000, 6_000]) : dice.pick([300, 1_000, 3_000]),
     isMarked: !isUpgrade && dice.chance(0.7),
     kubelet: drawKubelet(dice, profile),
     plugin: {

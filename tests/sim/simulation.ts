@@ -139,7 +139,13 @@ export class Simulation {
     });
     const adoption = new AdoptionChecker({ facts, referee });
     const wasRecorded = adoption.wasRecorded.bind(adoption);
-    new ClaimChecker({ facts, truth: this.truth, referee, wasRecorded });
+    new ClaimChecker({
+      facts,
+      truth: this.truth,
+      referee,
+      lateMsMax: scenario.faults.lateMsMax,
+      wasRecorded,
+    });
     this.#isCloudy = isCloudy(scenario);
     this.#answers = new AnswerChecker({
       facts,
@@ -246,6 +252,7 @@ export class Simulation {
       dice: this.#dice.fork(),
       truth,
       link,
+      skewMs: plan.skewMs,
       habits: scenario.kubelet,
     });
     node.host = new AgentHost({

@@ -5,7 +5,13 @@ import { kindId } from "../../../src/store/backend.ts";
 import type { Commit } from "../api_server.ts";
 import type { Referee } from "../referee.ts";
 import type { Truth } from "../truth.ts";
-import { DECISION_MS_MAX, type Facts, KNOWLEDGE_MS_MAX, placeOfClaim } from "./facts.ts";
+import {
+  DECISION_MS_MAX,
+  type Facts,
+  KNOWLEDGE_MS_MAX,
+  PAUSED_DECISION_MS_MAX,
+  placeOfClaim,
+} from "./facts.ts";
 
 /** Who writes what people do. */
 const PERSON = "world";
@@ -15,6 +21,8 @@ export interface ClaimCheckerOptions {
   readonly facts: Facts;
   readonly truth: Truth;
   readonly referee: Referee;
+  /** Milliseconds by which a write may be late. */
+  readonly lateMsMax: number;
   /** Whether an address was recorded for a pod before its pool was marked. */
   readonly wasRecorded: (claim: SpiderIp) => boolean;
 }
@@ -107,14 +115,15 @@ export class ClaimChecker {
   }
 
   #checkRelease(claim: SpiderIp, actor: string): void {
-    const { truth, facts } = this.#options;
+    const { truth, facts, lateMsMax } = this.#options;
     const { ip, podNamespace = "", podName = "", podUID = "" } = claim.spec;
     if (actor === PERSON) {
       facts.wiped.add(ip);
       return;
     }
     // Agents never do that: only controllers see every node.
-    if (actor.startsWith("controller-") && facts.outlives(claim)) facts.outlived.add(podUID);
+    const isController = actor.startsWith("controller-");
+    if (isController && facts.outlives(claim)) facts.outlived.add(podUID);
     for (const sandbox of truth.using(ip)) {
       if (truth.isForsaken(sandbox)) continue;
       if (facts.wiped.has(ip) && sandbox.podUid !== podUID) continue;
@@ -131,7 +140,8 @@ export class ClaimChecker {
     }
     const place = placeOfClaim(claim);
     // The owner may have been read when it did not want the address, and changed its mind since.
-    if (place !== undefined && facts.wantedForMs(place) > DECISION_MS_MAX) {
+    const decisionMs = isController ? PAUSED_DECISION_MS_MAX + lateMsMax : DECISION_MS_MAX;
+    if (place !== undefined && facts.wantedForMs(place) > decisionMs) {
       this.#report("freed_sticky", `${actor} freed ${ip}, which its owner wants: ${said(claim)}`);
     }
   }

@@ -20,6 +20,8 @@ export const KNOWLEDGE_MS_MAX = 240_000;
 const GRACE_SECONDS = 30;
 /** Milliseconds from a live read to the commit of what it decided. */
 export const DECISION_MS_MAX = 130_000;
+/** The same of a controller that stands still in between, without what makes writes late. */
+export const PAUSED_DECISION_MS_MAX = 60_000;
 
 /** Reads and remembers; follows every commit. */
 export class Facts {
