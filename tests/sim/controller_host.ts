@@ -8,10 +8,9 @@ import type {
   StoredObject,
 } from "../../src/base/object_store.ts";
 import { Controller } from "../../src/controller/controller.ts";
-import { NO_FILES } from "../support/controller_rig.ts";
 import { ApiClient, type Link } from "./api_client.ts";
 import type { ApiServer } from "./api_server.ts";
-import { type ControllerHabits, controllerSettings } from "./controller_settings.ts";
+import { type ControllerHabits, controllerSettings, NO_FILES } from "./controller_settings.ts";
 import type { Dice } from "./dice.ts";
 import { Life } from "./life.ts";
 import { programLog } from "./program_log.ts";

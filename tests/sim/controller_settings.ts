@@ -1,8 +1,15 @@
 /** What the simulated installation chose for its controllers. */
 import type { ControllerSettings } from "../../src/controller/config.ts";
+import type { EnginePorts as ControllerPorts } from "../../src/controller/engine_ports.ts";
 
 /** The namespace that the controllers run in. */
 export const CONTROLLER_NAMESPACE = "spiderpool";
+
+/** Simulated machines have no CNI configurations. */
+export const NO_FILES: ControllerPorts["files"] = {
+  listFiles: () => Promise.resolve([]),
+  readText: (path) => Promise.reject(new Error(`no such file "${path}"`)),
+};
 
 /** What worlds choose. */
 export interface ControllerHabits {

@@ -5,7 +5,7 @@ import { type Mutant, MUTANTS } from "./mutants.ts";
 /** The top of the repository. */
 const ROOT = new URL("../../", import.meta.url);
 /** What a run of the simulation needs. */
-const COPIED = ["src", "scripts", "tests/sim", "deno.json", "deno.lock"] as const;
+export const COPIED: readonly string[] = ["src", "scripts", "tests/sim", "deno.json", "deno.lock"];
 /** Seeds that a mutant may take until it is noticed, and seconds. */
 const SEEDS_MAX = 1_000;
 const SECONDS_MAX = 600;
