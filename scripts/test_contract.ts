@@ -13,6 +13,7 @@ const SERVER_TESTS = [
   "tests/contract/api_server_test.ts",
   "tests/contract/kube_server_test.ts",
   "tests/contract/controller_test.ts",
+  "tests/contract/discovery_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {

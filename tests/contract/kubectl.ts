@@ -67,7 +67,7 @@ export class TestObjects implements AsyncDisposable {
     if (answer.success) {
       const { name, namespace } = object.metadata;
       const args = namespace === undefined ? [name] : [name, "-n", namespace];
-      this.#made.push({ type: `${object.kind.toLowerCase()}.${groupOf(object)}`, args });
+      this.#made.push({ type: typeOf(object), args });
     }
     return answer;
   }
@@ -99,13 +99,14 @@ export interface TestObject {
 }
 
 /** Reads an object as the server has it. */
-export async function stored({ apiVersion, kind, metadata }: TestObject): Promise<TestObject> {
-  const { name, namespace } = metadata;
-  const type = `${kind.toLowerCase()}.${groupOf({ apiVersion })}`;
+export async function stored(object: TestObject): Promise<TestObject> {
+  const { name, namespace } = object.metadata;
   const scope = namespace === undefined ? [] : ["-n", namespace];
-  return JSON.parse(await kubectlOk(["get", type, name, ...scope, "-o", "json"]));
+  return JSON.parse(await kubectlOk(["get", typeOf(object), name, ...scope, "-o", "json"]));
 }
 
-function groupOf({ apiVersion }: { readonly apiVersion: string }): string {
-  return apiVersion.split("/")[0] ?? "";
+/** As kubectl names a kind; `v1` alone is the core group. */
+function typeOf({ apiVersion, kind }: TestObject): string {
+  const [group = "", version] = apiVersion.split("/");
+  return version === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`;
 }

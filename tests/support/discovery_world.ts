@@ -9,6 +9,7 @@ import type {
   Resource,
   StoredObject,
   StoreError,
+  WatchEvent,
 } from "../../src/base/object_store.ts";
 import { err, expectOk } from "../../src/base/result.ts";
 import type { NodeFiles } from "../../src/controller/discovery/own_network.ts";
@@ -41,12 +42,24 @@ export class Server {
       const refusal = this.#refusal(resource);
       return refusal === undefined ? store.list(resource, options) : Promise.resolve(err(refusal));
     },
-    watch: (resource, options) => store.watch(resource, options),
+    watch: (resource, options) => this.#watch(resource, store.watch(resource, options)),
     replaceStatus: (resource, ...rest) => {
       if (resource.plural === "spidercoordinators") this.statusWrites++;
       return store.replaceStatus(resource, ...rest);
     },
   });
+
+  /** Ends with the refusal, at the next change after it began to hold. */
+  async *#watch<T extends StoredObject>(
+    resource: Resource<T>,
+    events: AsyncIterable<WatchEvent<T>>,
+  ): AsyncGenerator<WatchEvent<T>> {
+    for await (const event of events) {
+      const error = this.#refusal(resource);
+      if (error !== undefined) return yield { type: "failed", error };
+      yield event;
+    }
+  }
 
   #refusal({ version, plural }: Resource<StoredObject>): StoreError | undefined {
     const kind = `${version}/${plural}`;

@@ -125,6 +125,28 @@ Deno.test("Calico's pools are found as soon as its kinds are there, and followed
   assert.ok(told.includes("Warning CalicoNotReady"), String(told));
 });
 
+Deno.test("a kind that is taken away is missed, and found when it comes again", async () => {
+  const server = new Server();
+  await using rig = await started(server);
+  await serviceCidr(rig);
+  await rig.make(CALICO_POOLS, { metadata: { name: "p" }, spec: { cidr: "10.244.0.0/16" } });
+  await coordinator(rig, "calico");
+  await assertStatus(rig, SYNCED);
+  server.kinds.delete("v1/ippools");
+  const touched = { resource: CALICO_POOLS, key: { name: "p" } };
+  const metadata = { name: "p", labels: { touched: "yes" } };
+  await change(rig, {
+    ...touched,
+    edit: (pool) => ({ ...pool, metadata: { ...pool.metadata, ...metadata } }),
+  });
+  await rig.clock.advance(120_000);
+  const reason = /calico\): the server has no kind IPPool /;
+  await assertStatus(rig, { ...SYNCED, phase: "NotReady", pods: [], reason });
+  server.kinds.add("v1/ippools");
+  await rig.clock.advance(120_000);
+  await assertStatus(rig, SYNCED);
+});
+
 Deno.test("Cilium's networks are found, and its pools only where it uses them", async () => {
   const server = new Server();
   await using rig = await started(server);
