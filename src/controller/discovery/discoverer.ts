@@ -118,7 +118,7 @@ export class Discoverer {
     }
   }
 
-  /** A full queue forgets nothing for long: each object comes again with each list. */
+  /** One that a full queue does not take waits for its next change: only one of them counts. */
   #ask(name: string): void {
     this.#queue.add(name);
   }
