@@ -25,10 +25,10 @@ export interface Round {
 
 /** The stage of `test:all`: a fixed budget. */
 const STAGE_ROUNDS: readonly Round[] = [
-  { profile: "any", seeds: 40 },
-  { profile: "leaders", seeds: 10 },
-  { profile: "outage", seeds: 10 },
-  { profile: "wiped", seeds: 10 },
+  { profile: "any", seeds: 60 },
+  { profile: "leaders", seeds: 20 },
+  { profile: "outage", seeds: 20 },
+  { profile: "wiped", seeds: 20 },
 ];
 const STAGE_SECONDS = 120;
 const SEED_MAX = 2 ** 32 - 1;
