@@ -28,6 +28,9 @@ export const KUBERNETES_PROGRAMS = [
 const OFFICIAL_SITE = "https://dl.k8s.io";
 const REACH_TIMEOUT_MS = 3_000;
 
+/** ovs-cni version; `go/ovs_cni/go.mod` says the same. The VM has it. */
+export const OVS_CNI_VERSION = "v0.39.0";
+
 /** Paths of the programs: a folder with one entry a name. */
 export interface Components {
   /** Holds `KUBERNETES_PROGRAMS`, `etcd` and `multus`. */
@@ -132,7 +135,24 @@ interface Build {
   readonly target: string;
   readonly ldflags: string;
   readonly version: string;
-  readonly sources: ComponentSources;
+  readonly sources: Pick<ComponentSources, "report">;
+  /** As Go calls it; absent: this machine's. */
+  readonly architecture?: string;
+}
+
+/** Builds the CNI plugin `ovs`, unless the folder has it. @returns Its path. */
+export async function ensureOvsCni(
+  folder: string,
+  { architecture, report }: Pick<ComponentSources, "report"> & { readonly architecture: string },
+): Promise<string> {
+  const name = `ovs-cni-${OVS_CNI_VERSION}`;
+  await Deno.mkdir(folder, { recursive: true });
+  await ensureBuilt(folder, {
+    ...{ name, module: "ovs_cni", ldflags: "-s -w", version: OVS_CNI_VERSION, architecture },
+    target: "github.com/k8snetworkplumbingwg/ovs-cni/cmd/plugin",
+    sources: { report },
+  });
+  return path.join(folder, name);
 }
 
 async function ensureBuilt(folder: string, build: Build): Promise<void> {
@@ -147,7 +167,10 @@ async function ensureBuilt(folder: string, build: Build): Promise<void> {
     [go, "build", "-trimpath", "-ldflags", build.ldflags, "-o", part, build.target],
     {
       cwd: path.join(import.meta.dirname ?? ".", "go", build.module),
-      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+      env: {
+        ...{ CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+        ...(build.architecture !== undefined && { GOARCH: build.architecture }),
+      },
     },
   );
   await Deno.rename(part, file);
@@ -163,7 +186,7 @@ export async function findGo(): Promise<string> {
     if (await hasProgram(candidate)) return candidate;
   }
   throw new Deno.errors.NotFound(
-    'Cannot build the cluster\'s programs: no "go" was found; run scripts/setup.sh cluster',
+    'Cannot build the programs of a rig: no "go" was found; run scripts/setup.sh cluster',
   );
 }
 

@@ -1,3 +1,5 @@
+import { errorText } from "../../src/base/log.ts";
+import { ensureOvsCni } from "../cluster/components.ts";
 import { type Accelerator, chooseAccelerator } from "./accelerator.ts";
 import type { Architecture } from "./arguments.ts";
 import { type CpioEntry, encodeCpio } from "./cpio.ts";
@@ -58,10 +60,27 @@ export async function prepareMachine(
   await removeLeftovers(folder, { nowMs: Date.now() });
   const tree = await fetchPackages(folder, { architecture, refresh, say });
   const deno = await fetchDeno(folder, { architecture, say });
-  const image = await prepareImage(folder, { sources: { architecture, tree, deno }, say });
+  const ovs = await ovsPluginOf(folder, { architecture, say });
+  const image = await prepareImage(folder, { sources: { architecture, tree, deno, ovs }, say });
   const kernel = kernelOf(tree);
   const accelerator = await chooseAccelerator(folder, { architecture, qemu: program, kernel });
   return { architecture, accelerator, deno, tree, image, folder };
+}
+
+/** Path of the CNI plugin `ovs`; `undefined` where it cannot be built: its test alone needs it. */
+async function ovsPluginOf(
+  folder: string,
+  { architecture, say }: {
+    readonly architecture: Architecture;
+    readonly say: (text: string) => void;
+  },
+): Promise<string | undefined> {
+  try {
+    return await ensureOvsCni(folder, { architecture, report: say });
+  } catch (error) {
+    say(`without the CNI plugin ovs: ${errorText(error)}`);
+    return undefined;
+  }
 }
 
 /** Writes what a machine boots from into a folder, and says how it is booted. */

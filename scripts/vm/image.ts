@@ -47,7 +47,13 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "sbin/bridge": ["usr/sbin/bridge", "sbin/bridge"],
   "usr/lib/cni/macvlan": ["usr/lib/cni/macvlan"],
   "usr/lib/cni/ipvlan": ["usr/lib/cni/ipvlan"],
+  "usr/sbin/ovs-vswitchd": ["usr/lib/openvswitch-switch/ovs-vswitchd", "usr/sbin/ovs-vswitchd"],
+  "usr/sbin/ovsdb-server": ["usr/sbin/ovsdb-server"],
+  "usr/bin/ovsdb-tool": ["usr/bin/ovsdb-tool"],
+  "usr/bin/ovs-vsctl": ["usr/bin/ovs-vsctl"],
 };
+/** Files of packages, at the same place. */
+const FILES = ["usr/share/openvswitch/vswitch.ovsschema"] as const;
 /** Where the image has Deno. */
 export const DENO_PATH = "/usr/bin/deno";
 /** Small files that programs expect. */
@@ -63,6 +69,8 @@ export interface ImageSources {
   readonly architecture: Architecture;
   readonly tree: PackageTree;
   readonly deno: DenoBinary;
+  /** Path of the CNI plugin `ovs`, if there is one. */
+  readonly ovs: string | undefined;
 }
 
 /**
@@ -103,40 +111,45 @@ export async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<
   }
 }
 
-async function keyOf({ architecture, tree, deno }: ImageSources): Promise<string> {
+async function keyOf({ architecture, tree, deno, ovs }: ImageSources): Promise<string> {
   const { size, mtime } = await Deno.stat(deno.path);
   const binary = [deno.version, size, mtime?.getTime() ?? 0];
-  const lists = [MODULES, MODULE_OPTIONS, String(ON_DEMAND), PROGRAMS, SETTINGS];
-  const inputs = JSON.stringify([FORMAT, architecture, tree.packages, binary, lists]);
+  const lists = [MODULES, MODULE_OPTIONS, String(ON_DEMAND), PROGRAMS, FILES, SETTINGS];
+  const inputs = JSON.stringify([FORMAT, architecture, tree.packages, binary, ovs, lists]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(inputs));
   return new Uint8Array(digest).toHex().slice(0, 16);
 }
 
-async function entriesOf({ tree, deno }: ImageSources): Promise<CpioEntry[]> {
+async function entriesOf({ tree, deno, ovs }: ImageSources): Promise<CpioEntry[]> {
   const programs: CpioEntry[] = [
-    {
-      kind: "file",
-      path: DENO_PATH.slice(1),
-      bytes: await Deno.readFile(deno.path),
-      executable: true,
-    },
+    await programFile(DENO_PATH.slice(1), { from: deno.path }),
+    ...ovs === undefined ? [] : [await programFile("usr/lib/cni/ovs", { from: ovs })],
   ];
   for (const [path, places] of Object.entries(PROGRAMS)) {
     const found = places.find((place) => isThere(`${tree.root}/${place}`));
     if (found === undefined) throw lacks(path);
-    const bytes = await Deno.readFile(`${tree.root}/${found}`);
-    programs.push({ kind: "file", path, bytes, executable: true });
+    programs.push(await programFile(path, { from: `${tree.root}/${found}` }));
   }
+  const files = await Promise.all(FILES.map(async (path): Promise<CpioEntry> => {
+    return textFile(path, { text: await Deno.readTextFile(`${tree.root}/${path}`) });
+  }));
   const empty = ["proc", "sys", "dev", "tmp", "run", "root", "var"];
   return [
     ...empty.map((path): CpioEntry => ({ kind: "directory", path })),
     ...Object.entries(SETTINGS).map(([path, text]) => textFile(path, { text })),
     // As on Debian itself, and for the same reason as nsenter.
     { kind: "symlink", path: "bin/sh", target: "dash" },
-    ...programs,
+    ...[...programs, ...files],
     ...await librariesOf(programs, tree.root),
     ...await modulesOf(tree),
   ];
+}
+
+async function programFile(
+  path: string,
+  { from }: { readonly from: string },
+): Promise<CpioEntry> {
+  return { kind: "file", path, bytes: await Deno.readFile(from), executable: true };
 }
 
 /** Text as a file of an archive. */

@@ -22,7 +22,12 @@ const PACKAGES = [
   "libgcc-s1",
   "nftables",
   "util-linux",
+  // Of Open vSwitch.
+  ...["libcap-ng0", "libnuma1", "libssl3", "libunbound8", "libxdp1"],
 ] as const;
+/** Packages taken without what they depend on: Python, for scripts that nothing here runs. */
+const ALONE = ["openvswitch-common", "openvswitch-switch"] as const;
+const ASKED = [...PACKAGES, ...ALONE];
 
 /**
  * Fetches Debian's cloud kernel and the packages that the machine's programs come from, with the
@@ -64,7 +69,7 @@ export async function fetchPackages(
     const release = releaseOf(await namesIn(`${work}/files/boot`));
     await Deno.writeTextFile(
       `${work}/tree.json`,
-      JSON.stringify({ release, packages, asked: PACKAGES }),
+      JSON.stringify({ release, packages, asked: ASKED }),
     );
     if (isThere(place)) await Deno.remove(place, { recursive: true });
     await Deno.rename(work, place);
@@ -78,7 +83,7 @@ export async function fetchPackages(
 async function readTree(place: string): Promise<PackageTree | undefined> {
   if (!isThere(`${place}/tree.json`)) return undefined;
   const { release, packages, asked } = JSON.parse(await Deno.readTextFile(`${place}/tree.json`));
-  if (JSON.stringify(asked) !== JSON.stringify(PACKAGES)) return undefined;
+  if (JSON.stringify(asked) !== JSON.stringify(ASKED)) return undefined;
   return { root: `${place}/files`, release, packages };
 }
 
@@ -114,7 +119,8 @@ async function download(work: string, architecture: Architecture): Promise<strin
   );
   const install = ["apt-get", "install", "--no-install-recommends", "--print-uris", "-qq", "-y"];
   const plan = await runFor([...install, ...PACKAGES], { purpose, environment });
-  await runFor(["apt-get", "download", "--quiet=2", kernel, ...packagesOfPlan(plan)], {
+  const names = [kernel, ...ALONE, ...packagesOfPlan(plan)];
+  await runFor(["apt-get", "download", "--quiet=2", ...names], {
     purpose,
     environment,
     folder: `${work}/debs`,
