@@ -14,6 +14,7 @@ import {
   decideReclaim,
   isExtra,
   isSuperseded,
+  listsClaim,
   nodeReading,
   type ReclaimDecision,
   type ReclaimFacts,
@@ -226,9 +227,14 @@ export class Settling {
     claim: SpiderIp,
     { key, signal }: { readonly key: ObjectKey; readonly signal: AbortSignal },
   ): Promise<boolean> {
-    const { ports, view } = this.#parts;
+    const { ports, view, endpoints } = this.#parts;
     const mark = markOf(claim);
     if (this.#listed.has(mark)) return false;
+    const written = endpoints.get(claim.spec.podUID ?? "");
+    if (written !== undefined && listsClaim(written, claim)) {
+      this.#listed.add(mark); // This agent wrote so itself: nothing needs to be read.
+      return false;
+    }
     const nowMs = ports.store.serverTimeMs();
     const madeMs = Date.parse(claim.metadata.creationTimestamp ?? "");
     if (nowMs === undefined || !(nowMs - madeMs > EXTRA_AGE_MS)) return false;

@@ -37,6 +37,20 @@ Deno.test("an extra claim is freed within two minutes, whenever it comes", async
   }
 });
 
+Deno.test("an agent asks nothing about addresses that it has given itself", async () => {
+  const endpoints = { lists: 0, gets: 0 };
+  const pods = { lists: 0, gets: 0 };
+  await using rig = await AgentRig.start({
+    wrap: (store) => counting("pods", pods)(counting("spiderendpoints", endpoints)(store)),
+  });
+  await rig.pool("p4", POOL);
+  for (const name of ["web", "db"]) await rig.addresses(await rig.pod(name, { annotations }));
+  const before = { endpoints: endpoints.gets, pods: pods.gets };
+  await rig.pass(900_000);
+  assert.deepEqual({ endpoints: endpoints.gets, pods: pods.gets }, before);
+  assert.equal((await rig.claims()).length, 2);
+});
+
 Deno.test("an address that a dead pod never gave back is freed, and an Event says so", async () => {
   await using rig = await AgentRig.start();
   await rig.pool("p4", POOL);

@@ -155,11 +155,16 @@ export function isExtra(
   if (spec.hold !== undefined || podUID === "" || !uidMatches(pod, podUID)) return false;
   const current = endpoint?.status?.current;
   if (current === undefined || current.uid === "" || !uidMatches(pod, current.uid)) return false;
-  const address = addressOfClaim(claim);
-  const listed = current.ips.flatMap(addressesOf);
-  if (address === undefined || listed.some((other) => other.address === address)) return false;
+  if (addressOfClaim(claim) === undefined || listsClaim(endpoint, claim)) return false;
   const createdMs = Date.parse(metadata.creationTimestamp ?? "");
   return nowMs - createdMs > olderThanMs; // Never true of a time that cannot be read.
+}
+
+/** Whether an endpoint lists the address of a claim. */
+export function listsClaim(endpoint: SpiderEndpoint | undefined, claim: SpiderIp): boolean {
+  const address = addressOfClaim(claim);
+  const listed = endpoint?.status?.current.ips.flatMap(addressesOf) ?? [];
+  return listed.some((other) => other.address === address);
 }
 
 /**
