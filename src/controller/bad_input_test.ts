@@ -220,11 +220,13 @@ Deno.test("a pool that nobody can read waits for ADDs that are under way", async
   await using rig = await startRig();
   const metadata = { name: "p4", finalizers: [SPIDERPOOL_FINALIZER] };
   await store(rig, { kind: "SpiderIPPool", object: { metadata, spec: { subnet: 5 } } });
-  await rig.clock.advance(5_000);
+  await rig.clock.advance(29_000);
   const { signal } = rig;
   expectOk(await rig.store.remove(RAW.SpiderIPPool, { name: "p4" }, { signal }), "asked");
-  await rig.clock.advance(4_000);
+  await rig.clock.advance(3_000);
   assert.equal((await rig.store.get(RAW.SpiderIPPool, { name: "p4" }, { signal })).ok, true);
-  await rig.clock.advance(4_000);
+  await rig.clock.advance(32_000);
   assert.equal((await rig.store.get(RAW.SpiderIPPool, { name: "p4" }, { signal })).ok, false);
+  const told = await rig.events();
+  assert.deepEqual(told.map(({ reason, series }) => [reason, series]), [["Unreadable", undefined]]);
 });

@@ -23,6 +23,8 @@ import { Tries } from "./tries.ts";
 
 /** Milliseconds before a pool that somebody else wrote meanwhile is looked at again. */
 const AGAIN_MS = 100;
+/** Milliseconds between two looks at a pool that cannot be read: nothing tells of its deletion. */
+const BROKEN_MS = 30_000;
 /** Milliseconds that a new pool has to be taken over before its status says that it is not. */
 const ADOPTION_MS = 3_000;
 
@@ -41,6 +43,8 @@ export class PoolPublisher {
   readonly #tries: Tries;
   /** By pool: before when its status is not written again; monotonic milliseconds. */
   readonly #notBefore = new Map<string, number>();
+  /** What was told of pools that cannot be read. */
+  readonly #problems = new Map<string, string>();
   /** Whether pools were not queued, because too many were. */
   #hasOverflown = false;
 
@@ -144,6 +148,7 @@ export class PoolPublisher {
     const waitMs = (this.#notBefore.get(name) ?? 0) - clock.monotonicMs();
     if (waitMs > 0) return { code: "again", afterMs: waitMs };
     const pool = view.pools.get({ name });
+    if (pool !== undefined) this.#problems.delete(name);
     const claims = view.claimsOf(name);
     try {
       const outcome = pool === undefined
@@ -233,13 +238,21 @@ export class PoolPublisher {
     name: string,
     { claims, signal }: { readonly claims: readonly SpiderIp[]; readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
-    this.#tellMissing(name, claims);
     const { settler, view, ports: { clock, store } } = this.#parts;
-    if (view.pools.broken({ name }) === undefined) return { code: "done" };
+    const broken = view.pools.broken({ name });
+    if (broken === undefined || this.#problems.get(name) !== broken.problem) {
+      this.#tellMissing(name, claims);
+    }
+    if (broken === undefined) {
+      this.#problems.delete(name);
+      return { code: "done" };
+    }
+    this.#problems.set(name, broken.problem);
     const pool = await settler.get(RAW_POOLS, { name }, { signal });
+    if (pool === undefined) return { code: "done" };
     const nowMs = store.serverTimeMs() ?? clock.nowMs();
-    const ending = pool && await endPool(this.#parts, { pool, claims, nowMs, signal });
-    return ending ?? { code: "done" };
+    const ending = await endPool(this.#parts, { pool, claims, nowMs, signal });
+    return ending ?? { code: "again", afterMs: BROKEN_MS };
   }
 
   #tellMissing(name: string, claims: readonly SpiderIp[]): void {
