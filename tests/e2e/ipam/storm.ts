@@ -104,18 +104,30 @@ async function killAgent({ site }: Corner, position: number): Promise<void> {
 /** Ends a program on a node at once, as the kernel does when memory is short. */
 export async function killProgram(
   site: Installation,
-  { program, node }: { readonly program: string; readonly node: string },
+  options: { readonly program: string; readonly node: string },
+): Promise<void> {
+  await signalProgram(site, { ...options, signal: "KILL" });
+}
+
+/** Sends a signal to a program on a node. */
+export async function signalProgram(
+  site: Installation,
+  { program, node, signal }: {
+    readonly program: string;
+    readonly node: string;
+    readonly signal: "KILL" | "STOP" | "CONT";
+  },
 ): Promise<void> {
   const holder = site.state.nodes.find(({ hostname }) => hostname === node);
   assert.ok(holder !== undefined, "the node runs");
   const pattern = `${program.slice(0, -1)}[${program.slice(-1)}] daemon`;
-  const script = `killed=0
+  const script = `found=0
     for folder in /proc/[0-9]*; do
       if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q '${pattern}'; then
-        kill -9 "\${folder#/proc/}" && killed=$((killed + 1))
+        kill -s ${signal} "\${folder#/proc/}" && found=$((found + 1))
       fi
     done
-    [ $killed -gt 0 ]`;
+    [ $found -gt 0 ]`;
   await runInside(holder, { script });
 }
 
