@@ -1,11 +1,13 @@
 /** Controllers of a real cluster: what pools tell, and who tells it. */
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
+import { AGAIN } from "./controller/again.ts";
 import { DISCOVERY } from "./controller/discovery.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
 import { LOST_DELS } from "./controller/lost_dels.ts";
 import { LOST_NODE } from "./controller/lost_node.ts";
 import { MEANWHILE } from "./controller/meanwhile.ts";
+import { RETURNS } from "./controller/returns.ts";
 import { FENCE, STATUS } from "./controller/status.ts";
 import { VANISHED } from "./controller/vanished.ts";
 import { WRONG_POOLS } from "./controller/wrong_pools.ts";
@@ -19,8 +21,8 @@ const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 
 /** One after the other: the last ones take something away that the others need. */
 const SCENARIOS = [
-  ...[STATUS, FENCE, WRONG_POOLS, VANISHED, LOST_DELS],
-  ...[LEADERSHIP, MEANWHILE, DISCOVERY],
+  ...[STATUS, FENCE, WRONG_POOLS, VANISHED, AGAIN, LOST_DELS],
+  ...[LEADERSHIP, MEANWHILE, RETURNS, DISCOVERY],
 ];
 
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {

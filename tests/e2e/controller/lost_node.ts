@@ -1,9 +1,9 @@
 /** A node that is lost for good: what its pods had is free again. */
 import assert from "node:assert/strict";
-import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import { ask, namespaceOf, pod, pools, type Scenario } from "../ipam/corner.ts";
 import { LIMIT } from "../ipam/installation.ts";
 import { addressesInUse, eventually, podsOf } from "../ipam/observed.ts";
+import { signalProgram } from "../ipam/storm.ts";
 import { say, since } from "./said.ts";
 
 /** The last scenario of its cluster: a node less is left. */
@@ -17,7 +17,7 @@ export const LOST_NODE: Scenario = {
     pod(corner, "safe", { ippool: ask(corner, "p"), node: corner.site.nodes[0] }),
   ],
   check: async (corner) => {
-    const { kubectl, nodes: [, node], state, versions } = corner.site;
+    const { kubectl, nodes: [, node], versions } = corner.site;
     const both = ["pod/lost", "pod/safe"];
     await kubectl.run(
       "wait",
@@ -29,14 +29,8 @@ export const LOST_NODE: Scenario = {
     );
     const [lost] = (await podsOf(corner)).filter(({ name }) => name === "lost");
     const [safe] = (await podsOf(corner)).filter(({ name }) => name === "safe");
-    const holder = state.nodes.find(({ hostname }) => hostname === node);
-    assert.ok(holder !== undefined && lost !== undefined && safe !== undefined);
-    const script = `for folder in /proc/[0-9]*; do
-        if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q '/kubele[t] '; then
-          kill -9 "\${folder#/proc/}"
-        fi
-      done`;
-    await runInside(holder, { script });
+    assert.ok(lost !== undefined && safe !== undefined);
+    await signalProgram(corner.site, { program: "kubelet", node, signal: "KILL" });
     await kubectl.run("delete", "-n", corner.name, "pod/lost", "--force", "--grace-period=0");
     const notReady = ["--for=condition=Ready=Unknown", `--timeout=${LIMIT}`];
     await kubectl.run("wait", `node/${node}`, ...notReady);

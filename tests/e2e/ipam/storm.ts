@@ -109,7 +109,7 @@ export async function killProgram(
   await signalProgram(site, { ...options, signal: "KILL" });
 }
 
-/** Sends a signal to a program on a node. */
+/** Sends a signal to a program on a node: to one of ours, or to its kubelet. */
 export async function signalProgram(
   site: Installation,
   { program, node, signal }: {
@@ -120,7 +120,9 @@ export async function signalProgram(
 ): Promise<void> {
   const holder = site.state.nodes.find(({ hostname }) => hostname === node);
   assert.ok(holder !== undefined, "the node runs");
-  const pattern = `${program.slice(0, -1)}[${program.slice(-1)}] daemon`;
+  // The last letter in brackets: the pattern is no process of its own.
+  const name = `${program.slice(0, -1)}[${program.slice(-1)}]`;
+  const pattern = program === "kubelet" ? `/${name} ` : `${name} daemon`;
   const script = `found=0
     for folder in /proc/[0-9]*; do
       if tr '\\0' ' ' <$folder/cmdline 2>/dev/null | grep -q '${pattern}'; then
