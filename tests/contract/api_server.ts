@@ -88,7 +88,7 @@ export async function openApiServer(): Promise<Harness> {
   await (applied ??= applyCrds(store));
   const run = crypto.randomUUID().slice(0, 8);
   const namespaces = [`contract-${run}-a`, `contract-${run}-b`] as const;
-  const limit = hangLimit();
+  using limit = hangLimit();
   const { signal } = limit;
   for (const name of namespaces) {
     must(await store.create(NAMESPACES, objectOf(NAMESPACES, name), { signal }));
@@ -102,8 +102,9 @@ export async function openApiServer(): Promise<Harness> {
       restart: (ending) => control("restart", ending),
     }),
     [Symbol.asyncDispose]: async () => {
+      using ending = hangLimit(); // A case may have taken longer than one allows.
+      const { signal } = ending;
       for (const name of namespaces) must(await store.remove(NAMESPACES, { name }, { signal }));
-      limit[Symbol.dispose]();
       session[Symbol.dispose]();
     },
   };
