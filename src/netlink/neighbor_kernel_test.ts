@@ -20,9 +20,11 @@ function openSocket(pod: Namespace): NetlinkSocket {
 
 async function openPair(): Promise<Namespace> {
   const pod = await openNamespace();
-  for (
-    const command of [`link add n0 index ${N0} type veth peer name n1`, "link set n0 up"]
-  ) await pod.run("ip", ...command.split(" "));
+  // With a carrier: a moment after it sees that there is none, the kernel forgets neighbours.
+  const add = `link add n0 index ${N0} type veth peer name n1`;
+  for (const command of [add, "link set n1 up", "link set n0 up"]) {
+    await pod.run("ip", ...command.split(" "));
+  }
   return pod;
 }
 

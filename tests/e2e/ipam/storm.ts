@@ -1,6 +1,7 @@
 /** Agents that end: in order, by force in the middle of much work, and for good. */
 import assert from "node:assert/strict";
 import { runInside } from "../../../scripts/cluster/namespaces.ts";
+import { runOrThrow } from "../../../scripts/cluster/process.ts";
 import {
   ask,
   type Corner,
@@ -131,6 +132,18 @@ export async function signalProgram(
     done
     [ $found -gt 0 ]`;
   await runInside(holder, { script });
+  if (signal === "CONT" && program === "kubelet") await resumeWaiter(holder.init.pid);
+}
+
+/** Resumes the `nsenter` that waits for a kubelet: it stops with it, and does not go on with it. */
+async function resumeWaiter(target: number): Promise<void> {
+  const script = `for folder in /proc/[0-9]*; do
+      words=$(tr '\\0' ' ' <$folder/cmdline 2>/dev/null || true)
+      case $words in
+        "nsenter --target $1 "*/kubelet\\ *) kill -s CONT "\${folder#/proc/}" ;;
+      esac
+    done`;
+  await runOrThrow(["sh", "-euc", script, "sh", String(target)]);
 }
 
 /**
