@@ -38,6 +38,12 @@ const ATTEMPTS_MAX = 10;
 /** Milliseconds between two of them, after the second; grows by itself each time. */
 const ATTEMPT_GAP_MS = 50;
 
+/**
+ * Milliseconds from the beginning of an ADD after which its pod is looked for once more before it
+ * is answered: the pod may be gone, and its successor may have taken over and lost what was kept.
+ */
+const SURE_MS = 5_000;
+
 /** A pass over the endpoint: what it is to say, and which of its NICs may be answered. */
 interface Draft {
   readonly endpoint: SpiderEndpoint;
@@ -68,6 +74,10 @@ export async function addNic(
       isDone = true;
       await dropSuperfluous(parts, { adding, stored });
       await surrender(parts, { adding, stored, addresses: draft.value.surrendered });
+      if (parts.ports.clock.monotonicMs() - adding.begunMs > SURE_MS) {
+        const current = await confirmPod(parts, adding);
+        if (!current.ok) return current; // As if this agent had ended before it answered.
+      }
       return ok(await answer(parts, { adding, nics: draft.value.sure }));
     }
     const { namespace, name } = adding.endpointKey;

@@ -4,7 +4,22 @@ import { counting } from "../../tests/support/counting_store.ts";
 import { NODES } from "../api/kubernetes/node.ts";
 import { EVENTS } from "../kube/events.ts";
 import { expectOk } from "../base/result.ts";
+import type { ObjectStore } from "../base/object_store.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
+
+function everyMethodOf(store: ObjectStore): ObjectStore {
+  return {
+    get: (...args) => store.get(...args),
+    list: (...args) => store.list(...args),
+    listRows: (...args) => store.listRows(...args),
+    watch: (...args) => store.watch(...args),
+    create: (...args) => store.create(...args),
+    replace: (...args) => store.replace(...args),
+    replaceStatus: (...args) => store.replaceStatus(...args),
+    remove: (...args) => store.remove(...args),
+    serverTimeMs: () => store.serverTimeMs(),
+  };
+}
 
 const POOL = { ips: ["10.6.0.10-10.6.0.89"], gateway: "10.6.0.1" };
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
@@ -80,4 +95,28 @@ Deno.test("an agent whose node was taken away frees nothing of a sandbox that it
   rig.sandboxes.delete(pod.metadata.uid ?? "");
   await rig.pass(120_000);
   assert.deepEqual(await rig.claims(), []);
+});
+
+Deno.test("an ADD that took long is not answered for a pod that went meanwhile", async () => {
+  for (const [waitMs, isGone] of [[6_000, true], [6_000, false], [1_000, false]] as const) {
+    let pause = (): Promise<void> => Promise.resolve();
+    await using rig = await AgentRig.start({
+      wrap: (store) => ({
+        ...everyMethodOf(store),
+        create: async (resource, object, options) => {
+          if (resource.plural === "spiderendpoints") await pause();
+          return await store.create(resource, object, options);
+        },
+      }),
+    });
+    await rig.pool("p4", POOL);
+    const pod = await rig.pod("web", { annotations });
+    pause = async () => {
+      await rig.clock.sleep(waitMs, { signal: rig.signal });
+      if (isGone) await rig.removePod("web");
+    };
+    const added = await rig.add(pod);
+    assert.equal(added.ok, !isGone, `${waitMs} ms`);
+    if (!added.ok) assert.match(added.error.message, /"default\/web"/);
+  }
 });
