@@ -6,6 +6,7 @@ import type { ObjectStore } from "../base/object_store.ts";
 import { err, expectOk } from "../base/result.ts";
 import { newClaim } from "../ipam/claim.ts";
 import { addArgs, AgentRig, type RigOptions } from "../../tests/support/agent_rig.ts";
+import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 import { addressAt, holderOf } from "../../tests/support/decision_objects.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { AgentMetrics } from "./agent_metrics.ts";
@@ -97,18 +98,11 @@ Deno.test("the agent counts each failed allocation under one class", async () =>
 function cutOff(store: ObjectStore, isCut: () => boolean): ObjectStore {
   const message = "Cannot reach the server";
   return {
+    ...forwardingStore(store),
     get: (...args) => {
       if (!isCut()) return store.get(...args);
       return Promise.resolve(err({ code: "unavailable", message, outcomeUnknown: false }));
     },
-    list: (...args) => store.list(...args),
-    listRows: (...args) => store.listRows(...args),
-    watch: (...args) => store.watch(...args),
-    create: (...args) => store.create(...args),
-    replace: (...args) => store.replace(...args),
-    replaceStatus: (...args) => store.replaceStatus(...args),
-    remove: (...args) => store.remove(...args),
-    serverTimeMs: () => store.serverTimeMs(),
   };
 }
 

@@ -1,25 +1,11 @@
 import assert from "node:assert/strict";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
 import { counting } from "../../tests/support/counting_store.ts";
+import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 import { NODES } from "../api/kubernetes/node.ts";
 import { EVENTS } from "../kube/events.ts";
 import { expectOk } from "../base/result.ts";
-import type { ObjectStore } from "../base/object_store.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
-
-function everyMethodOf(store: ObjectStore): ObjectStore {
-  return {
-    get: (...args) => store.get(...args),
-    list: (...args) => store.list(...args),
-    listRows: (...args) => store.listRows(...args),
-    watch: (...args) => store.watch(...args),
-    create: (...args) => store.create(...args),
-    replace: (...args) => store.replace(...args),
-    replaceStatus: (...args) => store.replaceStatus(...args),
-    remove: (...args) => store.remove(...args),
-    serverTimeMs: () => store.serverTimeMs(),
-  };
-}
 
 const POOL = { ips: ["10.6.0.10-10.6.0.89"], gateway: "10.6.0.1" };
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
@@ -102,7 +88,7 @@ Deno.test("an ADD that took long is not answered for a pod that went meanwhile",
     let pause = (): Promise<void> => Promise.resolve();
     await using rig = await AgentRig.start({
       wrap: (store) => ({
-        ...everyMethodOf(store),
+        ...forwardingStore(store),
         create: async (resource, object, options) => {
           if (resource.plural === "spiderendpoints") await pause();
           return await store.create(resource, object, options);
