@@ -18,6 +18,9 @@ const ROUNDS: readonly (readonly (readonly string[])[])[] = [
 ];
 const STAGES = ROUNDS.flat(2);
 
+/** Last lines that are shown of a stage that failed without naming a test. */
+const LAST_LINES = 6;
+
 /** What one stage left behind. */
 export interface StageResult {
   readonly counts: TestCounts;
@@ -66,6 +69,13 @@ export function failuresIn(output: string): readonly string[] {
   return failures;
 }
 
+/** The last lines that say something: for a stage that failed in words of its own. */
+export function lastLines(output: string, { count }: { readonly count: number }): string[] {
+  // deno-lint-ignore no-control-regex -- Colours, where there is a terminal.
+  const plain = output.replaceAll(/\x1b\[[0-9;]*m/g, "");
+  return plain.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(-count);
+}
+
 /** One stage that has ended. */
 interface StageReport {
   readonly stage: string;
@@ -98,10 +108,14 @@ async function runStage(
       }
     }));
     const { code } = await child.status;
-    const counts = readCounts(await Deno.readTextFile(countsFile));
+    const read = readCounts(await Deno.readTextFile(countsFile));
+    const counts = settleStage({ counts: read, exitCode: code });
     const seconds = Math.round((performance.now() - startedMs) / 1_000);
-    const failures = failuresIn(texts.join(""));
-    return { stage, counts: settleStage({ counts, exitCode: code }), seconds, failures };
+    const output = texts.join("");
+    const named = failuresIn(output);
+    const isUnnamed = counts.failed > 0 && named.length === 0;
+    const failures = isUnnamed ? lastLines(output, { count: LAST_LINES }) : named;
+    return { stage, counts, seconds, failures };
   } finally {
     await Deno.remove(countsFile);
   }

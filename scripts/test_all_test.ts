@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { failuresIn, readCounts, settleStage } from "./test_all.ts";
+import { failuresIn, lastLines, readCounts, settleStage } from "./test_all.ts";
 
 Deno.test("readCounts() sums closing lines and refuses anything else", () => {
   const text = "1 passed, 0 failed, 2 skipped\n3 passed, 1 failed, 0 skipped\n";
@@ -41,4 +41,12 @@ FAILED | 0 passed | 1 failed (5ms)
     "b ... step (deep) => ./tests/one_test.ts:4:6: AssertionError: 1 is not 2",
   ]);
   assert.deepEqual(failuresIn("a ... ok (3ms)\n\nok | 1 passed | 0 failed (5ms)\n"), []);
+});
+
+Deno.test("lastLines() finds what a stage said at its end, without colours", () => {
+  const output = "60 worlds\n\nseed 7, step 9: violation of slow\n \x1b[31mreplay it\x1b[0m\n\n";
+  assert.deepEqual(lastLines(output, { count: 2 }), [
+    "seed 7, step 9: violation of slow",
+    "replay it",
+  ]);
 });

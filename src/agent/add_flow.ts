@@ -75,8 +75,10 @@ export async function addNic(
       await dropSuperfluous(parts, { adding, stored });
       await surrender(parts, { adding, stored, addresses: draft.value.surrendered });
       if (parts.ports.clock.monotonicMs() - adding.begunMs > SURE_MS) {
+        isDone = false;
         const current = await confirmPod(parts, adding);
-        if (!current.ok) return current; // As if this agent had ended before it answered.
+        if (!current.ok) return current;
+        isDone = true;
       }
       return ok(await answer(parts, { adding, nics: draft.value.sure }));
     }

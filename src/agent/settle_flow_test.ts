@@ -104,5 +104,6 @@ Deno.test("an ADD that took long is not answered for a pod that went meanwhile",
     const added = await rig.add(pod);
     assert.equal(added.ok, !isGone, `${waitMs} ms`);
     if (!added.ok) assert.match(added.error.message, /"default\/web"/);
+    assert.equal((await rig.claims()).length, isGone ? 0 : 1);
   }
 });

@@ -2,12 +2,13 @@
 import type { IpamBatchDelArgs } from "../../../src/api/agent.ts";
 import { NAMESPACES } from "../../../src/api/kubernetes/node.ts";
 import { ANNOTATION_IP_POOLS } from "../../../src/api/annotations.ts";
+import type { SpiderIp } from "../../../src/api/spider_ip.ts";
 import { expectOk } from "../../../src/base/result.ts";
 import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
 import type { AnsweredAdd, CallObserver, RefusedAdd } from "../agent_host.ts";
 import { type NicWant, wantsOfPod } from "../pods.ts";
 import type { Referee } from "../referee.ts";
-import { type Facts, KNOWLEDGE_MS_MAX } from "./facts.ts";
+import { type Facts, KNOWLEDGE_MS_MAX, placeOfClaim } from "./facts.ts";
 import { said } from "./claims.ts";
 
 /** Words of the reference that say that a pool is full. */
@@ -47,7 +48,7 @@ export class AnswerChecker implements CallObserver {
   /** By pod UID, NIC and family. */
   readonly #given = new Map<string, Given>();
   /** By sticky pod's namespace, name, owner, NIC and family. */
-  readonly #sticky = new Map<string, Given>();
+  readonly #sticky = new Map<string, Given & { readonly atMs: number }>();
   /** By agent and write: when it last sent it, or heard that it was done. */
   readonly #writesMs = new Map<string, number>();
   /** By pod: ADDs under way. */
@@ -208,7 +209,7 @@ export class AnswerChecker implements CallObserver {
     const claim = this.#options.facts.claim(given.name);
     const uid = claim?.spec.podUID ?? call.args.podUID;
     const key = `${uid} ${ifName} ${version}`;
-    this.#options.facts.answered.add(`${uid} ${given.name}`);
+    this.#options.facts.noteAnswered({ uid, name: given.name, containerID: call.args.containerID });
     const before = this.#given.get(key);
     // What a pod had is free once it is gone, also while a call for it is still on its way.
     const lives = this.#options.facts.livesAs({ namespace: podNamespace, name: podName, uid });
@@ -220,12 +221,22 @@ export class AnswerChecker implements CallObserver {
     if (claim?.spec.owner === undefined) return;
     const stickyKey = `${podNamespace}/${podName} ${claim.spec.owner.name} ${ifName} ${version}`;
     const kept = this.#sticky.get(stickyKey);
-    if (kept !== undefined && kept.address !== given.address) {
+    if (kept !== undefined && kept.address !== given.address && this.#isStillKept(claim, kept)) {
       const message = `${where(call)} got ${given.address}, and its owner keeps ${kept.address}`;
       this.#report("sticky_moved", message);
     }
     // An answer for a pod that is gone is nobody's: its owner's next pod may have another by then.
-    if (lives) this.#sticky.set(stickyKey, given);
+    if (lives) this.#sticky.set(stickyKey, { ...given, atMs: this.#options.facts.nowMs });
+  }
+
+  /**
+   * Whether an owner has kept an address ever since. One that was deleted in between, and its
+   * SpiderEndpoint with it, may find two: one of them of a creation that was carried out late.
+   */
+  #isStillKept(claim: SpiderIp, { atMs }: { readonly atMs: number }): boolean {
+    const { facts } = this.#options;
+    const place = placeOfClaim(claim);
+    return place === undefined || facts.wantedForMs(place) >= facts.nowMs - atMs;
   }
 
   /** A SpiderIP went: nobody has to get that address again. */

@@ -131,7 +131,7 @@ export class ClaimChecker {
       this.#report("freed_in_use", `${actor} freed ${ip} of ${who}, which is up: ${said(claim)}`);
     }
     // Taken and given back before anyone was told of it.
-    if (!facts.answered.has(`${podUID} ${claim.metadata.name}`)) return;
+    if (!facts.isAnswered(claim)) return;
     if (facts.releasedAll.has(podUID)) return;
     if (!facts.isListed(claim)) return; // The pod has another address by now.
     const pod = { namespace: podNamespace, name: podName, uid: podUID };

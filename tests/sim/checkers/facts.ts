@@ -31,8 +31,8 @@ export class Facts {
   readonly #unwantedMs = new Map<string, number>();
   /** By name of a SpiderIP: when it last existed. */
   readonly #busyMs = new Map<string, number>();
-  /** Every `podUID name` of a SpiderIP that an ADD of the pod was answered with. */
-  readonly answered = new Set<string>();
+  /** Every `podUID name`, with and without a sandbox, that an ADD of the pod was answered with. */
+  readonly #answered = new Set<string>();
   /** By name: the sandbox that the SpiderIP that there is was created for. */
   readonly createdFor = new Map<string, string>();
   /** UIDs of pods whose kept addresses their owner handed on to another pod. */
@@ -51,6 +51,26 @@ export class Facts {
     this.control = control;
     this.#switches = switches;
     control.server.onCommit((commit) => this.#note(commit));
+  }
+
+  /** An ADD of a sandbox was answered with a SpiderIP. */
+  noteAnswered(
+    { uid, name, containerID }: {
+      readonly uid: string;
+      readonly name: string;
+      readonly containerID: string;
+    },
+  ): void {
+    this.#answered.add(`${uid} ${name}`).add(`${uid} ${name} ${containerID}`);
+  }
+
+  /**
+   * Whether an ADD was answered with a SpiderIP, for the sandbox that it names now: what a sandbox
+   * took over from a former one of its pod, and was refused with, is nobody's.
+   */
+  isAnswered({ metadata: { name }, spec: { podUID, containerID = "" } }: SpiderIp): boolean {
+    const sandbox = containerID === "" ? "" : ` ${containerID}`;
+    return this.#answered.has(`${podUID} ${name}${sandbox}`);
   }
 
   get nowMs(): number {
