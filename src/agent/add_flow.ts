@@ -88,9 +88,10 @@ export async function addNic(
       `end; look who writes it`;
     return err({ code: "unavailable", message });
   } finally {
-    if (!isDone && adding.created.size > 0) {
+    const { created, former } = adding;
+    if (!isDone && created.size + former.size > 0) {
       parts.endpoints.forget(adding.apiUID);
-      await dropClaims(parts, adding.created.values());
+      await dropClaims(parts, new Map([...former, ...created]).values());
     }
   }
 }
@@ -123,7 +124,10 @@ async function currentEndpoint(
     if (isNew) return ok(undefined);
   }
   const endpoint = await endpoints.read(endpointKey, { signal });
-  if (endpoint === undefined) return ok(await rebuiltEndpoint(parts, adding));
+  if (endpoint === undefined) {
+    noteFormer(parts, adding);
+    return ok(await rebuiltEndpoint(parts, adding));
+  }
   const isEnding = endpoint.metadata.deletionTimestamp !== undefined;
   if (podOf(endpoint) === apiUID && !isEnding) return ok(endpoint);
   if (keeper !== undefined && !isEnding) return ok(endpoint);
@@ -131,6 +135,17 @@ async function currentEndpoint(
   if (!current.ok) return current;
   if (!await endpoints.remove(endpoint, { signal })) return "again";
   return ok(keeper === undefined ? undefined : withoutVersion(endpoint));
+}
+
+/** Remembers what former sandboxes of a pod without an endpoint left: nobody was told of it. */
+function noteFormer({ claims }: AgentParts, { args, podUID, former }: Adding): void {
+  for (const claim of claims.ofPod(args)) {
+    const { podUID: uid, containerID = "", owner, hold } = claim.spec;
+    if (uid !== podUID || owner !== undefined || hold !== undefined) continue;
+    if (containerID !== "" && containerID !== args.containerID) {
+      former.set(claim.metadata.name, claim);
+    }
+  }
 }
 
 /** A kept endpoint that somebody deletes is made again with what it said. */

@@ -37,6 +37,11 @@ export interface Adding {
   readonly created: Map<string, SpiderIp>;
   /** SpiderIPs that this sandbox had before, by name: a NIC may be up with them, so they stay. */
   readonly found: Map<string, SpiderIp>;
+  /**
+   * SpiderIPs of former sandboxes of this pod that no endpoint lists, by name: a sandbox is down
+   * before the next one is made, so they go if this call fails.
+   */
+  readonly former: Map<string, SpiderIp>;
 }
 
 /** `namespace/name` of a pod, for messages. */
@@ -84,6 +89,7 @@ export async function beginAdding(
     podUID: args.podUID === "" ? apiUID : args.podUID,
     created: new Map(),
     found: new Map(),
+    former: new Map(),
   });
 }
 

@@ -195,9 +195,11 @@ async function claimOne(
   const claimed = await parts.claimer.claim(wish);
   if (!claimed.ok) return claimed;
   const given = { ...claimed.value, wishedNic: wish.wishedNic };
-  const { claim } = given;
-  adding.created.set(claim.metadata.name, claim);
-  if (claim.spec.containerID === wish.holder.containerID) return ok(given);
+  const { claim, wasThere } = given;
+  const isOfThis = claim.spec.containerID === wish.holder.containerID;
+  // One of this sandbox that was there may be an answered one, of another agent of the node.
+  (isOfThis && wasThere ? adding.found : adding.created).set(claim.metadata.name, claim);
+  if (isOfThis) return ok(given);
   // An earlier call began it, for another sandbox.
   const taken = await takeLeftover(parts, { claim, wish });
   if (taken === undefined) throw new StoreFailure(changedMeanwhile(claim));
@@ -231,7 +233,7 @@ async function leftover(
     // Of this sandbox another NIC's ADD may have answered it; one of a former sandbox is nobody's.
     const isOfThis = claim.spec.containerID === holder.containerID;
     (isOfThis ? adding.found : adding.created).set(name, taken);
-    return { facts, address, claim: taken };
+    return { facts, address, claim: taken, wasThere: true };
   }
   return undefined;
 }

@@ -46,11 +46,17 @@ export interface ClaimWish {
 /** Who wants one certain address. */
 export type CreationWish = Pick<ClaimWish, "holder" | "reserved" | "signal">;
 
+/** A SpiderIP that its holder has. */
+export interface Taken {
+  readonly claim: SpiderIp;
+  /** Whether it was there: another agent of the node may have answered it. */
+  readonly wasThere: boolean;
+}
+
 /** An address that was taken. */
-export interface Claimed {
+export interface Claimed extends Taken {
   readonly facts: PoolFacts;
   readonly address: Address;
-  readonly claim: SpiderIp;
 }
 
 /** A creation whose end is not known: it may be stored, now or later. */
@@ -128,7 +134,7 @@ export class Claimer {
   async reclaim(
     place: { readonly facts: PoolFacts; readonly address: Address },
     wish: CreationWish,
-  ): Promise<SpiderIp | undefined> {
+  ): Promise<Taken | undefined> {
     this.#options.book.open(place.facts, wish.reserved).attempt(place.address);
     return await this.#create(place, { ...wish, mayBeDone: true });
   }
@@ -164,8 +170,8 @@ export class Claimer {
       }
       const address = ledger.choose(random, clock.monotonicMs());
       if (address === undefined) continue; // Known as full by now: the next turn says so.
-      const claim = await this.#create({ facts, address }, wish);
-      if (claim !== undefined) return { facts, address, claim };
+      const taken = await this.#create({ facts, address }, wish);
+      if (taken !== undefined) return { facts, address, ...taken };
     }
   }
 
@@ -173,7 +179,7 @@ export class Claimer {
   async #create(
     { facts, address }: Pick<Pending, "facts" | "address">,
     wish: CreationWish & { readonly mayBeDone?: boolean },
-  ): Promise<SpiderIp | undefined> {
+  ): Promise<Taken | undefined> {
     const { settler, clock, claims, book, metrics } = this.#options;
     const { holder, signal, mayBeDone } = wish;
     const ledger = book.open(facts, wish.reserved);
@@ -195,7 +201,7 @@ export class Claimer {
       }
       ledger.settle(address, { kind: "claimed" });
       claims.note(created.object);
-      return created.object;
+      return { claim: created.object, wasThere: created.wasThere };
     } catch (error) {
       const nowMs = clock.monotonicMs();
       // Aborted: the address may be ours, so it stays pending. Refused for good: it is not, unless
@@ -214,11 +220,11 @@ export class Claimer {
     const { candidates, version } = wish.selection;
     const pending = this.#pending.get(pendingKey(wish.holder, version));
     if (pending === undefined) return undefined;
-    const claim = await this.reclaim(pending, wish);
-    if (claim === undefined) return undefined;
+    const taken = await this.reclaim(pending, wish);
+    if (taken === undefined) return undefined;
     const facts = candidates.find(({ name }) => name === pending.facts.name);
     // Of a pool that is none of its own any more: the settling of extra claims frees it.
-    return facts === undefined ? undefined : { facts, address: pending.address, claim };
+    return facts === undefined ? undefined : { facts, address: pending.address, ...taken };
   }
 
   #isCapped(facts: PoolFacts): boolean {

@@ -213,13 +213,15 @@ async function makeAgain(
   if (reading?.kind !== "facts" || !reading.facts.isAdopted) return undefined;
   if (!hasAddress(reading.facts, place.address)) return undefined;
   const reserved = await reader.reserved({ signal });
-  const made = await claimer.reclaim(
+  const taken = await claimer.reclaim(
     { facts: reading.facts, address: place.address },
     { holder: holderOf(adding, { nic, parts }), reserved, signal },
   );
   // Of this very pod it stays also if this call fails: its NIC may be up with it.
-  if (made !== undefined && !isOwn) adding.created.set(made.metadata.name, made);
-  return made;
+  if (taken === undefined) return undefined;
+  const { claim, wasThere } = taken;
+  if (!isOwn && !wasThere) adding.created.set(claim.metadata.name, claim);
+  return claim;
 }
 
 function hasAddress(facts: PoolFacts, address: Address): boolean {

@@ -34,7 +34,12 @@ const RETRY_MS = { leastMs: 50, mostMs: 2_000 };
 
 /** What became of a creation. `exists`: somebody else's object has the name. */
 export type Created<T> =
-  | { readonly kind: "created"; readonly object: T }
+  | {
+    readonly kind: "created";
+    readonly object: T;
+    /** Whether it was there: made by a try whose answer was lost, or by somebody before this. */
+    readonly wasThere: boolean;
+  }
   | { readonly kind: "exists" };
 
 /** What became of a replacement. `lost`: the object was changed or deleted by somebody else. */
@@ -140,12 +145,14 @@ export class Settler {
     let mayBeDone = wasBegun;
     for (let attempt = 0;; attempt++) {
       const result = await this.#gate.pass(() => store.create(resource, object, call), call);
-      if (result.ok) return { kind: "created", object: result.value };
+      if (result.ok) return { kind: "created", object: result.value, wasThere: false };
       if (result.error.code === "already_exists") {
         if (!mayBeDone) return { kind: "exists" };
         const stored = await this.get(resource, keyOf(object), { signal });
         if (stored !== undefined) {
-          return isOurs(stored) ? { kind: "created", object: stored } : { kind: "exists" };
+          return isOurs(stored)
+            ? { kind: "created", object: stored, wasThere: true }
+            : { kind: "exists" };
         }
         continue; // It was deleted in between: the name is free again.
       }

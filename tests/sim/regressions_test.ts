@@ -4,11 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { SPIDER_ENDPOINTS } from "../../src/api/endpoint.ts";
+import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
 import { STATEFUL_SETS } from "../../src/api/kubernetes/workload.ts";
 import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../src/api/spider_ip.ts";
 import type { ObjectStore, StoreError } from "../../src/base/object_store.ts";
-import { err, expectOk } from "../../src/base/result.ts";
+import { err, expectOk, ok } from "../../src/base/result.ts";
 import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
 import { AgentRig } from "../support/agent_rig.ts";
 
@@ -203,6 +204,60 @@ Deno.test("a refused ADD gives back what it made again out of an old list", asyn
   assert.match(await rig.refusal(pod), /used out/);
   assert.equal((await rig.claims()).length, taken);
 });
+
+Deno.test("a refused ADD gives back what a former sandbox left that was never answered", async () => {
+  for (const containerID of ["former", "next"]) {
+    await using rig = await AgentRig.start();
+    await rig.pool("p4", POOL);
+    const pod = await rig.pod("web", { annotations: ONE_NIC });
+    await rig.addresses(pod, { containerID: "former" });
+    await freeEndpoint(rig, "web"); // As if its agent had ended between its two writes.
+    await rig.startAgent("n1");
+    await disablePool(rig, "p4");
+    assert.match(await rig.refusal(pod, { containerID }), /"p4"/);
+    assert.equal((await rig.claims()).length, containerID === "former" ? 1 : 0);
+  }
+});
+
+Deno.test("a refused ADD leaves what another agent has given to its sandbox", async () => {
+  const server = new BadDay("spiderips");
+  let isBlind = false;
+  const wrap = (store: ObjectStore): ObjectStore => ({
+    ...server.wrap(store),
+    list: async (...args) => {
+      const listed = await store.list(...args);
+      if (!isBlind || !listed.ok || args[0].plural !== "spiderips") return listed;
+      return ok({ ...listed.value, items: [] });
+    },
+    listRows: async (...args) => {
+      const listed = await store.listRows(...args);
+      return isBlind && listed.ok ? ok({ ...listed.value, rows: [] }) : listed;
+    },
+  });
+  await using rig = await AgentRig.start({ wrap });
+
+  await rig.pool("p4", { ...POOL, ips: ["10.6.0.20"] });
+  await rig.pool("p5", { ...POOL, ips: ["10.6.0.30"] });
+  const nics = [{ interface: "eth0", ipv4: ["p4"] }, { interface: "net1", ipv4: ["p5"] }];
+  const pod = await rig.pod("web", {
+    annotations: { ...TWO_NICS, "ipam.spidernet.io/ippools": JSON.stringify(nics) },
+  });
+  await rig.addresses(pod);
+  const given = await rig.claims();
+  isBlind = true;
+  await rig.startAgent("n1");
+  server.fates.push("late", "refused");
+  await rig.refusal(pod, { ifName: "net1" });
+  assert.deepEqual(server.fates, []);
+  assert.deepEqual(await rig.claims(), given);
+});
+
+async function disablePool(rig: AgentRig, name: string): Promise<void> {
+  const { signal } = rig;
+  const pool = expectOk(await rig.store.get(SPIDER_IP_POOLS, { name }, { signal }), "it is there");
+  const spec = { ...pool.spec, disable: true };
+  expectOk(await rig.store.replace(SPIDER_IP_POOLS, { ...pool, spec }, { signal }), "replaced");
+}
 
 /** A claim of a pod that is deleted by now. */
 function oldClaim(example: SpiderIp, { metadata: { uid, name } }: Pod): SpiderIp {
