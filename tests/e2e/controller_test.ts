@@ -2,6 +2,7 @@
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import { AGAIN } from "./controller/again.ts";
+import { BETWEEN } from "./controller/between.ts";
 import { DISCOVERY } from "./controller/discovery.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
 import { LOST_DELS } from "./controller/lost_dels.ts";
@@ -22,7 +23,7 @@ const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 /** One after the other: the last ones take something away that the others need. */
 const SCENARIOS = [
   ...[STATUS, FENCE, WRONG_POOLS, VANISHED, AGAIN, LOST_DELS],
-  ...[LEADERSHIP, MEANWHILE, RETURNS, DISCOVERY],
+  ...[BETWEEN, LEADERSHIP, MEANWHILE, RETURNS, DISCOVERY],
 ];
 
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
