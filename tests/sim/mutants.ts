@@ -112,8 +112,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a refused ADD gives nothing back",
     file: "src/agent/add_flow.ts",
-    find: "if (!isDone && adding.created.size > 0) {",
-    replace: "if (adding.created.size < 0) {",
+    find: "if (!isDone && created.size + former.size > 0) {",
+    replace: "if (created.size < 0) {",
     profile: "refusing",
   },
   {

@@ -205,7 +205,7 @@ Deno.test("a refused ADD gives back what it made again out of an old list", asyn
   assert.equal((await rig.claims()).length, taken);
 });
 
-Deno.test("a refused ADD gives back what a former sandbox left that was never answered", async () => {
+Deno.test("a refused ADD gives back what a former sandbox left unanswered", async () => {
   for (const containerID of ["former", "next"]) {
     await using rig = await AgentRig.start();
     await rig.pool("p4", POOL);
@@ -238,7 +238,7 @@ Deno.test("a refused ADD leaves what another agent has given to its sandbox", as
 
   await rig.pool("p4", { ...POOL, ips: ["10.6.0.20"] });
   await rig.pool("p5", { ...POOL, ips: ["10.6.0.30"] });
-  const nics = [{ interface: "eth0", ipv4: ["p4"] }, { interface: "net1", ipv4: ["p5"] }];
+  const nics = ["p4", "p5"].map((pool, at) => ({ interface: ["eth0", "net1"][at], ipv4: [pool] }));
   const pod = await rig.pod("web", {
     annotations: { ...TWO_NICS, "ipam.spidernet.io/ippools": JSON.stringify(nics) },
   });
