@@ -8,11 +8,25 @@ import { wholeNumberSchema, type Wire } from "./schema.ts";
 /** Where pod CIDRs come from. */
 export const POD_CIDR_TYPES = ["auto", "cluster", "calico", "cilium", "none"] as const;
 
-/** Fields of `SpiderCoordinator.spec` and of `SpiderMultusConfig.spec.coordinator`. */
-export const coordinatorSpecSchema = z.looseObject({
-  mode: z.enum(COORDINATOR_MODES_ON_WIRE).default("auto").meta({
-    description: "How the pod is connected to its node: auto, underlay, overlay or disabled.",
-  }),
+const mode = z.enum(COORDINATOR_MODES_ON_WIRE).meta({
+  description: "How the pod is connected to its node: auto, underlay, overlay or disabled.",
+});
+const tunePodRoutes = z.boolean().meta({
+  description: "Whether the routes of pods with several NICs are coordinated.",
+});
+const hostRuleTable = wholeNumberSchema().meta({
+  description: "Routing table of the node for routes to pods.",
+});
+const podRPFilter = wholeNumberSchema().meta({
+  description: "rp_filter inside the pod: 0, 1 or 2; negative leaves it alone.",
+});
+const txQueueLen = wholeNumberSchema().meta({
+  description: "Transmit queue length of the NIC; 0 leaves it alone.",
+});
+
+/** `SpiderCoordinator.spec`. */
+const coordinatorSpecSchema = z.looseObject({
+  mode: mode.default("auto"),
   podCIDRType: z.enum(POD_CIDR_TYPES).optional().meta({
     description: "Where the pod CIDRs of the cluster are read: auto, cluster, calico, cilium or " +
       "none. Required in a SpiderCoordinator.",
@@ -26,21 +40,13 @@ export const coordinatorSpecSchema = z.looseObject({
   podMACPrefix: z.string().optional().meta({
     description: "First two bytes of the pod's hardware addresses, such as 0a:1b; unicast.",
   }),
-  tunePodRoutes: z.boolean().default(true).meta({
-    description: "Whether the routes of pods with several NICs are coordinated.",
-  }),
+  tunePodRoutes: tunePodRoutes.default(true),
   podDefaultRouteNIC: z.string().optional().meta({
     description: "NIC that gets the pod's default route; it stays with eth0 when empty.",
   }),
-  hostRuleTable: wholeNumberSchema().default(HOST_RULE_TABLE_DEFAULT).meta({
-    description: "Routing table of the node for routes to pods.",
-  }),
-  podRPFilter: wholeNumberSchema().default(0).meta({
-    description: "rp_filter inside the pod: 0, 1 or 2; negative leaves it alone.",
-  }),
-  txQueueLen: wholeNumberSchema().default(0).meta({
-    description: "Transmit queue length of the NIC; 0 leaves it alone.",
-  }),
+  hostRuleTable: hostRuleTable.default(HOST_RULE_TABLE_DEFAULT),
+  podRPFilter: podRPFilter.default(0),
+  txQueueLen: txQueueLen.default(0),
   vethLinkAddress: z.string().optional().meta({
     description: "Link-local address of the pod's veth, such as 169.254.100.1; none when empty.",
   }),
@@ -49,8 +55,23 @@ export const coordinatorSpecSchema = z.looseObject({
   }),
 });
 
-/** Fields of `SpiderCoordinator.spec` and of `SpiderMultusConfig.spec.coordinator`. */
+/**
+ * `SpiderMultusConfig.spec.coordinator`: the same fields. None has a default, unlike in the
+ * reference: what is absent is as the SpiderCoordinator says.
+ */
+export const coordinatorOverrideSchema = coordinatorSpecSchema.extend({
+  mode: mode.optional(),
+  tunePodRoutes: tunePodRoutes.optional(),
+  hostRuleTable: hostRuleTable.optional(),
+  podRPFilter: podRPFilter.optional(),
+  txQueueLen: txQueueLen.optional(),
+});
+
+/** Fields of `SpiderCoordinator.spec`. */
 export type CoordinatorSpec = Wire<z.output<typeof coordinatorSpecSchema>>;
+
+/** Fields of `SpiderMultusConfig.spec.coordinator`. */
+export type CoordinatorOverride = Wire<z.output<typeof coordinatorOverrideSchema>>;
 
 const schema = z.looseObject({
   ...envelope("SpiderCoordinator"),

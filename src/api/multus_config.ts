@@ -1,6 +1,6 @@
 /** SpiderMultusConfig: one network that pods can attach to, rendered as a CNI configuration. */
 import * as z from "zod";
-import { coordinatorSpecSchema } from "./coordinator.ts";
+import { coordinatorOverrideSchema } from "./coordinator.ts";
 import { type CustomResource, envelope, spiderResource } from "./resource.ts";
 import { cel, type CelRule, wholeNumberSchema, type Wire } from "./schema.ts";
 
@@ -158,7 +158,7 @@ const specSchema = z.looseObject({
   disableIPAM: z.boolean().default(false).meta({
     description: "Whether the main plugin gets no IPAM.",
   }),
-  coordinator: coordinatorSpecSchema.optional().meta({
+  coordinator: coordinatorOverrideSchema.optional().meta({
     description: "What the coordinator plugin does where it differs from the SpiderCoordinator.",
   }),
   chainCNIJsonData: z.array(z.string()).optional().meta({

@@ -75,6 +75,13 @@ export interface DiscoverySettings {
   readonly ciliumConfigMap: ConfigMapKey;
 }
 
+/** How SpiderMultusConfigs are kept as NetworkAttachmentDefinitions. */
+export interface NetworkSettings {
+  readonly isOn: boolean;
+  /** Milliseconds between two looks at every one that no event asked for; 0: never. */
+  readonly resyncMs: number;
+}
+
 /** How webhooks are served, and what their rules depend on. */
 export interface WebhookSettings {
   /** TCP port. */
@@ -99,6 +106,7 @@ export interface ControllerSettings {
   readonly pools: PoolWorkSettings;
   readonly reclaim: ReclaimSettings;
   readonly discovery: DiscoverySettings;
+  readonly networks: NetworkSettings;
   readonly webhooks: WebhookSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
@@ -163,6 +171,10 @@ export async function readSettings(
       cleansEndpoints: config.value.config.enableCleanOutdatedEndpoint,
     },
     discovery: discoveryOf(environment),
+    networks: {
+      isOn: environment.multusConfigEnabled,
+      resyncMs: environment.multusConfigResyncSeconds * 1_000,
+    },
     unused: [
       ...config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
       ...(environment.gcRunningWithoutAddresses

@@ -45,6 +45,7 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
       cniFolder: "/etc/cni/net.d",
       ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
     },
+    networks: { isOn: false, resyncMs: 60_000 },
     webhooks: {
       port: 5722,
       rules: {
@@ -66,6 +67,8 @@ Deno.test("readSettings() takes what is set, and says what nobody reads", async 
     SPIDERPOOL_LEADER_DURATION: "30",
     SPIDERPOOL_LEADER_RENEW_DEADLINE: "29",
     SPIDERPOOL_IPPOOL_INFORMER_RESYNC_PERIOD: "0",
+    SPIDERPOOL_MULTUS_CONFIG_ENABLED: "true",
+    SPIDERPOOL_MULTUS_CONFIG_INFORMER_RESYNC_PERIOD: "7",
   }, "enableIPv5: true\n");
   assert.ok(typeof settings !== "string", String(settings));
   assert.deepEqual(settings.metrics, { port: 5721, keepsDebug: false });
@@ -74,6 +77,7 @@ Deno.test("readSettings() takes what is set, and says what nobody reads", async 
     29_000,
   ]);
   assert.equal(settings.pools.resyncMs, 0);
+  assert.deepEqual(settings.networks, { isOn: true, resyncMs: 7_000 });
   assert.deepEqual(settings.unused, ['enableIPv5 of "/etc/conf.yml": nobody reads it']);
 });
 

@@ -10,6 +10,7 @@ import { EndpointMender } from "./endpoints/mender.ts";
 import type { EnginePorts } from "./engine_ports.ts";
 import { LookPace } from "./look_queue.ts";
 import type { LeaderParts } from "./parts.ts";
+import { NetworkKeeper } from "./networks/keeper.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
 import { LifeView } from "./reclaim/life_view.ts";
 import { Reclaimer } from "./reclaim/reclaimer.ts";
@@ -64,6 +65,7 @@ export class Leader {
     const reclaimer = new Reclaimer(this.#parts);
     const discoverer = new Discoverer(this.#parts);
     const mender = new EndpointMender(this.#parts);
+    const networks = new NetworkKeeper(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => life.run(options),
@@ -74,6 +76,7 @@ export class Leader {
       (options) => reclaimer.run(options),
       (options) => discoverer.run(options),
       (options) => mender.run(options),
+      (options) => networks.run(options),
     ], { signal });
   }
 }

@@ -47,7 +47,7 @@ export function controllerSettings(
       triesMax: 5,
       cleansEndpoints: false,
     },
-    // Coordinators take no part in what is simulated.
+    // Coordinators and networks take no part in what is simulated.
     discovery: {
       isOn: false,
       coordinatorName: "default",
@@ -55,6 +55,7 @@ export function controllerSettings(
       cniFolder: "/etc/cni/net.d",
       ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
     },
+    networks: { isOn: false, resyncMs: 60_000 },
     webhooks: {
       port: 5722,
       rules: {

@@ -1,6 +1,6 @@
 /** Admission over a cluster in memory: objects are stored as its webhooks would let them. */
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
-import { SPIDER_KINDS } from "../../src/api/kinds.ts";
+import { CUSTOM_KINDS } from "../../src/api/kinds.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../src/api/subnet.ts";
 import { assert } from "../../src/base/assert.ts";
 import type { ObjectStore, StoredObject } from "../../src/base/object_store.ts";
@@ -71,7 +71,7 @@ export class AdmissionWorld implements AsyncDisposable {
   /** Stores an object as it stands. */
   async stored<T extends StoredObject>(object: T): Promise<T> {
     const { signal } = this.#end;
-    const kind = SPIDER_KINDS.find((one) => one.kind === object.kind);
+    const kind = CUSTOM_KINDS.find((one) => one.kind === object.kind);
     assert(kind !== undefined, "it is one of our kinds");
     // tidy: cast, because the kind was found by the object's own
     const resource = kind as unknown as Parameters<typeof this.objects.create<T>>[0];

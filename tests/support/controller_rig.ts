@@ -53,6 +53,7 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
     cniFolder: "/etc/cni/net.d",
     ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
   },
+  networks: { isOn: false, resyncMs: 60_000 },
   webhooks: { port: 5722, rules: ADMISSION_SETTINGS },
   unused: [],
 };

@@ -480,6 +480,25 @@ const NETWORKS: readonly WrongObject[] = [
       "higher maxTxRateMbps (0 for no limit)",
     ],
   }),
+  network("a bond with one interface", {
+    cniType: "macvlan",
+    macvlan: { master: ["eth1"], bond: { name: "bond0", mode: 1 } },
+  }, {
+    says: [
+      "Cannot use spec.macvlan.bond: a bond is made of several interfaces, and master names one; " +
+      "write another one into master, or remove the bond",
+    ],
+  }),
+  network("a VLAN of the provider without addresses", {
+    cniType: "vlan",
+    vlan: { master: ["eth1"], vlanMode: "auto" },
+    disableIPAM: true,
+  }, {
+    says: [
+      'Cannot use spec.disableIPAM true: vlanMode is "auto": the VLAN comes with the addresses; ' +
+      'write false, or vlanMode "manual"',
+    ],
+  }),
   network("a resource that there is not", {
     cniType: "ib-sriov",
     ibsriov: { resourceName: "mellanox.com/a b" },
@@ -548,12 +567,15 @@ const NETWORKS: readonly WrongObject[] = [
     annotations: {
       "multus.spidernet.io/cr-name": "My Net",
       "multus.spidernet.io/cni-version": "0.2.0",
+      "cni.spidernet.io/cniconfig-name": "a b",
     },
     says: [
       'Cannot use metadata.annotations["multus.spidernet.io/cr-name"] "My Net": it is no name of ' +
       `a NetworkAttachmentDefinition; write ${DNS}`,
       'Cannot use metadata.annotations["multus.spidernet.io/cni-version"] "0.2.0": no ' +
       'configuration of this version can be made; write "0.3.0", "0.3.1", "0.4.0" or "1.0.0"',
+      'Cannot use metadata.annotations["cni.spidernet.io/cniconfig-name"] "a b": it is no name ' +
+      'of a network; write letters, digits, "-", "_" and ".", a letter or digit first',
     ],
   }),
   network("RDMA without resource and pools", MACVLAN, {

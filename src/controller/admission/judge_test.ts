@@ -261,6 +261,16 @@ Deno.test("two networks do not keep one NetworkAttachmentDefinition", async () =
   );
   const elsewhere = { kind, metadata: { name: "net", namespace: "other" }, spec };
   assert.equal(await world.said("validate", elsewhere), "admitted");
+  await world.stored({
+    apiVersion: "k8s.cni.cncf.io/v1",
+    kind: "NetworkAttachmentDefinition",
+    metadata: elsewhere.metadata,
+  });
+  assert.equal(
+    await world.said("validate", elsewhere),
+    'admitted; NetworkAttachmentDefinition "net" of this namespace was made by somebody else and ' +
+      "stays as it is; delete it, and it is made anew",
+  );
 });
 
 Deno.test("judgeReview() lets foreign kinds through and refuses what it cannot know", async () => {

@@ -3,7 +3,10 @@ import { SPIDER_COORDINATORS, type SpiderCoordinator } from "../../api/coordinat
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
 import { controllerOf } from "../../api/metadata.ts";
 import { SPIDER_MULTUS_CONFIGS, type SpiderMultusConfig } from "../../api/multus_config.ts";
-import { NETWORK_ATTACHMENT_DEFINITIONS } from "../../api/network_attachment.ts";
+import {
+  NETWORK_ATTACHMENT_DEFINITIONS,
+  type NetworkAttachmentDefinition,
+} from "../../api/network_attachment.ts";
 import type { SpiderReservedIp } from "../../api/reserved_ip.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { CONFIG_MAP_NAME } from "../../api/config_map.ts";
@@ -101,20 +104,28 @@ export function coordinatorRelations(
   return Promise.resolve({ faults: [], warnings: [warning] });
 }
 
-/** A NetworkAttachmentDefinition is kept by one network; an unowned one is taken over. */
+/** A NetworkAttachmentDefinition is kept by one network; what somebody else made is left alone. */
 export async function multusRelations(
   reviewed: Reviewed<SpiderMultusConfig>,
   { view, ...options }: RelationOptions,
 ): Promise<Related> {
   const { object } = reviewed;
-  const owner = await otherKeeper(object, { view, ...options });
-  if (owner === undefined) return NOTHING;
   const name = attachmentName(object);
+  const { attachment, owner } = await otherKeeper(object, { view, ...options });
+  if (owner === undefined) {
+    const isFree = attachment === undefined || controllerOf(attachment)?.kind === object.kind;
+    return isFree ? NOTHING : { faults: [], warnings: [strangerWarning(name)] };
+  }
   const why = `NetworkAttachmentDefinition "${name}" of this namespace is kept by ` +
     `SpiderMultusConfig "${owner}"; choose another name`;
   const isAnnotated = object.metadata.annotations?.[ANNOTATION_CR_NAME] !== undefined;
   const path = isAnnotated ? ["metadata", "annotations", ANNOTATION_CR_NAME] : ["metadata", "name"];
   return { faults: [forbidden(path, name, { why })], warnings: [] };
+}
+
+function strangerWarning(name: string): string {
+  return `NetworkAttachmentDefinition "${name}" of this namespace was made by somebody else and ` +
+    "stays as it is; delete it, and it is made anew";
 }
 
 /** Which pods have an address that is reserved: each keeps it until it ends. Few are looked up. */
@@ -248,30 +259,35 @@ async function lentFaults(
   return live === undefined ? [] : loanFaults({ ...reviewed, previous: live });
 }
 
+/** The definition with the name of a network's, and the other network that keeps it or will. */
 async function otherKeeper(
   object: SpiderMultusConfig,
   { view, ...options }: RelationOptions,
-): Promise<string | undefined> {
+): Promise<{
+  readonly attachment?: NetworkAttachmentDefinition | undefined;
+  readonly owner?: string | undefined;
+}> {
   const { metadata: { name: own, namespace } } = object;
   const name = attachmentName(object);
-  const attachment = await view.store.get(
+  const read = await view.store.get(
     NETWORK_ATTACHMENT_DEFINITIONS,
     { namespace, name },
     options,
   );
   // Where the kind is not served there is nothing to keep.
-  const owner = attachment.ok ? controllerOf(attachment.value) : undefined;
-  if (owner?.kind === SPIDER_MULTUS_CONFIGS.kind) {
-    return owner.name === own ? undefined : owner.name;
+  const attachment = read.ok ? read.value : undefined;
+  const keeper = attachment === undefined ? undefined : controllerOf(attachment);
+  if (keeper?.kind === SPIDER_MULTUS_CONFIGS.kind) {
+    return { attachment, owner: keeper.name === own ? undefined : keeper.name };
   }
   const listed = await view.store.list(SPIDER_MULTUS_CONFIGS, {
     ...options,
     namespace,
     limit: LIST_PAGE_OBJECTS,
   });
-  if (!listed.ok) return undefined;
+  if (!listed.ok) return { attachment };
   const other = listed.value.items.find((one) => {
     return one.metadata.name !== own && attachmentName(one) === name;
   });
-  return other?.metadata.name;
+  return { attachment, owner: other?.metadata.name };
 }

@@ -1,6 +1,6 @@
 /** SpiderCoordinator, and the same fields inside a SpiderMultusConfig. */
 import {
-  type CoordinatorSpec,
+  type CoordinatorOverride,
   POD_CIDR_TYPES,
   type SpiderCoordinator,
 } from "../../../api/coordinator.ts";
@@ -38,7 +38,7 @@ export function mutateCoordinator({ object }: Reviewed<SpiderCoordinator>): Spid
 }
 
 /** The fields with bare addresses as networks of one address. */
-export function withDestinations(spec: CoordinatorSpec): CoordinatorSpec {
+export function withDestinations<S extends CoordinatorOverride>(spec: S): S {
   const { hijackCIDR, policyRoutes } = spec;
   return {
     ...spec,
@@ -60,7 +60,10 @@ export function coordinatorFaults(
 }
 
 /** Lists what is wrong with the fields, wherever they stand. */
-export function coordinatorSpecFaults(spec: CoordinatorSpec, path: FieldPath): readonly Fault[] {
+export function coordinatorSpecFaults(
+  spec: CoordinatorOverride,
+  path: FieldPath,
+): readonly Fault[] {
   return [
     ...(spec.hijackCIDR ?? []).flatMap((text, index) => {
       return destinationFaults(text, [...path, "hijackCIDR", index]);
@@ -77,8 +80,8 @@ function withPrefixLength(text: string): string {
   return parsed.ok ? formatCidr(parsed.value.cidr) : text;
 }
 
-function numberFaults(spec: CoordinatorSpec, path: FieldPath): readonly Fault[] {
-  const { txQueueLen, podRPFilter, hostRuleTable, vethMTU } = spec;
+function numberFaults(spec: CoordinatorOverride, path: FieldPath): readonly Fault[] {
+  const { txQueueLen = 0, podRPFilter = 0, hostRuleTable = 0, vethMTU } = spec;
   const faults: Fault[] = [];
   if (txQueueLen < 0 || txQueueLen > QUEUE_LENGTH_MAX) {
     const why = `a queue has no such length; write 0 to leave it alone, or a number up to ` +
@@ -104,7 +107,7 @@ function numberFaults(spec: CoordinatorSpec, path: FieldPath): readonly Fault[] 
   return faults;
 }
 
-function textFaults(spec: CoordinatorSpec, path: FieldPath): readonly Fault[] {
+function textFaults(spec: CoordinatorOverride, path: FieldPath): readonly Fault[] {
   const { podMACPrefix = "", vethLinkAddress = "", podDefaultRouteNIC = "" } = spec;
   const faults: Fault[] = [];
   if (podMACPrefix !== "" && !MAC_PREFIX.test(podMACPrefix)) {

@@ -48,7 +48,10 @@ export function blockFaults(spec: MultusConfigSpec): readonly Fault[] {
     case "ipvlan":
       return ipvlan === undefined ? [] : masterFaults(ipvlan, ["spec", "ipvlan"]);
     case "vlan":
-      return vlan === undefined ? [] : vlanFaults(vlan, ["spec", "vlan"]);
+      return vlan === undefined ? [] : [
+        ...vlanFaults(vlan, ["spec", "vlan"]),
+        ...addressFaults(spec),
+      ];
     case "sriov":
       return sriov === undefined ? [] : sriovFaults(sriov, ["spec", "sriov"]);
     case "ib-sriov":
@@ -81,6 +84,10 @@ function masterFaults(block: Block<"macvlan">, path: FieldPath): readonly Fault[
     faults.push(missing([...path, "bond", "name"], { write }));
   } else if (bond !== undefined && !isInterfaceName(bond.name)) {
     faults.push(fault([...path, "bond", "name"], bond.name, { why: INTERFACE_WHY }));
+  } else if (bond !== undefined && master.length === 1) {
+    const why = "a bond is made of several interfaces, and master names one; write another one " +
+      "into master, or remove the bond";
+    faults.push(forbidden([...path, "bond"], undefined, { why }));
   }
   faults.push(...parentFaults(block, path));
   if (ippools?.matchMasterSubnet === true) {
@@ -118,6 +125,14 @@ function vlanFaults(block: Block<"vlan">, path: FieldPath): readonly Fault[] {
     faults.push(missing(at, { write: `a VLAN from 0 to ${VLAN_MAX}` }));
   }
   return faults;
+}
+
+/** The VLAN of the network provider belongs to an address. */
+function addressFaults({ vlan, disableIPAM }: MultusConfigSpec): readonly Fault[] {
+  if (vlan?.vlanMode !== "auto" || !disableIPAM) return [];
+  const why = 'vlanMode is "auto": the VLAN comes with the addresses; write false, or vlanMode ' +
+    '"manual"';
+  return [forbidden(["spec", "disableIPAM"], true, { why })];
 }
 
 function resourceFaults(name: string | undefined, path: FieldPath): readonly Fault[] {

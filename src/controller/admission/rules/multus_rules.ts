@@ -1,10 +1,12 @@
 /** SpiderMultusConfig: what is refused by the object alone. */
 import {
+  ANNOTATION_CNI_CONFIG_NAME,
   ANNOTATION_CNI_VERSION,
   ANNOTATION_CR_NAME,
   ANNOTATION_NETWORK_INJECT,
   ANNOTATION_RDMA_INJECT,
 } from "../../../api/annotations.ts";
+import { CNI_VERSIONS } from "../../../api/cni_config.ts";
 import { isRecord } from "../../../api/decode.ts";
 import {
   CNI_TYPE_FIELDS,
@@ -19,8 +21,8 @@ import { blockFaults, blockPools, blockResource } from "./multus_blocks.ts";
 import { isObjectName, NAME_REMEDY } from "./names.ts";
 import type { Reviewed } from "./settings.ts";
 
-/** Versions of CNI configurations that can be rendered. */
-const CNI_VERSIONS = ["0.3.0", "0.3.1", "0.4.0", "1.0.0"];
+/** Name of a network, as runtimes and plugins take it. */
+const NETWORK_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /** Name of the NetworkAttachmentDefinition that a configuration is kept as. */
 export function attachmentName({ metadata }: SpiderMultusConfig): string {
@@ -35,6 +37,7 @@ export function multusFaults(reviewed: Reviewed<SpiderMultusConfig>): readonly F
   return [
     ...nameFaults(reviewed),
     ...versionFaults(object),
+    ...configNameFaults(object),
     ...choiceFaults(object),
     ...blockFaults(spec),
     ...spec.cniType === "custom" ? customFaults(spec.customCNI) : [],
@@ -69,12 +72,20 @@ function nameFaults({ object, previous }: Reviewed<SpiderMultusConfig>): readonl
 
 function versionFaults({ metadata }: SpiderMultusConfig): readonly Fault[] {
   const version = metadata.annotations?.[ANNOTATION_CNI_VERSION];
-  if (version === undefined || CNI_VERSIONS.includes(version)) return [];
+  if (version === undefined || CNI_VERSIONS.some((known) => known === version)) return [];
   const why = `no configuration of this version can be made; write ${choices(CNI_VERSIONS)}`;
   return [{
     ...fault(annotationPath(ANNOTATION_CNI_VERSION), version, { why }),
     reason: "FieldValueNotSupported",
   }];
+}
+
+function configNameFaults({ metadata }: SpiderMultusConfig): readonly Fault[] {
+  const name = metadata.annotations?.[ANNOTATION_CNI_CONFIG_NAME];
+  if (name === undefined || NETWORK_NAME.test(name)) return [];
+  const why = 'it is no name of a network; write letters, digits, "-", "_" and ".", a letter or ' +
+    "digit first";
+  return [fault(annotationPath(ANNOTATION_CNI_CONFIG_NAME), name, { why })];
 }
 
 /** The block of the type is there, and no other. */
