@@ -37,6 +37,16 @@ const schema = z.looseObject({
 /** A range of addresses from which pools are lent theirs. */
 export type SpiderSubnet = Wire<z.output<typeof schema>>;
 
+/** Types of the conditions in a subnet's status. */
+export const SUBNET_CONDITIONS = {
+  /** Whether pools may be lent addresses of it. */
+  ready: "Ready",
+  /** True: a pool wants more addresses than there are to lend. */
+  insufficient: "InsufficientAddresses",
+  /** True: a pool of its network has addresses that it was not lent. */
+  strayAddresses: "StrayAddresses",
+} as const;
+
 /** The resource. */
 export const SPIDER_SUBNETS: CustomResource<SpiderSubnet> = spiderResource({
   kind: "SpiderSubnet",

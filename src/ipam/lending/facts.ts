@@ -1,0 +1,269 @@
+/** What a SpiderSubnet has to lend and who has what of it, read from the objects. */
+import { ANNOTATION_IP_NUMBER } from "../../api/annotations.ts";
+import type { SpiderIpPool } from "../../api/ip_pool.ts";
+import { LABEL_OWNER_APPLICATION_NAME } from "../../api/labels.ts";
+import { controllerOf, isTerminating } from "../../api/metadata.ts";
+import { readIpNumber } from "../../api/pod_annotations.ts";
+import type { SpiderIp } from "../../api/spider_ip.ts";
+import type { SpiderSubnet } from "../../api/subnet.ts";
+import { readControlledIpPools } from "../../api/subnet_records.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import {
+  type Address,
+  type Cidr,
+  type Count,
+  describeRefusal,
+  type Family,
+  formatCidr,
+  guessVersion,
+  IPV4,
+  type Ipv4,
+  IPV6,
+  type Ipv6,
+  parseAddressInCidr,
+  parseAnyAddressInCidr,
+  parseRangeSet,
+  RangeSet,
+  type Version,
+} from "../../ip/mod.ts";
+import { addressOfClaim } from "../claim.ts";
+import type { Reserved } from "../reserved.ts";
+
+/** What one pool is lent. */
+export interface Loan<A extends Address> {
+  readonly addresses: RangeSet<A>;
+  /** Of an automatic pool: its application, as the record has it. */
+  readonly application?: string | undefined;
+}
+
+/** What is lent, by pool. */
+export type Loans<A extends Address> = ReadonlyMap<string, Loan<A>>;
+
+/** A pool that is lent addresses. */
+export interface Borrower<A extends Address> {
+  readonly name: string;
+  /** What its `spec.ips` has; less `excludeIPs` where a person wrote them. */
+  readonly addresses: RangeSet<A>;
+  /** Whether the leader writes its `spec.ips`. */
+  readonly isAutomatic: boolean;
+  readonly isTerminating: boolean;
+  /** How many addresses it should have; absent: those that it has. */
+  readonly wanted?: Count<A> | undefined;
+}
+
+/** Addresses of one pool that cannot be given back, and those that wait to be. */
+export interface Use<A extends Address> {
+  /** Of pods. */
+  readonly used: RangeSet<A>;
+  /** Held back for a shrink that was begun. */
+  readonly held: RangeSet<A>;
+}
+
+/** One Subnet, and what decides about its loans. */
+export interface LendingFacts<A extends Address> {
+  readonly version: Version<A>;
+  readonly family: Family<A>;
+  readonly cidr: Cidr<A>;
+  /** `ips` less `excludeIPs`. */
+  readonly total: RangeSet<A>;
+  /** What the record says. */
+  readonly loans: Loans<A>;
+  /** Why not all of the record can be read. */
+  readonly recordProblem?: string | undefined;
+  /** In the order of their names. */
+  readonly borrowers: readonly Borrower<A>[];
+  /** Whether nothing more is lent. */
+  readonly isTerminating: boolean;
+  /** Whether a pool with a record certainly does not exist and will not. */
+  readonly isGone: (pool: string) => boolean;
+  /** Addresses of nobody's record that are not lent all the same; costs as much as there are. */
+  readonly unlendable: () => RangeSet<A>;
+  readonly useOf: (pool: string) => Use<A>;
+}
+
+/** One Subnet of either family; `version` tells which. */
+export type AnyLendingFacts = LendingFacts<Ipv4> | LendingFacts<Ipv6>;
+
+/** What facts are read from beside the Subnet. */
+export interface LendingSources {
+  readonly pools: Iterable<SpiderIpPool>;
+  readonly reserved: Reserved;
+  /** Every SpiderIP there is. */
+  readonly claims: () => Iterable<SpiderIp>;
+  /** The SpiderIPs of a pool. */
+  readonly claimsOf: (pool: string) => Iterable<SpiderIp>;
+  readonly isGone: (pool: string) => boolean;
+}
+
+/** Whether a pool is made for one application. */
+export function isAutomatic(pool: SpiderIpPool): boolean {
+  return pool.metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
+}
+
+/** The network of a pool or a Subnet, in canonical form. */
+export function networkOf({ spec }: SpiderIpPool | SpiderSubnet): string | undefined {
+  const parsed = parseAnyAddressInCidr(spec.subnet);
+  return parsed.ok ? formatCidr(parsed.value.cidr) : undefined;
+}
+
+/** Whether a pool is the Subnet's: it owns it, or it may as soon as it likes. */
+export function borrowsFrom(subnet: SpiderSubnet, pool: SpiderIpPool): boolean {
+  if (networkOf(pool) !== networkOf(subnet)) return false;
+  const owner = controllerOf(pool);
+  return owner === undefined || owner.uid === subnet.metadata.uid;
+}
+
+/**
+ * Reads a Subnet.
+ *
+ * @returns Or one sentence about its spec: nothing is lent until that is corrected.
+ */
+export function readLending(
+  subnet: SpiderSubnet,
+  sources: LendingSources,
+): Result<AnyLendingFacts, string> {
+  const { ipv4, ipv6 } = sources.reserved;
+  return guessVersion(subnet.spec.subnet) === 6
+    ? readOf(IPV6, { ...sources, subnet, reserved: ipv6 })
+    : readOf(IPV4, { ...sources, subnet, reserved: ipv4 });
+}
+
+function readOf<A extends Address>(
+  family: Family<A>,
+  { subnet, reserved, ...sources }: Omit<LendingSources, "reserved"> & {
+    readonly subnet: SpiderSubnet;
+    readonly reserved: RangeSet<A>;
+  },
+): Result<LendingFacts<A>, string> {
+  const { spec } = subnet;
+  const parsed = parseAddressInCidr(family, spec.subnet);
+  if (!parsed.ok) return err(describeRefusal(parsed.error, "spec.subnet"));
+  const { cidr } = parsed.value;
+  const listed = rangesOf(cidr, { texts: spec.ips, path: "spec.ips" });
+  if (!listed.ok) return listed;
+  const excluded = rangesOf(cidr, { texts: spec.excludeIPs, path: "spec.excludeIPs" });
+  if (!excluded.ok) return excluded;
+  const record = readRecord(cidr, subnet);
+  const { borrowers, others } = readPools(cidr, { subnet, pools: sources.pools });
+  const { version } = family;
+  return ok({
+    version,
+    family,
+    cidr,
+    total: listed.value.subtract(excluded.value),
+    ...record,
+    borrowers,
+    isTerminating: isTerminating(subnet),
+    isGone: sources.isGone,
+    unlendable: () => {
+      const taken = RangeSet.ofAddresses(family, addressesOf(family, sources.claims()));
+      const gateway = family.parse(spec.gateway ?? "");
+      const closed = reserved.union(others).union(taken);
+      return gateway.ok ? closed.with(gateway.value) : closed;
+    },
+    useOf: (pool) => {
+      const claims = [...sources.claimsOf(pool)];
+      const set = (some: readonly SpiderIp[]): RangeSet<A> =>
+        RangeSet.ofAddresses(family, addressesOf(family, some));
+      return {
+        used: set(claims.filter(({ spec: { hold } }) => hold === undefined)),
+        held: set(claims.filter(({ spec: { hold } }) => hold !== undefined)),
+      };
+    },
+  });
+}
+
+/** An entry that cannot be read is as one that was lost: what its pool has counts. */
+function readRecord<A extends Address>(
+  cidr: Cidr<A>,
+  { status }: SpiderSubnet,
+): Pick<LendingFacts<A>, "loans" | "recordProblem"> {
+  const loans = new Map<string, Loan<A>>();
+  const read = readControlledIpPools(status?.controlledIPPools);
+  if (!read.ok) return { loans, recordProblem: read.error };
+  let recordProblem: string | undefined;
+  for (const [name, { ips, application }] of Object.entries(read.value)) {
+    const path = `status.controlledIPPools.${name}.ips`;
+    const ranges = rangesOf(cidr, { texts: ips, path });
+    if (!ranges.ok) recordProblem ??= ranges.error;
+    const addresses = ranges.ok ? ranges.value : RangeSet.empty(cidr.family);
+    loans.set(name, { addresses, application });
+  }
+  return { loans, recordProblem };
+}
+
+/** The pools of the Subnet's network: its own, and what those of others have. */
+function readPools<A extends Address>(
+  cidr: Cidr<A>,
+  { subnet, pools }: { readonly subnet: SpiderSubnet; readonly pools: Iterable<SpiderIpPool> },
+): { readonly borrowers: readonly Borrower<A>[]; readonly others: RangeSet<A> } {
+  const network = formatCidr(cidr);
+  const borrowers: Borrower<A>[] = [];
+  let others = RangeSet.empty(cidr.family);
+  for (const pool of pools) {
+    if (networkOf(pool) !== network) continue;
+    const addresses = addressesOfPool(cidr, pool);
+    if (addresses === undefined) continue; // It gives nothing out; its record stays as it is.
+    if (!borrowsFrom(subnet, pool)) {
+      others = others.union(addresses);
+      continue;
+    }
+    borrowers.push({
+      name: pool.metadata.name,
+      addresses,
+      isAutomatic: isAutomatic(pool),
+      isTerminating: isTerminating(pool),
+      wanted: wantedBy(cidr.family, pool),
+    });
+  }
+  borrowers.sort((one, other) => one.name < other.name ? -1 : 1);
+  return { borrowers, others };
+}
+
+function addressesOfPool<A extends Address>(
+  cidr: Cidr<A>,
+  pool: SpiderIpPool,
+): RangeSet<A> | undefined {
+  const { ips, excludeIPs } = pool.spec;
+  const listed = rangesOf(cidr, { texts: ips, path: "spec.ips" });
+  const excluded = rangesOf(cidr, { texts: excludeIPs, path: "spec.excludeIPs" });
+  if (!listed.ok || !excluded.ok) return undefined;
+  return isAutomatic(pool) ? listed.value : listed.value.subtract(excluded.value);
+}
+
+/** The fixed number of an automatic pool; what a flexible one needs its application says. */
+function wantedBy<A extends Address>(
+  family: Family<A>,
+  pool: SpiderIpPool,
+): Count<A> | undefined {
+  const text = pool.metadata.annotations?.[ANNOTATION_IP_NUMBER];
+  if (!isAutomatic(pool) || text === undefined) return undefined;
+  const read = readIpNumber(text);
+  if (!read.ok || read.value.kind === "flexible") return undefined;
+  return family.count(read.value.count);
+}
+
+function rangesOf<A extends Address>(
+  cidr: Cidr<A>,
+  { texts = [], path }: { readonly texts?: readonly string[] | undefined; readonly path: string },
+): Result<RangeSet<A>, string> {
+  const parsed = parseRangeSet(cidr.family, texts, { subnet: cidr });
+  if (parsed.ok) return parsed;
+  const [first] = parsed.error;
+  if (first === undefined) return ok(RangeSet.empty(cidr.family));
+  return err(describeRefusal(first.refusal, `${path}[${first.index}]`));
+}
+
+function* addressesOf<A extends Address>(
+  family: Family<A>,
+  claims: Iterable<SpiderIp>,
+): Generator<A> {
+  for (const claim of claims) {
+    const address = addressOfClaim(claim);
+    if (isOf(family, address)) yield address;
+  }
+}
+
+function isOf<A extends Address>(family: Family<A>, address: Address | undefined): address is A {
+  return typeof address === typeof family.first;
+}
