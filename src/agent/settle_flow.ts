@@ -15,6 +15,7 @@ import {
   isExtra,
   isSuperseded,
   listsClaim,
+  type NodeReading,
   nodeReading,
   type ReclaimDecision,
   type ReclaimFacts,
@@ -57,13 +58,20 @@ export interface Settled {
   readonly failed: number;
 }
 
+/** What looks dead, on a node that has been ready, or not, all the while. */
+interface Suspicion {
+  /** Monotonic milliseconds. */
+  readonly sinceMs: number;
+  readonly readySince: string | undefined;
+}
+
 /** Looks at the claims of the node, again and again. */
 export class Settling {
   readonly #parts: AgentParts;
   readonly #turns: Turns;
   readonly #reporter: Reporter;
-  /** Since when (monotonic milliseconds) claims look dead without proof. */
-  readonly #suspectMs = new Map<string, number>();
+  /** Claims that look dead without proof. */
+  readonly #suspects = new Map<string, Suspicion>();
   /** Claims that an endpoint was seen to list: they are not looked at again while the pod lives. */
   readonly #listed = new Set<string>();
   #lists = 0;
@@ -116,7 +124,7 @@ export class Settling {
     }
     const marks = new Set(claims.all().map(markOf));
     for (const mark of this.#listed) if (!marks.has(mark)) this.#listed.delete(mark);
-    for (const mark of this.#suspectMs.keys()) if (!marks.has(mark)) this.#suspectMs.delete(mark);
+    for (const mark of this.#suspects.keys()) if (!marks.has(mark)) this.#suspects.delete(mark);
     claimer.keepOnly(new Set(Array.from(view.pods.objects()).flatMap(uidsOf)));
     if (view.pools.hasSynced) book.keepOnly(new Set(reader.names()));
     return { freed, failed };
@@ -148,11 +156,11 @@ export class Settling {
     }
     const pod = await view.livePod(key, { signal });
     const reading: PodReading = pod === undefined ? { kind: "absent" } : { kind: "present", pod };
-    const decision = await this.#decide(claim, { pod: reading, signal });
+    const { decision, node } = await this.#decide(claim, { pod: reading, signal });
     if (decision.verdict === "free") {
       // Its sandbox goes down after a pod ended, and nothing on the node tells when.
       const hasEnded = pod !== undefined && uidMatches(pod, podUID);
-      if (hasEnded && !this.#isLongSuspect(claim)) return false;
+      if (hasEnded && !this.#isLongSuspect(claim, node)) return false;
       return await this.#free(claim, { reason: decision.reason, signal });
     }
     if (pod === undefined || !uidMatches(pod, podUID) || isDead(pod) !== undefined) return false;
@@ -163,7 +171,7 @@ export class Settling {
   async #decide(
     claim: SpiderIp,
     { pod, signal }: { readonly pod: PodReading; readonly signal: AbortSignal },
-  ): Promise<ReclaimDecision> {
+  ): Promise<{ readonly decision: ReclaimDecision; readonly node: NodeReading }> {
     const { settler, ports, settings } = this.#parts;
     // A sandbox that is there is worth more than an API without its node.
     const rest = await ports.sandboxOf(claim.spec.podUID ?? "");
@@ -178,7 +186,7 @@ export class Settling {
     };
     for (let asked = 0; asked < QUESTIONS_MAX; asked++) {
       const decision = decideReclaim(facts);
-      if (decision.verdict !== "ask") return decision;
+      if (decision.verdict !== "ask") return { decision, node: facts.node };
       switch (decision.need) {
         case "keeper": {
           const keeper = await keeperKeeps(this.#parts, { claim, signal });
@@ -192,26 +200,37 @@ export class Settling {
           break;
         }
         case "sandbox":
-          facts = { ...facts, sandbox: await this.#sandboxOf(claim) };
+          facts = { ...facts, sandbox: await this.#sandboxOf(claim, facts.node) };
       }
     }
-    return { verdict: "keep", reason: "not everything is known of its pod" };
+    const reason = "not everything is known of its pod";
+    return { decision: { verdict: "keep", reason }, node: facts.node };
   }
 
   /** What is left of the pod on this node; where the node does not tell, time does. */
-  async #sandboxOf(claim: SpiderIp): Promise<"present" | "absent" | "unknown"> {
+  async #sandboxOf(
+    claim: SpiderIp,
+    node: NodeReading,
+  ): Promise<"present" | "absent" | "unknown"> {
     const rest = await this.#parts.ports.sandboxOf(claim.spec.podUID ?? "");
     if (rest !== "unknown") return rest;
-    return this.#isLongSuspect(claim) ? "absent" : "unknown";
+    return this.#isLongSuspect(claim, node) ? "absent" : "unknown";
   }
 
-  /** Whether the claim has looked dead for long enough that its sandbox is down. */
-  #isLongSuspect(claim: SpiderIp): boolean {
+  /**
+   * Whether the claim has looked dead for long enough that its sandbox is down: a kubelet that was
+   * away in between begins anew.
+   */
+  #isLongSuspect(claim: SpiderIp, node: NodeReading): boolean {
     const mark = markOf(claim);
     const nowMs = this.#parts.ports.clock.monotonicMs();
-    const sinceMs = this.#suspectMs.get(mark) ?? nowMs;
-    this.#suspectMs.set(mark, sinceMs);
-    return nowMs - sinceMs >= SUSPECT_MS;
+    const readySince = node.kind === "present" ? node.readySince : undefined;
+    const before = this.#suspects.get(mark);
+    if (before !== undefined && before.readySince === readySince) {
+      return nowMs - before.sinceMs >= SUSPECT_MS;
+    }
+    this.#suspects.set(mark, { sinceMs: nowMs, readySince });
+    return false;
   }
 
   #endpointOf(

@@ -28,6 +28,8 @@ export type NodeReading =
     readonly bootID: string | undefined;
     /** A person says that it is shut down. */
     readonly isOutOfService: boolean;
+    /** When it became ready, or not, by whatever clock: another value says that it changed. */
+    readonly readySince?: string | undefined;
   };
 
 /** Whether pods that exist past the end of their deletion lose their addresses, by their node. */
@@ -55,8 +57,8 @@ export interface ReclaimFacts {
   readonly sandbox: "present" | "absent" | "unknown";
   readonly switches: ReclaimSwitches;
   /**
-   * When whoever decides first saw that the pod had ended, by the API server's time; absent: only
-   * the node's clock says since when, and it may be wrong.
+   * Since when whoever decides has seen that the pod had ended and the node was as it is now, by
+   * the API server's time; absent: only the node's clock says since when, and it may be wrong.
    */
   readonly seenEndedMs?: number | undefined;
   /** The API server's time, Unix milliseconds. */
@@ -85,19 +87,22 @@ export type ReclaimDecision =
 const GRACE_SECONDS = 30;
 /**
  * Milliseconds that a node has to take the sandbox of a pod down that was seen to have ended:
- * longer than it stays Ready without its kubelet, which does that.
+ * longer than it stays Ready without its kubelet, which does that. A kubelet that was away begins
+ * anew: so does the time.
  */
 const SANDBOX_MS = 60_000;
 
 /** What a live read of a node says. @param node `undefined`: there is none of this name. */
 export function nodeReading(node: Node | undefined): NodeReading {
   if (node === undefined) return { kind: "absent" };
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   return {
     kind: "present",
     isReady: isNodeReady(node),
     uid: node.metadata.uid,
     bootID: node.status?.nodeInfo?.bootID,
     isOutOfService: (node.spec.taints ?? []).some(({ key }) => key === TAINT_OUT_OF_SERVICE),
+    readySince: ready?.lastTransitionTime,
   };
 }
 

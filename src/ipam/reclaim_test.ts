@@ -278,17 +278,18 @@ Deno.test("nodeReading() reads what reclaim wants to know of a node", () => {
     metadata: { name: "n1", uid: "uid-node" },
     spec: { taints: [taint] },
     status: {
-      conditions: [{ type: "Ready", status: "True" }],
+      conditions: [{ type: "Ready", status: "True", lastTransitionTime: "T" }],
       nodeInfo: { bootID: "boot-1" },
     },
   };
-  assert.deepEqual(nodeReading(node), nodeThat({ isOutOfService: true }));
+  assert.deepEqual(nodeReading(node), nodeThat({ isOutOfService: true, readySince: "T" }));
   assert.deepEqual(nodeReading({ ...node, spec: {}, status: {} }), {
     kind: "present",
     isReady: false,
     uid: "uid-node",
     bootID: undefined,
     isOutOfService: false,
+    readySince: undefined,
   });
   assert.deepEqual(nodeReading(undefined), { kind: "absent" });
 });

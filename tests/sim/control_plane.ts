@@ -19,6 +19,7 @@ import { collectGarbage } from "../../src/store/garbage.ts";
 import type { Control } from "./control.ts";
 import type { Dice } from "./dice.ts";
 import type { SimNode } from "./node.ts";
+import { EPOCH_MS } from "./scheduler.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Keeps a namespace until everything in it is gone. */
@@ -119,10 +120,11 @@ export class ControlPlane {
       const status = silentMs < HEARTBEAT_MS_MAX ? "True" : "Unknown";
       const stored = this.#control.get(NODES, { name: node.name });
       if (stored === undefined || conditionOf(stored) === status) continue;
-      this.#control.changeStatus(NODES, { name: node.name }, (now) => ({
-        ...now,
-        status: { ...now.status, conditions: [{ type: "Ready", status }] },
-      }));
+      const lastTransitionTime = new Date(EPOCH_MS + nowMs).toISOString();
+      const conditions = [{ type: "Ready", status, lastTransitionTime }];
+      this.#control.changeStatus(NODES, { name: node.name }, (now) => {
+        return { ...now, status: { ...now.status, conditions } };
+      });
     }
   }
 

@@ -144,7 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a finished pod's address is free at once",
     file: "src/agent/settle_flow.ts",
-    find: "if (hasEnded && !this.#isLongSuspect(claim)) return false;",
+    find: "if (hasEnded && !this.#isLongSuspect(claim, node)) return false;",
     replace: "",
   },
   {

@@ -86,7 +86,6 @@ async function decide(
     // Only a node's own agent knows; where it must be asked, that agent reclaims.
     sandbox: "unknown",
     switches: reclaim.switches,
-    seenEndedMs: pod === undefined ? undefined : endings.seen(pod, nowMs),
     nowMs,
     extraGraceMs: reclaim.extraGraceMs,
   };
@@ -101,7 +100,9 @@ async function decide(
     } else {
       const podNode = pod?.metadata.uid === claim.spec.podUID ? pod?.spec.nodeName : undefined;
       const name = claim.spec.node || podNode;
-      facts = { ...facts, node: await readNode(parts, { name, signal }) };
+      const node = await readNode(parts, { name, signal });
+      const seenEndedMs = pod === undefined ? undefined : endings.seen(pod, { node, nowMs });
+      facts = { ...facts, node, seenEndedMs };
     }
   }
   return { verdict: "keep", reason: "not everything is known of its pod" };

@@ -182,12 +182,40 @@ Deno.test("a new leader does not free what a pod had that has just ended", async
   await rig.stopAll();
   const finishedAt = new Date(rig.clock.nowMs()).toISOString();
   const containerStatuses = [{ name: "c", state: { terminated: { finishedAt, exitCode: 0 } } }];
-  const status = { phase: "Succeeded", containerStatuses };
+  const status = { phase: "Failed", containerStatuses };
   await claim(rig, await makePod(rig, { status, graceSeconds: 1 }));
   await rig.startController("b");
   await rig.clock.advance(SOON_MS);
   assert.equal(await isFree(rig), false);
 });
+
+Deno.test("a node that was away in between has its time to take down what ended", async () => {
+  for (const wasAway of [true, false]) {
+    await using rig = await startRig([node("n1")]);
+    const finishedAt = new Date(rig.clock.nowMs()).toISOString();
+    const containerStatuses = [{ name: "c", state: { terminated: { finishedAt, exitCode: 0 } } }];
+    await claim(rig, await makePod(rig, { status: { phase: "Failed", containerStatuses } }));
+    await rig.clock.advance(50_000);
+    if (wasAway) {
+      await setReady(rig, "Unknown");
+      await rig.clock.advance(5_000);
+      await setReady(rig, "True");
+    }
+    await rig.clock.advance(30_000);
+    assert.equal(await isFree(rig), !wasAway);
+    await rig.clock.advance(60_000);
+    assert.equal(await isFree(rig), true);
+  }
+});
+
+async function setReady(rig: ControllerRig, status: string): Promise<void> {
+  const { signal } = rig;
+  const stored = expectOk(await rig.store.get(NODES, { name: "n1" }, { signal }), "it is there");
+  const lastTransitionTime = new Date(rig.clock.nowMs()).toISOString();
+  const conditions = [{ type: "Ready", status, lastTransitionTime }];
+  const changed = { ...stored, status: { ...stored.status, conditions } };
+  expectOk(await rig.store.replaceStatus(NODES, changed, { signal }), "written");
+}
 
 Deno.test("a kept address goes when its StatefulSet shrinks and its pod is dead", async () => {
   await using rig = await startRig([node("n1"), node("n2")]);
