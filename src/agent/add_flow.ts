@@ -10,7 +10,7 @@ import type { IpamAddArgs, IpamAddResponse } from "../api/agent.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import type { Route } from "../api/parts.ts";
 import { DEFAULT_NIC } from "../api/pod_annotations.ts";
-import type { SpiderIp } from "../api/spider_ip.ts";
+import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { answerOf } from "../ipam/answer.ts";
 import {
   addressesOf,
@@ -25,7 +25,7 @@ import {
 import type { Refusal } from "../ipam/refusal.ts";
 import { changedNics } from "../ipam/sticky.ts";
 import { allowedPools, type NicWish, positionalNic } from "../ipam/wish.ts";
-import { type Adding, beginAdding, confirmPod, dropClaims } from "./adding.ts";
+import { type Adding, beginAdding, confirmPod, dropClaims, podText } from "./adding.ts";
 import { allocate, readPools, type ReadWish } from "./allocation.ts";
 import { isMigrationTarget, keepEntries, type KeptEntry } from "./keeping.ts";
 import { podOf } from "./known_endpoints.ts";
@@ -39,8 +39,9 @@ const ATTEMPTS_MAX = 10;
 const ATTEMPT_GAP_MS = 50;
 
 /**
- * Milliseconds from the beginning of an ADD after which its pod is looked for once more before it
- * is answered: the pod may be gone, and its successor may have taken over and lost what was kept.
+ * Milliseconds from the beginning of an ADD after which its pod and its SpiderIPs are read once
+ * more before it is answered: the pod may have outlived its deletion and lost them, or be gone, and
+ * a successor may have taken over and lost what was kept.
  */
 const SURE_MS = 5_000;
 
@@ -74,11 +75,10 @@ export async function addNic(
       isDone = true;
       await dropSuperfluous(parts, { adding, stored });
       await surrender(parts, { adding, stored, addresses: draft.value.surrendered });
-      if (parts.ports.clock.monotonicMs() - adding.begunMs > SURE_MS) {
+      const lost = await lostMeanwhile(parts, { adding, nics: draft.value.sure });
+      if (lost !== undefined) {
         isDone = false;
-        const current = await confirmPod(parts, adding);
-        if (!current.ok) return current;
-        isDone = true;
+        return err(lost);
       }
       return ok(await answer(parts, { adding, nics: draft.value.sure }));
     }
@@ -94,6 +94,34 @@ export async function addNic(
       await dropClaims(parts, new Map([...former, ...created]).values());
     }
   }
+}
+
+/**
+ * Why an ADD that took long must not be answered any more: its pod or one of its addresses is gone.
+ * Nobody takes one from a pod that has only just come: where nothing is slow, nothing is read.
+ */
+async function lostMeanwhile(
+  parts: AgentParts,
+  { adding, nics }: { readonly adding: Adding; readonly nics: readonly EndpointNic[] },
+): Promise<Refusal | undefined> {
+  const { ports: { clock }, settler, claims } = parts;
+  const addresses = nics.flatMap(addressesOf).map(({ address }) => formatObjectName(address));
+  for (let sinceMs = adding.begunMs; clock.monotonicMs() - sinceMs > SURE_MS;) {
+    sinceMs = clock.monotonicMs();
+    const current = await confirmPod(parts, adding);
+    if (!current.ok) return current.error;
+    for (const name of addresses) {
+      const claim = await settler.get(SPIDER_IPS, { name }, { signal: adding.signal });
+      if (claim?.spec.podUID === adding.podUID) continue;
+      const known = claims.get(name);
+      if (known !== undefined) claims.forget(known);
+      const message =
+        `SpiderIP "${name}" was taken back from pod "${podText(adding.args)}" while ` +
+        "it waited for its addresses; its kubelet asks again while there is such a pod";
+      return { code: "unavailable", message };
+    }
+  }
+  return undefined;
 }
 
 async function drafted(

@@ -107,3 +107,31 @@ Deno.test("an ADD that took long is not answered for a pod that went meanwhile",
     assert.equal((await rig.claims()).length, isGone ? 0 : 1);
   }
 });
+
+Deno.test("an ADD that took long is not answered with an address that was taken back", async () => {
+  let pause = (): Promise<void> => Promise.resolve();
+  await using rig = await AgentRig.start({
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      create: async (resource, object, options) => {
+        if (resource.plural === "spiderendpoints") await pause();
+        return await store.create(resource, object, options);
+      },
+    }),
+  });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("web", { annotations });
+  pause = async () => {
+    await rig.clock.sleep(6_000, { signal: rig.signal });
+    for (const name of await rig.claims()) {
+      expectOk(
+        await rig.store.remove(SPIDER_IPS, { name }, { signal: rig.signal }),
+        "it was there",
+      );
+    }
+  };
+  assert.match(await rig.refusal(pod), /"10\.6\.0\.\d+" was taken back from pod "default\/web"/);
+  pause = () => Promise.resolve();
+  assert.equal((await rig.addresses(pod)).length, 1);
+  assert.equal((await rig.claims()).length, 1);
+});
