@@ -123,7 +123,7 @@ Deno.test("an ADD that took long is not answered with an address that was taken 
   const pod = await rig.pod("web", { annotations });
   pause = async () => {
     await rig.clock.sleep(6_000, { signal: rig.signal });
-    for (const name of await rig.claims()) {
+    for (const { metadata: { name } } of await rig.claimObjects()) {
       expectOk(
         await rig.store.remove(SPIDER_IPS, { name }, { signal: rig.signal }),
         "it was there",
