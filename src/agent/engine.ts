@@ -98,6 +98,7 @@ export class IpamEngine implements AgentEngine {
       await Promise.all([
         this.#parts.view.run({ signal }),
         this.#settleAgain({ signal }),
+        this.#settling.run({ signal }),
         runAdoption(this.#parts, { signal }),
         this.#reporter.run({ signal }),
       ]);

@@ -4,6 +4,7 @@
  */
 import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
+import { runTogether } from "../base/waiting.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { ANNOTATION_CONFIG_HASH } from "../api/annotations.ts";
@@ -21,6 +22,7 @@ import {
   type ReclaimFacts,
 } from "../ipam/reclaim.ts";
 import type { PodReading } from "../ipam/release.ts";
+import { type WorkOutcome, WorkQueue } from "../kube/work_queue.ts";
 import { ADD_MS_MAX } from "./limits.ts";
 import type { AgentParts } from "./parts.ts";
 import { removeKeptEndpoint } from "./release_flow.ts";
@@ -49,6 +51,14 @@ const EXTRA_AGE_MS = ADD_MS_MAX + 15_000;
  */
 const SUSPECT_MS = 60_000;
 
+/**
+ * Milliseconds from when a pod is gone to a look at what it has, and to the next one while its
+ * sandbox is there: a DEL that is not lost comes within them and leaves nothing to look at.
+ */
+const LOOK_GAP_MS = 3_000;
+/** Pods that wait for a look of their own, at most; others have that at all claims. */
+const LOOKS_MAX = 4_096;
+
 /** Facts that one decision asks for, at most. */
 const QUESTIONS_MAX = 4;
 
@@ -65,7 +75,10 @@ interface Suspicion {
   readonly readySince: string | undefined;
 }
 
-/** Looks at the claims of the node, again and again. */
+/** What a look at one claim came to; `againMs`: milliseconds to the next that is worth while. */
+type Look = "freed" | "kept" | { readonly againMs: number };
+
+/** Looks at the claims of the node: again and again, and soon at those of a pod that is gone. */
 export class Settling {
   readonly #parts: AgentParts;
   readonly #turns: Turns;
@@ -74,6 +87,8 @@ export class Settling {
   readonly #suspects = new Map<string, Suspicion>();
   /** Claims that an endpoint was seen to list: they are not looked at again while the pod lives. */
   readonly #listed = new Set<string>();
+  /** Pods that are to be looked at soon. */
+  readonly #soon: WorkQueue;
   #lists = 0;
   /** Monotonic milliseconds at which the last list began. */
   #listMs = -Infinity;
@@ -86,6 +101,38 @@ export class Settling {
     this.#parts = parts;
     this.#turns = turns;
     this.#reporter = reporter;
+    const { clock, random } = parts.ports;
+    this.#soon = new WorkQueue({ clock, random, capacity: LOOKS_MAX });
+  }
+
+  /** Looks soon at what gone pods have until the signal aborts; rejects with its reason. */
+  async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await runTogether([
+      (options) => this.#followPods(options),
+      (options) => {
+        const work = this.#lookSoon.bind(this);
+        return this.#soon.run({ ...options, workers: 1, work });
+      },
+    ], { signal });
+  }
+
+  async #followPods({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.view.pods.events({ signal })) {
+      if (event.type !== "deleted") continue;
+      const { namespace: podNamespace = "", name: podName } = event.object.metadata;
+      this.#soon.add(podText({ podNamespace, podName }), { afterMs: LOOK_GAP_MS });
+    }
+  }
+
+  async #lookSoon(
+    key: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WorkOutcome> {
+    if (this.#turns.isHeld(key)) return { code: "again", afterMs: LOOK_GAP_MS };
+    const [podNamespace = "", podName = ""] = key.split("/");
+    const claims = this.#parts.claims.ofPod({ podNamespace, podName });
+    if (claims.length > 0) await this.#settlePod(key, { claims, signal });
+    return { code: "done" };
   }
 
   /** Looks at every claim of the node, and lists them first if that was long ago. */
@@ -110,23 +157,39 @@ export class Settling {
     let freed = 0;
     let failed = 0;
     for (const [key, ofOne] of byPod) {
-      try {
-        using turn = await this.#turnOf(key, { signal });
-        if (turn === undefined) continue;
-        for (const claim of ofOne) {
-          if (await this.#settleClaim(claim, { signal })) freed++;
-        }
-      } catch (error) {
-        if (!(error instanceof StoreFailure)) throw error;
-        failed++;
-        this.#parts.ports.log.warn("pod not settled", { pod: key, problem: errorText(error) });
-      }
+      const settled = await this.#settlePod(key, { claims: ofOne, signal });
+      freed += settled.freed;
+      failed += settled.failed;
     }
     const marks = new Set(claims.all().map(markOf));
     for (const mark of this.#listed) if (!marks.has(mark)) this.#listed.delete(mark);
     for (const mark of this.#suspects.keys()) if (!marks.has(mark)) this.#suspects.delete(mark);
     claimer.keepOnly(new Set(Array.from(view.pods.objects()).flatMap(uidsOf)));
     if (view.pools.hasSynced) book.keepOnly(new Set(reader.names()));
+    return { freed, failed };
+  }
+
+  /** Looks at claims of one pod, and has it looked at again where that is worth while. */
+  async #settlePod(
+    key: string,
+    { claims, signal }: { readonly claims: readonly SpiderIp[]; readonly signal: AbortSignal },
+  ): Promise<Settled> {
+    let freed = 0;
+    let failed = 0;
+    let againMs = Infinity;
+    try {
+      using turn = await this.#turnOf(key, { signal });
+      for (const claim of turn === undefined ? [] : claims) {
+        const look = await this.#settleClaim(claim, { signal });
+        if (look === "freed") freed++;
+        else if (look !== "kept") againMs = Math.min(againMs, look.againMs);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      failed++;
+      this.#parts.ports.log.warn("pod not settled", { pod: key, problem: errorText(error) });
+    }
+    if (againMs < Infinity) this.#soon.add(key, { afterMs: againMs });
     return { freed, failed };
   }
 
@@ -140,19 +203,21 @@ export class Settling {
     return turn.ok ? turn.value : undefined;
   }
 
-  /** @returns Whether the claim was freed. */
   async #settleClaim(
     claim: SpiderIp,
     { signal }: { readonly signal: AbortSignal },
-  ): Promise<boolean> {
+  ): Promise<Look> {
     const { view, claims } = this.#parts;
     const { podUID } = claim.spec;
-    if (podUID === undefined || claim.spec.hold !== undefined) return false;
-    if (claims.get(claim.metadata.name) !== claim) return false; // It changed: the next look.
+    if (podUID === undefined || claim.spec.hold !== undefined) return "kept";
+    if (claims.get(claim.metadata.name) !== claim) return "kept"; // It changed: the next look.
     const key = { namespace: ofPod(claim.spec).podNamespace, name: ofPod(claim.spec).podName };
-    const copy = view.pods.isStale ? undefined : view.pods.get(key);
-    if (copy !== undefined && uidMatches(copy, podUID) && !isFinished(copy)) {
-      return await this.#settleExtra(claim, { key, signal });
+    const { isStale } = view.pods;
+    const copy = isStale ? undefined : view.pods.get(key);
+    const isCopyOfIt = copy !== undefined && uidMatches(copy, podUID);
+    if (isCopyOfIt && !isFinished(copy)) return await this.#settleExtra(claim, { key, signal });
+    if (!isCopyOfIt && !isStale && await this.#restOf(claim) === "present") {
+      return { againMs: LOOK_GAP_MS }; // Whatever the API says, its DEL is still to come.
     }
     const pod = await view.livePod(key, { signal });
     const reading: PodReading = pod === undefined ? { kind: "absent" } : { kind: "present", pod };
@@ -160,10 +225,14 @@ export class Settling {
     if (decision.verdict === "free") {
       // Its sandbox goes down after a pod ended, and nothing on the node tells when.
       const hasEnded = pod !== undefined && uidMatches(pod, podUID);
-      if (hasEnded && !this.#isLongSuspect(claim, node)) return false;
-      return await this.#free(claim, { reason: decision.reason, signal });
+      const leftMs = hasEnded ? this.#suspectLeftMs(claim, node) : 0;
+      if (leftMs > 0) return { againMs: leftMs };
+      return await this.#free(claim, { reason: decision.reason, signal }) ? "freed" : "kept";
     }
-    if (pod === undefined || !uidMatches(pod, podUID) || isDead(pod) !== undefined) return false;
+    if (decision.verdict === "keep" && decision.untilMs !== undefined) {
+      return { againMs: Math.max(LOOK_GAP_MS, decision.untilMs - this.#serverMs()) };
+    }
+    if (pod === undefined || !uidMatches(pod, podUID) || isDead(pod) !== undefined) return "kept";
     return await this.#settleExtra(claim, { key, signal });
   }
 
@@ -172,9 +241,9 @@ export class Settling {
     claim: SpiderIp,
     { pod, signal }: { readonly pod: PodReading; readonly signal: AbortSignal },
   ): Promise<{ readonly decision: ReclaimDecision; readonly node: NodeReading }> {
-    const { settler, ports, settings } = this.#parts;
+    const { settler, settings } = this.#parts;
     // A sandbox that is there is worth more than an API without its node.
-    const rest = await ports.sandboxOf(claim.spec.podUID ?? "");
+    const rest = await this.#restOf(claim);
     let facts: ReclaimFacts = {
       claim,
       pod,
@@ -182,7 +251,7 @@ export class Settling {
       sandbox: rest === "present" ? rest : "unknown",
       // Pods that exist past their grace are the controller's: it sees every node.
       switches: { readyNode: false, notReadyNode: false },
-      nowMs: ports.store.serverTimeMs() ?? ports.clock.nowMs(),
+      nowMs: this.#serverMs(),
     };
     for (let asked = 0; asked < QUESTIONS_MAX; asked++) {
       const decision = decideReclaim(facts);
@@ -207,30 +276,41 @@ export class Settling {
     return { decision: { verdict: "keep", reason }, node: facts.node };
   }
 
+  /** What the node says that it has of the pod. */
+  #restOf({ spec: { podUID = "" } }: SpiderIp): Promise<"present" | "absent" | "unknown"> {
+    return this.#parts.ports.sandboxOf(podUID);
+  }
+
   /** What is left of the pod on this node; where the node does not tell, time does. */
   async #sandboxOf(
     claim: SpiderIp,
     node: NodeReading,
   ): Promise<"present" | "absent" | "unknown"> {
-    const rest = await this.#parts.ports.sandboxOf(claim.spec.podUID ?? "");
+    const rest = await this.#restOf(claim);
     if (rest !== "unknown") return rest;
-    return this.#isLongSuspect(claim, node) ? "absent" : "unknown";
+    return this.#suspectLeftMs(claim, node) > 0 ? "unknown" : "absent";
   }
 
   /**
-   * Whether the claim has looked dead for long enough that its sandbox is down: a kubelet that was
-   * away in between begins anew.
+   * Milliseconds until the claim has looked dead for so long that its sandbox is down: a kubelet
+   * that was away in between begins anew.
    */
-  #isLongSuspect(claim: SpiderIp, node: NodeReading): boolean {
+  #suspectLeftMs(claim: SpiderIp, node: NodeReading): number {
     const mark = markOf(claim);
     const nowMs = this.#parts.ports.clock.monotonicMs();
     const readySince = node.kind === "present" ? node.readySince : undefined;
     const before = this.#suspects.get(mark);
     if (before !== undefined && before.readySince === readySince) {
-      return nowMs - before.sinceMs >= SUSPECT_MS;
+      return before.sinceMs + SUSPECT_MS - nowMs;
     }
     this.#suspects.set(mark, { sinceMs: nowMs, readySince });
-    return false;
+    return SUSPECT_MS;
+  }
+
+  /** The server's time, Unix milliseconds; the own clock's before the first reply. */
+  #serverMs(): number {
+    const { store, clock } = this.#parts.ports;
+    return store.serverTimeMs() ?? clock.nowMs();
   }
 
   #endpointOf(
@@ -245,28 +325,28 @@ export class Settling {
   async #settleExtra(
     claim: SpiderIp,
     { key, signal }: { readonly key: ObjectKey; readonly signal: AbortSignal },
-  ): Promise<boolean> {
+  ): Promise<Look> {
     const { ports, view, endpoints } = this.#parts;
     const mark = markOf(claim);
-    if (this.#listed.has(mark)) return false;
+    if (this.#listed.has(mark)) return "kept";
     const written = endpoints.get(claim.spec.podUID ?? "");
     if (written !== undefined && listsClaim(written, claim)) {
       this.#listed.add(mark); // This agent wrote so itself: nothing needs to be read.
-      return false;
+      return "kept";
     }
     const nowMs = ports.store.serverTimeMs();
     const madeMs = Date.parse(claim.metadata.creationTimestamp ?? "");
-    if (nowMs === undefined || !(nowMs - madeMs > EXTRA_AGE_MS)) return false;
+    if (nowMs === undefined || !(nowMs - madeMs > EXTRA_AGE_MS)) return "kept";
     const endpoint = await this.#endpointOf(claim, { signal });
     const pod = await view.livePod(key, { signal });
-    if (pod === undefined) return false; // It went just now: the next look.
+    if (pod === undefined) return "kept"; // It went just now: the next look.
     if (!isExtra({ claim, endpoint, pod, nowMs, olderThanMs: EXTRA_AGE_MS })) {
       if (endpoint !== undefined) this.#listed.add(mark);
-      return false;
+      return "kept";
     }
-    const freed = await this.#remove(claim, { signal });
-    if (freed) ports.log.info("extra address freed", { address: claim.spec.ip, pod: key.name });
-    return freed;
+    if (!await this.#remove(claim, { signal })) return "kept";
+    ports.log.info("extra address freed", { address: claim.spec.ip, pod: key.name });
+    return "freed";
   }
 
   async #free(

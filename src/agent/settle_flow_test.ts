@@ -3,6 +3,7 @@ import { AgentRig } from "../../tests/support/agent_rig.ts";
 import { counting } from "../../tests/support/counting_store.ts";
 import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 import { NODES } from "../api/kubernetes/node.ts";
+import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { EVENTS } from "../kube/events.ts";
 import { expectOk } from "../base/result.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
@@ -67,6 +68,95 @@ Deno.test("an address that a dead pod never gave back is freed, and an Event say
     'its pod is gone and node "n1" has no sandbox of it',
   ]]);
 });
+
+Deno.test("what a lost DEL left is free soon after the pod and its sandbox went", async () => {
+  for (const [phaseMs, sandboxMs] of [[1_000, 0], [12_000, 0], [22_000, 0], [5_000, 100_000]]) {
+    await using rig = await AgentRig.start();
+    await rig.pool("p4", POOL);
+    const pod = await rig.pod("web", { annotations });
+    await rig.addresses(pod);
+    await rig.pass(phaseMs ?? 0); // Looks at all claims fall where they may.
+    rig.sandboxes.set(pod.metadata.uid ?? "", "present");
+    await rig.removePod("web");
+    await rig.pass(sandboxMs ?? 0);
+    assert.equal((await rig.claims()).length, 1, "its sandbox may use it");
+    rig.sandboxes.delete(pod.metadata.uid ?? "");
+    await rig.pass(3_100);
+    assert.deepEqual(await rig.claims(), [], `after ${phaseMs} ms and ${sandboxMs} ms`);
+  }
+});
+
+Deno.test("pods that go together are looked at one after the other, and soon", async () => {
+  await using rig = await AgentRig.start();
+  await rig.pool("p4", POOL);
+  const names = Array.from({ length: 30 }, (_, index) => `web-${index}`);
+  for (const name of names) await rig.addresses(await rig.pod(name, { annotations }));
+  await rig.pass(30_000);
+  for (const name of names) await rig.removePod(name);
+  const other = await rig.pod("web-0", { annotations }); // One of the name again, with its own.
+  const own = await rig.addresses(other);
+  await rig.pass(3_100);
+  const left = (await rig.claimObjects()).map(({ spec }) => [spec.podUID, spec.ip]);
+  assert.deepEqual(left, [[other.metadata.uid, own[0]?.split("/")[0]]]);
+});
+
+Deno.test("an agent asks nothing after a DEL, nor while a sandbox is there", async () => {
+  const counts = { lists: 0, gets: 0 };
+  await using rig = await AgentRig.start({
+    wrap: (store) =>
+      ["pods", "nodes", "spiderips", "spiderendpoints"].reduce(
+        (inner, plural) => counting(plural, counts)(inner),
+        store,
+      ),
+  });
+  await rig.pool("p4", POOL);
+  const [ended, stuck] = [await rig.pod("a", { annotations }), await rig.pod("b", { annotations })];
+  for (const pod of [ended, stuck]) await rig.addresses(pod);
+  rig.sandboxes.set(stuck.metadata.uid ?? "", "present");
+  await rig.pass(60_000); // The lists of a start are over.
+  await rig.removePod("b");
+  await rig.removePod("a");
+  const before = counts.gets;
+  await rig.del(ended);
+  const ofDel = counts.gets - before;
+  await rig.pass(600_000);
+  assert.equal(counts.gets - before, ofDel);
+  assert.equal((await rig.claims()).length, 1);
+});
+
+Deno.test("what a finished pod has is looked at when its time is over", async () => {
+  const counts = { lists: 0, gets: 0 };
+  await using rig = await AgentRig.start({ wrap: counting("pods", counts) });
+  await rig.pool("p4", POOL);
+  const pod = await rig.pod("job", { annotations });
+  await rig.addresses(pod);
+  await rig.pass(10_000);
+  const finishedAt = new Date(rig.clock.nowMs()).toISOString();
+  await finish(rig, { pod, finishedAt });
+  const before = counts.gets;
+  // Its containers' end, 30 s of grace, and a minute in which its sandbox goes.
+  await rig.pass(85_000);
+  assert.equal((await rig.claims()).length, 1);
+  await rig.pass(15_000);
+  assert.deepEqual(await rig.claims(), []);
+  assert.ok(counts.gets - before <= 7, `${counts.gets - before} reads`);
+});
+
+/** A pod succeeds, as its kubelet says. */
+async function finish(
+  rig: AgentRig,
+  { pod, finishedAt }: { readonly pod: Pod; readonly finishedAt: string },
+): Promise<void> {
+  const { signal } = rig;
+  const key = { namespace: "default", name: pod.metadata.name };
+  const current = expectOk(await rig.store.get(PODS, key, { signal }), "the pod is there");
+  const containerStatuses = [{ name: "c", state: { terminated: { finishedAt } } }];
+  const next = expectOk(
+    PODS.parse({ ...current, status: { phase: "Failed", containerStatuses } }),
+    "a pod that failed",
+  );
+  expectOk(await rig.store.replaceStatus(PODS, next, { signal }), "nobody else writes it");
+}
 
 Deno.test("an agent whose node was taken away frees nothing of a sandbox that it has", async () => {
   await using rig = await AgentRig.start();

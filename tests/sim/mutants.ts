@@ -137,15 +137,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a sandbox that is up does not keep the address of a pod that is gone",
     file: "src/agent/settle_flow.ts",
-    find: 'if (rest !== "unknown") return rest;',
-    replace: 'if (rest !== "unknown") return "absent";',
+    find: "return this.#parts.ports.sandboxOf(podUID);",
+    replace: "return this.#parts.ports.sandboxOf(podUID)" +
+      '.then((rest) => rest === "present" ? "absent" : rest);',
     profile: "unruly",
   },
   {
     name: "a finished pod's address is free at once",
     file: "src/agent/settle_flow.ts",
-    find: "if (hasEnded && !this.#isLongSuspect(claim, node)) return false;",
-    replace: "",
+    find: "const leftMs = hasEnded ? this.#suspectLeftMs(claim, node) : 0;",
+    replace: "const leftMs = hasEnded ? 0 : 0;",
   },
   {
     name: "nobody asks the owner of a kept address",
