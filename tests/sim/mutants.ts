@@ -11,10 +11,12 @@ export interface Mutant {
   readonly replace: string;
   /** Worlds in which it shows sooner. */
   readonly profile?: Profile;
+  /** Instead of worlds from seeds: the story of `traces_test.ts` that must not end well. */
+  readonly story?: string;
 }
 
-/** All of them. */
-export const MUTANTS: readonly Mutant[] = [
+/** Those that worlds from seeds must notice. */
+const IN_WORLDS: readonly Mutant[] = [
   {
     name: "an ADD does not look at the pod's UID",
     file: "src/agent/adding.ts",
@@ -286,3 +288,61 @@ export const MUTANTS: readonly Mutant[] = [
     profile: "wiped",
   },
 ];
+
+/** Those that stories must notice: what each of them is about. */
+const IN_STORIES: readonly Mutant[] = [
+  {
+    ...ofWorlds("a controller takes a pod for dead that a cache does not show"),
+    story: "a leader with old caches frees nothing that pods have",
+  },
+  {
+    name: "a kept address is not handed on",
+    file: "src/agent/keeping.ts",
+    find: 'return keeper.kind !== "StatefulSet" || spec.podName === args.podName;',
+    replace: "return false;",
+    story: "a StatefulSet of a node that is off has its address elsewhere",
+  },
+  {
+    name: "a pod keeps what the one of its name before it had",
+    file: "src/ipam/reclaim.ts",
+    find:
+      'const pod = reading.kind === "present" && uidMatches(reading.pod, claim.spec.podUID ?? "")',
+    replace: 'const pod = reading.kind === "present"',
+    story: "a name that comes again and again has an address of a full pool",
+  },
+  {
+    name: "an owner keeps addresses for good",
+    file: "src/daemon/keeper_word.ts",
+    find: "return statefulSetKeeps({ podName, statefulSet });",
+    replace: 'return { keeps: true, reason: "" };',
+    story: "a StatefulSet that shrinks and grows during scans loses nothing",
+  },
+  {
+    name: "an agent that starts does not know what was taken before",
+    file: "src/agent/own_claims.ts",
+    find: "if (claim.spec.node !== nodeName) continue;",
+    replace: "continue;",
+    story: "an agent that dies between its writes strands no address",
+  },
+  {
+    ...ofWorlds("a controller looks only where an event tells it to"),
+    story: "what goes while no controller runs is found by the first that does",
+  },
+  {
+    ...ofWorlds("what a gone pod had on a node that is not ready is free"),
+    story: "a pod deleted by force on a node that is cut off keeps its address",
+  },
+  {
+    ...ofWorlds("the work of a leader goes on without the Lease"),
+    story: "a leader that stands still for longer than its Lease harms nobody",
+  },
+];
+
+/** All of them. */
+export const MUTANTS: readonly Mutant[] = [...IN_WORLDS, ...IN_STORIES];
+
+function ofWorlds(name: string): Mutant {
+  const found = IN_WORLDS.find((mutant) => mutant.name === name);
+  if (found === undefined) throw new Error(`There is no mutant "${name}"`);
+  return found;
+}

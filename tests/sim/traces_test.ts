@@ -10,6 +10,7 @@ import { SPIDER_IPS, type SpiderIp } from "../../src/api/spider_ip.ts";
 import { kindId } from "../../src/store/backend.ts";
 import { agentUnderTest } from "./agent_under_test.ts";
 import { CALM } from "./faults.ts";
+import type { KubeletHabits } from "./kubelet.ts";
 import type { SimNode } from "./node.ts";
 import type { Scenario, WorkloadPlan } from "./scenario.ts";
 import { Simulation } from "./simulation.ts";
@@ -28,6 +29,22 @@ function workload(
   return { kind, namespace: "one", name, replicas, template };
 }
 
+/** Two controllers that scan all the time. */
+const SCANNING = {
+  skewsMs: [0, 0],
+  habits: { scanMs: 2_000, resyncMs: 0, switches: { readyNode: true, notReadyNode: true } },
+} as const;
+
+/** A kubelet that does as it is told. */
+const KUBELET: KubeletHabits = {
+  release: [[1, "done"]],
+  lateMsMax: 1_000,
+  retryMsMax: 2_000,
+  seesMsMax: 500,
+  sandboxUnknown: 0,
+  folderMsMax: 500,
+};
+
 /** A calm world of three nodes. @param size Addresses of the pool. */
 function world(
   workloads: readonly WorkloadPlan[],
@@ -37,14 +54,7 @@ function world(
   return {
     faults: { ...CALM }, // A story is not calm: agents may not know everything.
     nodes: ["n1", "n2", "n3"].map((name) => ({ name, labels: {}, skewMs: 0, isReference: false })),
-    controllers: {
-      skewsMs: [0, 0],
-      habits: {
-        scanMs: 300_000,
-        resyncMs: 0,
-        switches: { readyNode: true, notReadyNode: true },
-      },
-    },
+    controllers: { skewsMs: [0, 0], habits: { ...SCANNING.habits, scanMs: 300_000 } },
     pools: [{ name: "v4-a", subnet: "10.6.0.0/24", ips }],
     reserved: [],
     namespaces: ["one"],
@@ -52,14 +62,7 @@ function world(
     happenings: [],
     happeningMs: 1_000,
     isMarked: true,
-    kubelet: {
-      release: [[1, "done"]],
-      lateMsMax: 1_000,
-      retryMsMax: 2_000,
-      seesMsMax: 500,
-      sandboxUnknown: 0,
-      folderMsMax: 500,
-    },
+    kubelet: KUBELET,
     plugin: { killed: 0, unnoticed: 0, withoutUid: 0 },
     activeMs: 200_000,
     ...changes,
@@ -112,6 +115,13 @@ class Story {
     return this.claims().map(({ spec }) => `${spec.podName} ${spec.ip}`).sort().join(", ");
   }
 
+  /** Whether each of so many pods has one address, and nobody else has any. */
+  isEven(count: number): boolean {
+    const pods = this.simulation.control.pods().map(({ metadata: { uid } }) => uid).sort();
+    const holders = this.claims().map(({ spec: { podUID } }) => podUID).sort();
+    return pods.length === count && pods.join() === holders.join();
+  }
+
   /** The node that the first pod of a name is on. */
   nodeOf(podName: string): SimNode {
     const pod = this.simulation.control.get(PODS, { namespace: "one", name: podName });
@@ -141,17 +151,23 @@ class Story {
 const FORCE = { gracePeriodSeconds: 0 };
 
 Deno.test("a leader with old caches frees nothing that pods have", async () => {
-  const old = { leastMs: 4_000, mostMs: 9_000, slow: 0, slowestMs: 0 };
-  const faults = { ...CALM, cacheLag: old, watchDelay: old };
-  await play(world([workload("bare", { replicas: 4 })], { faults }), (story) => {
+  // Of a pod and its SpiderIP, a cache shows now the one and now the other first.
+  const cacheLag = { leastMs: 1_000, mostMs: 20_000, slow: 0, slowestMs: 0 };
+  const faults = { ...CALM, cacheLag };
+  const scenario = world([workload("bare", { replicas: 4 })], { faults, controllers: SCANNING });
+  await play(scenario, (story) => {
     const { simulation: { control, controllers } } = story;
     const leaders = new Set<string>();
+    const replacePods = (): void => {
+      for (const { metadata: { namespace, name } } of control.pods()) {
+        control.remove(PODS, { namespace, name }, FORCE);
+      }
+    };
     for (let round = 0; round < 4; round++) {
       const atMs = UP_MS + round * 35_000;
+      story.at(atMs + 25_000, replacePods); // The next leader scans, and sees one kind first.
       story.at(atMs, () => {
-        for (const { metadata: { namespace, name } } of control.pods()) {
-          control.remove(PODS, { namespace, name }, FORCE);
-        }
+        replacePods();
         const leader = controllers.find(({ isLeader }) => isLeader);
         leaders.add(leader?.name ?? "nobody");
         leader?.crash();
@@ -184,7 +200,8 @@ Deno.test("a name that comes again and again has an address of a full pool", asy
     workload("bare", { name: "one", replicas: 1 }),
     workload("deployment", { name: "other", replicas: 7 }),
   ];
-  await play(world(workloads, { size: 8 }), (story) => {
+  const kubelet = { ...KUBELET, release: [[2, "done"], [1, "lost"]] as const };
+  await play(world(workloads, { size: 8, kubelet }), (story) => {
     const { simulation: { control, workloads: [, other] } } = story;
     if (other !== undefined) other.replicas = 2;
     for (let round = 0; round < 5; round++) {
@@ -193,25 +210,29 @@ Deno.test("a name that comes again and again has an address of a full pool", asy
         if (other !== undefined) other.replicas = 7;
       });
     }
-    story.expect(190_000, "all of them have one", () => story.claims().length === 8);
+    story.expect(190_000, "all of them have one", () => story.isEven(8));
   });
 });
 
 Deno.test("a StatefulSet that shrinks and grows during scans loses nothing", async () => {
-  const habits = {
-    scanMs: 2_000,
-    resyncMs: 0,
-    switches: { readyNode: true, notReadyNode: true },
-  };
-  const controllers = { skewsMs: [0, 0], habits };
-  const scenario = world([workload("stateful_set", { replicas: 3 })], { controllers, size: 3 });
-  await play(scenario, (story) => {
+  const plan = workload("stateful_set", { replicas: 3 });
+  await play(world([plan], { controllers: SCANNING, size: 3 }), (story) => {
     const { workloads: [set] } = story.simulation;
     assert.ok(set !== undefined);
     for (let round = 0; round < 6; round++) {
       story.at(UP_MS + round * 25_000, () => set.replicas = 1);
       story.at(UP_MS + round * 25_000 + 1_500 * (1 + round), () => set.replicas = 3);
     }
+    let first: string | undefined;
+    const addressOfFirst = (): string | undefined => {
+      return story.claims().find(({ spec }) => spec.podName === "web-0")?.spec.ip;
+    };
+    story.at(UP_MS, () => first = addressOfFirst());
+    story.expect(UP_MS + 149_000, "all three have one", () => {
+      return story.isEven(3) && first !== undefined && addressOfFirst() === first;
+    });
+    story.at(UP_MS + 150_000, () => set.replicas = 1);
+    story.expect(UP_MS + 165_000, "what is not wanted is free", () => story.isEven(1));
   });
 });
 
@@ -232,7 +253,7 @@ Deno.test("an agent that dies between its writes strands no address", async () =
       story.at(3_000, () => node.startAgent());
     });
     story.expect(190_000, "agents died", () => deaths === 3);
-    story.expect(190_000, "every pod has an address", () => story.claims().length === 6);
+    story.expect(190_000, "every pod has an address", () => story.isEven(6));
   });
 });
 
