@@ -6,6 +6,7 @@ import type { PoolStatus } from "../ipam/pool_status.ts";
 export class ControllerMetrics {
   readonly #reclaimed: Counter;
   readonly #reclaimFailed: Counter;
+  readonly #conflicts: Counter;
   readonly #total: Gauges;
   readonly #available: Gauges;
 
@@ -18,6 +19,10 @@ export class ControllerMetrics {
     this.#reclaimFailed = metrics.counter({
       name: "spiderpool_ip_gc_failure_counts_total",
       help: "Looks at addresses that failed",
+    });
+    this.#conflicts = metrics.counter({
+      name: "spiderpool_ipam_release_update_ippool_conflict_counts_total",
+      help: "SpiderIPs of dead pods that somebody else had changed a moment before their deletion",
     });
     metrics.sampled({
       name: "spiderpool_total_ippool_counts",
@@ -46,6 +51,11 @@ export class ControllerMetrics {
   /** A look at an address failed. */
   reclaimFailed(): void {
     this.#reclaimFailed.add();
+  }
+
+  /** The SpiderIP of a dead pod was not deleted: it is not as it was a moment before. */
+  conflicted(): void {
+    this.#conflicts.add();
   }
 
   /** A pool is as its status says. */

@@ -1,111 +1,22 @@
 /** What a real Prometheus makes of the metrics of the real agent program. */
 import assert from "node:assert/strict";
-import * as path from "node:path";
-import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
-import { buildArchitecture } from "../../scripts/build/layout.ts";
-import { cacheFolder } from "../../scripts/cluster/components.ts";
-import { endProcess, startDetached, waitFor } from "../../scripts/cluster/process.ts";
-import type { Pod } from "../../src/api/kubernetes/pod.ts";
-import { type AgentProcess, startAgent } from "../bench/agent_process.ts";
-import { freePorts } from "../../scripts/cluster/free_ports.ts";
-import { Lab } from "../bench/lab.ts";
-import { nodeName, podObject, PODS_PATH, type PoolPlan, readPod } from "../bench/objects.ts";
 import { addPod, deletePod } from "../bench/plugins.ts";
+import { PODS_PATH, type PoolPlan } from "../bench/objects.ts";
+import { waitFor } from "../../scripts/cluster/process.ts";
+import { documentedMetrics } from "../support/documented_metrics.ts";
 import { program, testWith } from "../support/require.ts";
+import { configOf, type Prometheus, startPrometheus } from "./prometheus.ts";
+import { freePort, makePods, openSite } from "./site.ts";
 
-const DOCUMENT = new URL("../../docs/metrics.md", import.meta.url);
 const POOL: PoolPlan = { name: "p4", version: 4, block: 6, size: 2 };
 const SCRAPE_MS_MAX = 30_000;
 /** Labels that Prometheus itself gives to every series of a target, and those of a histogram. */
 const OWN_LABELS = new Set(["__name__", "instance", "job", "le"]);
 
-/** A cluster with one node, and a build of the programs. */
-interface Site extends AsyncDisposable {
-  readonly lab: Lab;
-  readonly start: (environment: Readonly<Record<string, string>>) => Promise<AgentProcess>;
-}
-
-async function openSite(): Promise<Site> {
-  await using stack = new AsyncDisposableStack();
-  const lab = stack.use(await Lab.open({ nodes: 1, report: () => {} }));
-  const programs = path.join(lab.folder, "programs");
-  await buildArchitecture(programs, {
-    architecture: ownArchitecture(),
-    ports: {
-      cache: cacheFolder(Deno.env),
-      fetch,
-      readEnvironment: (name) => Deno.env.get(name),
-      say: () => {},
-    },
-  });
-  const end = stack.move();
-  return {
-    lab,
-    start: async (environment) => {
-      const [healthPort = 0] = freePorts(1, { hostname: "0.0.0.0" });
-      return await startAgent({
-        program: path.join(programs, "spiderpool-agent"),
-        folder: lab.folder,
-        node: nodeName(0),
-        kubeconfigPath: lab.kubeconfigPath,
-        healthPort,
-        environment,
-      });
-    },
-    [Symbol.asyncDispose]: () => end.disposeAsync(),
-  };
-}
-
-async function makePods(lab: Lab, count: number): Promise<readonly Pod[]> {
-  const { owner } = await lab.makeOwner("web", { kind: "ReplicaSet", replicas: count });
-  const replies = await lab.sendAll(Array.from({ length: count }, (_, index) => ({
-    method: "POST" as const,
-    path: PODS_PATH,
-    body: podObject(`web-${index}`, { node: nodeName(0), owner, pools: [POOL] }),
-  })));
-  return replies.map(readPod);
-}
-
-/** A Prometheus that scrapes one target each second, asked by path. */
-async function startPrometheus(
-  folder: string,
-  { target }: { readonly target: string },
-): Promise<AsyncDisposable & { readonly ask: (path: string) => Promise<unknown> }> {
-  const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
-  const configPath = path.join(folder, "prometheus.yml");
+/** Starts one that reads one target. */
+function startReading(folder: string, target: string): Promise<Prometheus> {
   const job = { job_name: "agent", static_configs: [{ targets: [target] }] };
-  const global = { scrape_interval: "1s" };
-  await Deno.writeTextFile(configPath, JSON.stringify({ global, scrape_configs: [job] }));
-  const identity = startDetached([
-    "prometheus",
-    `--config.file=${configPath}`,
-    `--storage.tsdb.path=${path.join(folder, "prometheus")}`,
-    `--web.listen-address=127.0.0.1:${port}`,
-  ], { logPath: path.join(folder, "prometheus.log") });
-  return {
-    ask: async (asked) => {
-      const reply = await fetch(`http://127.0.0.1:${port}${asked}`);
-      const { status, data } = await reply.json();
-      assert.equal(status, "success", asked);
-      return data;
-    },
-    [Symbol.asyncDispose]: () => endProcess(identity, { graceMs: 5_000 }),
-  };
-}
-
-/** Names of docs/metrics.md, each with its type. */
-async function documented(): Promise<readonly string[]> {
-  const found: string[] = [];
-  const [agent = ""] = (await Deno.readTextFile(DOCUMENT)).split("\n## Controller\n");
-  for (const line of agent.split("\n")) {
-    const [, names = "", type = ""] = /^\| (`.+?`) +\| (\w+) +\|/.exec(line) ?? [];
-    for (const [, name = ""] of names.matchAll(/`([^`]+)`/g)) {
-      const [, before = "", choice = "", after = ""] = /^([^{]*)\{(.*)\}(.*)$/.exec(name) ?? [];
-      const all = choice === "" ? [name] : choice.split(",").map((one) => before + one + after);
-      found.push(...all.map((one) => `${one} ${type}`));
-    }
-  }
-  return found;
+  return startPrometheus(folder, { config: configOf({ jobs: [job] }) });
 }
 
 const needs = [program("prometheus"), program("promtool")];
@@ -116,14 +27,14 @@ testWith({
   async fn() {
     await using site = await openSite();
     const { lab } = site;
-    const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
-    await using agent = await site.start({
+    const port = freePort();
+    await using agent = await site.startAgent({
       SPIDERPOOL_ENABLED_METRIC: "true",
       SPIDERPOOL_ENABLED_DEBUG_METRIC: "true",
       SPIDERPOOL_METRIC_HTTP_PORT: String(port),
     });
     await lab.makePool(POOL);
-    const pods = await makePods(lab, 3);
+    const pods = await makePods(lab, { count: 3, pool: POOL });
     for (const pod of pods) await addPod(agent.agent, pod);
     await lab.api.text({ method: "DELETE", path: `${PODS_PATH}/web-0?gracePeriodSeconds=0` });
     const [first] = pods;
@@ -131,11 +42,9 @@ testWith({
     assert.equal((await deletePod(agent.agent, first)).failure, undefined);
 
     const target = `127.0.0.1:${port}`;
-    await using prometheus = await startPrometheus(lab.folder, { target });
+    await using prometheus = await startReading(lab.folder, target);
     const value = async (name: string): Promise<string | undefined> => {
-      const data = await prometheus.ask(`/api/v1/query?query=${encodeURIComponent(name)}`);
-      const { result } = data as { readonly result: readonly { readonly value: [0, string] }[] };
-      return result[0]?.value[1];
+      return (await prometheus.query(name))[0]?.value;
     };
     await waitFor(async () => await value("up") === "1" ? true : undefined, {
       what: "a scrape",
@@ -150,7 +59,10 @@ testWith({
       Record<string, readonly { readonly type: string; readonly help: string }[]>
     >;
     const types = Object.entries(metadata).map(([name, [entry]]) => `${name} ${entry?.type}`);
-    assert.deepEqual(types.toSorted(), (await documented()).toSorted());
+    const documented = (await documentedMetrics("agent")).map(({ name, type }) =>
+      `${name} ${type}`
+    );
+    assert.deepEqual(types.toSorted(), documented.toSorted());
     for (const [name, [entry]] of Object.entries(metadata)) assert.ok(entry?.help, name);
     const series = await prometheus.ask(
       `/api/v1/series?match[]=${encodeURIComponent('{__name__=~"spiderpool_.+|process_.+"}')}`,
@@ -175,13 +87,13 @@ testWith({
   needs,
   async fn() {
     await using site = await openSite();
-    const [port = 0] = freePorts(1, { hostname: "0.0.0.0" });
+    const port = freePort();
     const variables = { SPIDERPOOL_METRIC_HTTP_PORT: String(port) };
     {
-      await using _agent = await site.start(variables);
+      await using _agent = await site.startAgent(variables);
       await assert.rejects(Deno.connect({ port }), Deno.errors.ConnectionRefused);
     }
-    await using _agent = await site.start({ ...variables, SPIDERPOOL_ENABLED_METRIC: "true" });
+    await using _agent = await site.startAgent({ ...variables, SPIDERPOOL_ENABLED_METRIC: "true" });
     for (const asked of ["/metrics", "/", "/other"]) {
       const reply = await fetch(`http://127.0.0.1:${port}${asked}`);
       assert.match(reply.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);

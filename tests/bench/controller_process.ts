@@ -10,6 +10,7 @@ export interface ControllerWish {
   readonly folder: string;
   readonly kubeconfigPath: string;
   readonly healthPort: number;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A running controller; disposing it ends it in order. */
@@ -22,7 +23,7 @@ const STOP_MS_MAX = 20_000;
 
 /** Starts a controller, and does not wait for it. */
 export async function startController(wish: ControllerWish): Promise<ControllerProcess> {
-  const { program, folder, kubeconfigPath, healthPort } = wish;
+  const { program, folder, kubeconfigPath, healthPort, environment } = wish;
   const configPath = path.join(folder, "controller.yml");
   const logPath = path.join(folder, "controller.log");
   await Deno.writeTextFile(configPath, "enableIPv4: true\n");
@@ -35,6 +36,7 @@ export async function startController(wish: ControllerWish): Promise<ControllerP
       SPIDERPOOL_HEALTH_PORT: String(healthPort),
       // The pods of the records do not exist.
       SPIDERPOOL_GC_IP_ENABLED: "false",
+      ...environment,
     },
   });
   const end = (): Promise<void> => endProcess(identity, { graceMs: STOP_MS_MAX });

@@ -128,9 +128,12 @@ export class Reclaimer {
     name: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
-    const { store, clock } = this.#parts.ports;
+    const { ports: { store, clock }, metrics } = this.#parts;
     const looked = await lookAt(this.#parts, { name, endings: this.#endings, signal });
-    if (looked.kind === "changed") return { code: "again", afterMs: this.#gapMs };
+    if (looked.kind === "changed") {
+      metrics.conflicted();
+      return { code: "again", afterMs: this.#gapMs };
+    }
     if (looked.kind === "freed") this.#tellFreed(looked.claim, looked.reason);
     if (looked.kind === "nobodys") this.#tellNobodys(looked.claim);
     if (looked.kind !== "kept" || looked.untilMs === undefined) return { code: "done" };
