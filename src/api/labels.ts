@@ -7,6 +7,8 @@ export const LABEL_IP_POOL = "ipam.spidernet.io/ippool";
 export const LABEL_NODE = "ipam.spidernet.io/node";
 /** SpiderIP: its pod or virtual machine. Compare with `podLabelValue`. */
 export const LABEL_POD = "ipam.spidernet.io/pod";
+/** SpiderIP that nobody has: why it is held back, as its `spec.hold`. */
+export const LABEL_HOLD = "ipam.spidernet.io/hold";
 
 /** SpiderSubnet: its CIDR in label form (`formatCidrLabel` of `src/ip`). */
 export const LABEL_SUBNET_CIDR = "ipam.spidernet.io/subnet-cidr";

@@ -29,6 +29,7 @@ export class ClusterView {
         pool: ({ spec }) => [spec.pool],
         pod: ({ spec: { podUID } }) => podUID === undefined ? [] : [podUID],
         node: ({ spec: { node } }) => node === undefined ? [] : [node],
+        held: ({ spec: { hold } }) => hold === undefined ? [] : [hold],
         kept: (claim) => {
           const { owner, hold, podNamespace: namespace } = claim.spec;
           if (owner === undefined || hold !== undefined) return [];
@@ -79,6 +80,11 @@ export class ClusterView {
   /** The SpiderIPs that somebody keeps under the name of an endpoint. */
   keptClaimsOf(endpoint: ObjectKey): readonly SpiderIp[] {
     return this.claims.byIndex({ index: "kept", value: keyText(endpoint) });
+  }
+
+  /** The SpiderIPs of addresses that their pools give back. */
+  heldClaims(): readonly SpiderIp[] {
+    return this.claims.byIndex({ index: "held", value: "shrink" });
   }
 
   /** The SpiderIPs that name a node. */

@@ -36,6 +36,11 @@ export interface PoolWorkSettings {
   readonly retryMs: number | undefined;
 }
 
+/** How SpiderSubnets are worked on. */
+export interface LendingSettings extends PoolWorkSettings {
+  readonly isOn: boolean;
+}
+
 /** How addresses of dead pods are freed. */
 export interface ReclaimSettings {
   readonly isOn: boolean;
@@ -104,6 +109,7 @@ export interface ControllerSettings {
   readonly metrics?: { readonly port: number; readonly keepsDebug: boolean };
   readonly leadership: LeadershipSettings;
   readonly pools: PoolWorkSettings;
+  readonly lending: LendingSettings;
   readonly reclaim: ReclaimSettings;
   readonly discovery: DiscoverySettings;
   readonly networks: NetworkSettings;
@@ -146,13 +152,7 @@ export async function readSettings(
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     leadership: leadership.value,
     webhooks: { ...webhooksOf(environment, config.value.config), files },
-    pools: {
-      workers: environment.poolWorkers,
-      queueMax: environment.poolQueueMax,
-      resyncMs: environment.poolResyncSeconds * 1_000,
-      triesMax: environment.workTriesMax,
-      retryMs: environment.workRetrySeconds < 0 ? undefined : environment.workRetrySeconds * 1_000,
-    },
+    ...poolWorkOf(environment, config.value.config),
     reclaim: {
       isOn: environment.gcEnabled,
       switches: {
@@ -182,6 +182,31 @@ export async function readSettings(
         : []),
     ],
   });
+}
+
+function poolWorkOf(
+  environment: ControllerEnvironment,
+  { enableSpiderSubnet: isOn }: Config,
+): Pick<ControllerSettings, "pools" | "lending"> {
+  const { workTriesMax: triesMax, workRetrySeconds } = environment;
+  const retryMs = workRetrySeconds < 0 ? undefined : workRetrySeconds * 1_000;
+  return {
+    pools: {
+      workers: environment.poolWorkers,
+      queueMax: environment.poolQueueMax,
+      resyncMs: environment.poolResyncSeconds * 1_000,
+      triesMax,
+      retryMs,
+    },
+    lending: {
+      isOn,
+      workers: environment.subnetWorkers,
+      queueMax: environment.subnetQueueMax,
+      resyncMs: environment.subnetResyncSeconds * 1_000,
+      triesMax,
+      retryMs,
+    },
+  };
 }
 
 function discoveryOf(

@@ -8,6 +8,7 @@ import { Discoverer } from "./discovery/discoverer.ts";
 import type { ControllerMetrics } from "./controller_metrics.ts";
 import { EndpointMender } from "./endpoints/mender.ts";
 import type { EnginePorts } from "./engine_ports.ts";
+import { Lender } from "./lending/lender.ts";
 import { LookPace } from "./look_queue.ts";
 import type { LeaderParts } from "./parts.ts";
 import { NetworkKeeper } from "./networks/keeper.ts";
@@ -66,6 +67,7 @@ export class Leader {
     const discoverer = new Discoverer(this.#parts);
     const mender = new EndpointMender(this.#parts);
     const networks = new NetworkKeeper(this.#parts);
+    const lender = new Lender(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => life.run(options),
@@ -77,6 +79,7 @@ export class Leader {
       (options) => discoverer.run(options),
       (options) => mender.run(options),
       (options) => networks.run(options),
+      (options) => lender.run(options),
     ], { signal });
   }
 }

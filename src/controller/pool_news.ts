@@ -28,7 +28,7 @@ export function poolReference({ name, uid }: Pick<ObjectMeta, "name" | "uid">): 
 export function tellWrong(
   recorder: EventRecorder,
   { kind, metadata, problem }: {
-    readonly kind: "SpiderIP" | "SpiderIPPool" | "SpiderReservedIP";
+    readonly kind: "SpiderIP" | "SpiderIPPool" | "SpiderReservedIP" | "SpiderSubnet";
     readonly metadata: Pick<ObjectMeta, "name" | "uid">;
     /** What is wrong and what to do, as one sentence. */
     readonly problem: string;

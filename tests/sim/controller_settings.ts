@@ -33,6 +33,14 @@ export function controllerSettings(
     healthPort: 5720,
     leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
     pools: { workers: 3, queueMax: 10_000, resyncMs, triesMax: 500, retryMs: 5_000 },
+    lending: {
+      isOn: false,
+      workers: 5,
+      queueMax: 10_000,
+      resyncMs,
+      triesMax: 500,
+      retryMs: 5_000,
+    },
     reclaim: {
       isOn: true,
       switches,

@@ -32,6 +32,14 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
   healthPort: 5720,
   leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
   pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000, triesMax: 500, retryMs: 5_000 },
+  lending: {
+    isOn: true,
+    workers: 5,
+    queueMax: 10_000,
+    resyncMs: 300_000,
+    triesMax: 500,
+    retryMs: 5_000,
+  },
   reclaim: {
     isOn: true,
     switches: { readyNode: true, notReadyNode: true },

@@ -1,5 +1,5 @@
 /** Which pods have addresses of a pool: read when somebody takes them away. */
-import { LABEL_IP_POOL, labelValue } from "../../api/labels.ts";
+import { LABEL_HOLD, LABEL_IP_POOL, labelValue } from "../../api/labels.ts";
 import { SPIDER_IPS } from "../../api/spider_ip.ts";
 import { HOLDER_READS_MAX, LIST_PAGE_OBJECTS } from "../../base/limits.ts";
 import { type CallOptions, type ObjectStore, StoreFailure } from "../../base/object_store.ts";
@@ -55,7 +55,7 @@ async function listedNames(
   do {
     const page = await store.listRows(SPIDER_IPS, {
       ...options,
-      labelSelector: `${LABEL_IP_POOL}=${labelValue(pool)}`,
+      labelSelector: `${LABEL_IP_POOL}=${labelValue(pool)},!${LABEL_HOLD}`,
       notOlderThan: "0",
       columns: [],
       limit: LIST_PAGE_OBJECTS,

@@ -6,6 +6,7 @@ import { SPIDER_IPS } from "../../api/spider_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
 import { expectOk } from "../../base/result.ts";
 import { formatObjectName, parseAddress } from "../../ip/mod.ts";
+import { newHold } from "../../ipam/lending/holds.ts";
 import { judgeReview } from "./judge.ts";
 import type { RawObject } from "./rules/kind_rules.ts";
 
@@ -138,6 +139,26 @@ Deno.test("of many addresses that are taken away those in use are found", async 
   assert.equal(said.match(/it leaves out/g)?.length, 5);
   assert.match(said, /4 more addresses are in use; keep them too$/);
   assert.doesNotMatch(said, /10\.6\.8\.8/);
+});
+
+Deno.test("what a pool gives back may be taken away from it, few addresses or many", async () => {
+  await using world = new AdmissionWorld();
+  await world.follow();
+  const previous = raw(await world.stored(written({ ips: ["10.6.0.10-10.6.0.99"] })));
+  for (let last = 20; last <= 99; last++) {
+    const address = expectOk(parseAddress(`10.6.0.${last}`), "an address");
+    await world.stored(newHold({ pool: "p1", address }));
+  }
+  for (const ips of [["10.6.0.10-10.6.0.95"], ["10.6.0.10-10.6.0.19"]]) {
+    assert.equal(await world.said("validate", raw(written({ ips })), { previous }), "admitted");
+  }
+  await world.stored(spiderIp("10.6.0.19"));
+  const less = raw(written({ ips: ["10.6.0.10-10.6.0.18"] }));
+  assert.match(await world.said("validate", less, { previous }), /"10\.6\.0\.19", which pod/);
+  assert.match(
+    await world.said("validate", raw(previous), { operation: "DELETE" }),
+    /in use is given back: "10\.6\.0\.19" of pod "default\/web-0" \(NIC "eth0"\)$/,
+  );
 });
 
 Deno.test("a deletion says what it waits for, or is refused", async () => {

@@ -106,11 +106,9 @@ export function networkOf({ spec }: SpiderIpPool | SpiderSubnet): string | undef
   return parsed.ok ? formatCidr(parsed.value.cidr) : undefined;
 }
 
-/** Whether a pool is the Subnet's: it owns it, or it may as soon as it likes. */
+/** Whether a pool is the Subnet's own. */
 export function borrowsFrom(subnet: SpiderSubnet, pool: SpiderIpPool): boolean {
-  if (networkOf(pool) !== networkOf(subnet)) return false;
-  const owner = controllerOf(pool);
-  return owner === undefined || owner.uid === subnet.metadata.uid;
+  return controllerOf(pool)?.uid === subnet.metadata.uid;
 }
 
 /**
@@ -144,7 +142,7 @@ function readOf<A extends Address>(
   const excluded = rangesOf(cidr, { texts: spec.excludeIPs, path: "spec.excludeIPs" });
   if (!excluded.ok) return excluded;
   const record = readRecord(cidr, subnet);
-  const { borrowers, others } = readPools(cidr, { subnet, pools: sources.pools });
+  const { borrowers, others, unadopted } = readPools(cidr, { subnet, pools: sources.pools });
   const { version } = family;
   return ok({
     version,
@@ -162,6 +160,9 @@ function readOf<A extends Address>(
       return gateway.ok ? closed.with(gateway.value) : closed;
     },
     useOf: (pool) => {
+      // Nothing else tells what pods have of a pool that is not taken over.
+      const all = unadopted.get(pool);
+      if (all !== undefined) return { used: all, held: RangeSet.empty(family) };
       const claims = [...sources.claimsOf(pool)];
       const set = (some: readonly SpiderIp[]): RangeSet<A> =>
         RangeSet.ofAddresses(family, addressesOf(family, some));
@@ -196,9 +197,15 @@ function readRecord<A extends Address>(
 function readPools<A extends Address>(
   cidr: Cidr<A>,
   { subnet, pools }: { readonly subnet: SpiderSubnet; readonly pools: Iterable<SpiderIpPool> },
-): { readonly borrowers: readonly Borrower<A>[]; readonly others: RangeSet<A> } {
+): {
+  readonly borrowers: readonly Borrower<A>[];
+  readonly others: RangeSet<A>;
+  /** Those that are not taken over yet, and what they have. */
+  readonly unadopted: ReadonlyMap<string, RangeSet<A>>;
+} {
   const network = formatCidr(cidr);
   const borrowers: Borrower<A>[] = [];
+  const unadopted = new Map<string, RangeSet<A>>();
   let others = RangeSet.empty(cidr.family);
   for (const pool of pools) {
     if (networkOf(pool) !== network) continue;
@@ -208,6 +215,7 @@ function readPools<A extends Address>(
       others = others.union(addresses);
       continue;
     }
+    if (pool.status?.truth === undefined) unadopted.set(pool.metadata.name, addresses);
     borrowers.push({
       name: pool.metadata.name,
       addresses,
@@ -217,7 +225,7 @@ function readPools<A extends Address>(
     });
   }
   borrowers.sort((one, other) => one.name < other.name ? -1 : 1);
-  return { borrowers, others };
+  return { borrowers, others, unadopted };
 }
 
 function addressesOfPool<A extends Address>(

@@ -51,6 +51,7 @@ function ownedBy(uid: string): object {
 
 function automatic(number?: string): object {
   return {
+    ...ownedBy("uid-of-s"),
     labels: { "ipam.spidernet.io/owner-application-name": "web" },
     ...(number !== undefined && { annotations: { "ipam.spidernet.io/ippool-ip-number": number } }),
   };
@@ -63,7 +64,13 @@ Deno.test("readLending() tells own pools, what they want, and what is not lent",
     poolOf({ name: "other-network", subnet: "10.7.0.0/16", ips: ["10.7.0.10"] }),
     poolOf({ name: "fixed", ips: ["10.6.0.10"], metadata: automatic("4") }),
     poolOf({ name: "flexible", ips: [], metadata: automatic("+1") }),
-    poolOf({ name: "by-hand", ips: ["10.6.0.13-10.6.0.15"], excludeIPs: ["10.6.0.14"] }),
+    poolOf({
+      name: "by-hand",
+      ips: ["10.6.0.13-10.6.0.15"],
+      excludeIPs: ["10.6.0.14"],
+      metadata: ownedBy("uid-of-s"),
+    }),
+    poolOf({ name: "nobodys", ips: ["10.6.0.15-10.6.0.16"] }),
     poolOf({ name: "broken", ips: ["10.6.0.x"] }),
   ];
   const address = expectOk(parseAddress("10.6.0.17"), "an address");
@@ -81,7 +88,7 @@ Deno.test("readLending() tells own pools, what they want, and what is not lent",
       "fixed 10.6.0.10 automatic, wants 4",
       "flexible  automatic, wants undefined",
     ],
-    unlendable: "10.6.0.16-10.6.0.19",
+    unlendable: "10.6.0.15-10.6.0.19",
   });
 });
 
@@ -110,7 +117,11 @@ Deno.test("lendingStatus() tells record, counts, and each pool that cannot be he
   const subnet = subnetOf({}, text);
   const pools = [
     poolOf({ name: "auto", ips: ["10.6.0.10"], metadata: automatic("20") }),
-    poolOf({ name: "by-hand", ips: ["10.6.0.10-10.6.0.12", "10.6.1.1"] }),
+    poolOf({
+      name: "by-hand",
+      ips: ["10.6.0.10-10.6.0.12", "10.6.1.1"],
+      metadata: ownedBy("uid-of-s"),
+    }),
   ];
   const read = expectOk(readLending(subnet, { ...NOTHING, pools }), "facts");
   assert.equal(read.version, 4);
@@ -151,4 +162,15 @@ Deno.test("brokenStatus() keeps what was lent", () => {
   assert.deepEqual(told, [
     ["Ready", "False", "Invalid"],
   ]);
+});
+
+Deno.test("readLending() takes every address as used of a pool that is not taken over", () => {
+  const ips = ["10.6.0.10-10.6.0.12"];
+  const pools = [
+    poolOf({ name: "old", adopted: false, ips, metadata: automatic("1") }),
+    poolOf({ name: "new", ips: ["10.6.0.15"], metadata: automatic("1") }),
+  ];
+  const facts = expectOk(readLending(subnetOf(), { ...NOTHING, pools }), "facts");
+  assert.equal(String(facts.useOf("old").used), "10.6.0.10-10.6.0.12");
+  assert.equal(facts.useOf("new").used.isEmpty, true);
 });

@@ -1,5 +1,5 @@
 /** What the record of a Subnet should say: the order of design.md 2.6 begins with it. */
-import { type Address, type Count, RangeSet } from "../../ip/mod.ts";
+import { type Address, type Count, type Range, RangeSet } from "../../ip/mod.ts";
 import type { Borrower, LendingFacts, Loan, Loans } from "./facts.ts";
 
 /** A pool that is not lent what it should have: all of that, or nothing more. */
@@ -38,8 +38,7 @@ export interface LoanPlan<A extends Address> {
 export function planLoans<A extends Address>(facts: LendingFacts<A>): LoanPlan<A> {
   const { family, total, borrowers } = facts;
   const loans = keptLoans(facts);
-  let lent = RangeSet.empty(family);
-  for (const { addresses } of loans.values()) lent = lent.union(addresses);
+  let lent = RangeSet.of(family, rangesOf(loans));
   const strays: Stray<A>[] = [];
   for (const { name, addresses, isAutomatic } of borrowers) {
     const own = loans.get(name);
@@ -66,6 +65,11 @@ export function lentCount<A extends Address>(
   let count = family.zero;
   for (const { addresses } of loans.values()) count = family.plus(count, addresses.size);
   return count;
+}
+
+/** All ranges that are lent: their union one by one would cost the square of their number. */
+function* rangesOf<A extends Address>(loans: Loans<A>): Generator<Range<A>> {
+  for (const { addresses } of loans.values()) yield* addresses;
 }
 
 /** The record without those of pools that are gone, or that a person made smaller. */

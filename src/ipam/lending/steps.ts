@@ -22,8 +22,8 @@ export interface HoldWish<A extends Address> {
 
 /** One write, or several of a kind that may happen at the same time. */
 export type LendingStep<A extends Address> =
-  /** Replaces the record, as it was read or written last. */
-  | { readonly kind: "record"; readonly loans: Loans<A> }
+  /** Replaces the record, as it was read or written last; the plan is to be told with it. */
+  | { readonly kind: "record"; readonly plan: LoanPlan<A>; readonly loans: Loans<A> }
   /** Gives pools these ranges, each as it was read or written last. */
   | { readonly kind: "pools"; readonly ranges: ReadonlyMap<string, RangeSet<A>> }
   /** Creates SpiderIPs, so that no pod gets the addresses any more. */
@@ -58,14 +58,14 @@ export function* lendingSteps<A extends Address>(
   const nothing: ReadonlySet<string> = new Set();
   const lost = { plan, unfinished: nothing, inUse: nothing };
   const wider = widened(facts, plan.loans);
-  if (plan.isChanged && !(yield* writeRecord(plan.loans))) return lost;
+  if (plan.isChanged && !(yield* writeRecord(plan, plan.loans))) return lost;
   const grown = yield* writePools<A>(wider);
   const { wishes, inUse } = givenBack(facts, { loans: plan.loans, wider, grown });
   const held = yield* holdBack<A>(wishes);
   const narrower = narrowed(facts, { loans: plan.loans, held });
   const shrunk = yield* writePools<A>(narrower);
   const loans = trimmed(plan.loans, { held, shrunk });
-  if (shrunk.size > 0 && !(yield* writeRecord(loans))) return lost;
+  if (shrunk.size > 0 && !(yield* writeRecord(plan, loans))) return lost;
   const isLeft = ([pool, { count }]: readonly [string, HoldWish<A>]): boolean =>
     count > HOLDS_MAX || (narrower.has(pool) && !shrunk.has(pool));
   const unfinished = new Set([
@@ -171,8 +171,11 @@ function highest<A extends Address>(set: RangeSet<A>, limit: Count<A>): RangeSet
   return set.slice({ from, count: limit });
 }
 
-function* writeRecord<A extends Address>(loans: Loans<A>): Steps<A, boolean> {
-  const reply = yield { kind: "record", loans };
+function* writeRecord<A extends Address>(
+  plan: LoanPlan<A>,
+  loans: Loans<A>,
+): Steps<A, boolean> {
+  const reply = yield { kind: "record", plan, loans };
   assert(reply.kind === "record", "a reply is to its step");
   return reply.isDone;
 }

@@ -23,13 +23,16 @@ export interface Holders {
   readonly more: number;
 }
 
-/** The holder that a SpiderIP records; `undefined` if it is of another pool than the one asked. */
+/**
+ * The holder that a SpiderIP records; `undefined` if it is of another pool than the one asked, or
+ * if nobody has the address and its pool is giving it back.
+ */
 export function holderOf(
   { spec }: SpiderIp,
   { pool = spec.pool }: { readonly pool?: string | undefined },
 ): Holder | undefined {
   const address = parseAddress(spec.ip);
-  if (!address.ok || spec.pool !== pool) return undefined;
+  if (!address.ok || spec.pool !== pool || spec.hold !== undefined) return undefined;
   return { address: address.value, who: holderText(spec) };
 }
 
@@ -67,8 +70,7 @@ export function holdersText({ shown, more }: Holders): string {
   return more === 0 ? texts.join(", ") : `${texts.join(", ")} and ${more} more`;
 }
 
-function holderText({ podNamespace, podName, nic, hold }: SpiderIp["spec"]): string {
-  if (podName === undefined) return `nobody (hold ${JSON.stringify(hold)})`;
+function holderText({ podNamespace, podName, nic }: SpiderIp["spec"]): string {
   const pod = JSON.stringify(`${podNamespace}/${podName}`);
   return nic === undefined || nic === "" ? `pod ${pod}` : `pod ${pod} (NIC ${JSON.stringify(nic)})`;
 }

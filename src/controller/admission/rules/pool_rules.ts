@@ -1,7 +1,7 @@
 /** SpiderIPPool and SpiderSubnet: what is filled in, and what is refused by the object alone. */
 import type { SpiderIpPool } from "../../../api/ip_pool.ts";
 import { LABEL_IP_POOL_CIDR, LABEL_OWNER_SUBNET, LABEL_SUBNET_CIDR } from "../../../api/labels.ts";
-import { LABEL_OWNER_APPLICATION_NAME } from "../../../api/labels.ts";
+import { LABEL_OWNER_APPLICATION_NAME, labelValue } from "../../../api/labels.ts";
 import { controllerOf, isTerminating } from "../../../api/metadata.ts";
 import { type SpiderSubnet } from "../../../api/subnet.ts";
 import { formatCidr, formatCidrLabel, parseAnyAddressInCidr } from "../../../ip/mod.ts";
@@ -73,7 +73,7 @@ export function withSubnet(pool: SpiderIpPool, subnets: Iterable<SpiderSubnet>):
       ...gateway === undefined ? {} : { gateway },
       ...routes === undefined ? {} : { routes },
     },
-  }, { [LABEL_OWNER_SUBNET]: name });
+  }, { [LABEL_OWNER_SUBNET]: labelValue(name) });
 }
 
 /** Lists what is wrong with a pool by itself. */

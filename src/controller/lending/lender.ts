@@ -1,0 +1,158 @@
+/** Keeps what SpiderSubnets lend to their pools: one term's work (design.md 2.6). */
+import { ANNOTATION_IP_NUMBER } from "../../api/annotations.ts";
+import type { SpiderIpPool } from "../../api/ip_pool.ts";
+import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
+import { errorText } from "../../base/log.ts";
+import { StoreFailure } from "../../base/object_store.ts";
+import { runTogether } from "../../base/waiting.ts";
+import { borrowsFrom, networkOf } from "../../ipam/lending/facts.ts";
+import { Informer, type InformerEvent, type WorkOutcome, WorkQueue } from "../../kube/mod.ts";
+import { isSameJson } from "../admission/rules/json_patch.ts";
+import { tellWrong } from "../pool_news.ts";
+import { Tries } from "../tries.ts";
+import { SubnetLooks } from "./looks.ts";
+import { LendingMemory } from "./memory.ts";
+import type { LenderParts } from "./work.ts";
+
+/** Milliseconds from a change to a look: wishes that come together go into one write. */
+const GATHER_MS = 20;
+/** The same where many SpiderIPs may go. */
+const GATHER_CLAIMS_MS = 300;
+
+/** One term's work. Level-based: what it missed, the next look tells. */
+export class Lender {
+  readonly #parts: LenderParts;
+  readonly #subnets: Informer<SpiderSubnet>;
+  readonly #queue: WorkQueue;
+  readonly #tries: Tries;
+  readonly #memory: LendingMemory;
+  readonly #looks: SubnetLooks;
+  /** Whether Subnets were not queued, because too many were. */
+  #hasOverflown = false;
+
+  constructor(parts: LenderParts) {
+    const { ports: { store, clock, random }, settings: { lending } } = parts;
+    this.#parts = parts;
+    this.#subnets = new Informer(store, SPIDER_SUBNETS, { clock, random });
+    this.#queue = new WorkQueue({ clock, random, capacity: lending.queueMax });
+    this.#tries = new Tries({ max: lending.triesMax, gapMs: lending.retryMs });
+    this.#memory = new LendingMemory({ nowMs: clock.monotonicMs() });
+    this.#looks = new SubnetLooks(parts, this.#memory);
+  }
+
+  /** Works until the signal aborts; rejects with its reason. Returns at once if it is off. */
+  async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { view, settings: { lending } } = this.#parts;
+    if (!lending.isOn) return;
+    await runTogether([
+      (options) => this.#subnets.run(options),
+      (options) => this.#followSubnets(options),
+      (options) => this.#followPools(options),
+      (options) => this.#followClaims(options),
+      (options) => this.#followReserved(options),
+      (options) => this.#lookAgain(options),
+      async (options) => {
+        await view.waitForSync(options);
+        await this.#subnets.waitForSync(options);
+        const { workers } = lending;
+        await this.#queue.run({ ...options, workers, work: (...args) => this.#work(...args) });
+      },
+    ], { signal });
+  }
+
+  async #followSubnets({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#subnets.events({ signal })) {
+      if (event.type === "synced") continue;
+      if (event.type !== "broken") {
+        const isOwn = event.type === "modified" && this.#memory.isOwn(event.object);
+        if (!isOwn) this.#ask(event.object.metadata.name);
+        continue;
+      }
+      const { key: metadata, problem } = event.object;
+      if (event.change === "deleted") continue;
+      tellWrong(this.#parts.recorder, { kind: "SpiderSubnet", metadata, problem });
+    }
+  }
+
+  async #followPools({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.view.pools.events({ signal })) {
+      if (event.type === "synced") continue;
+      if (event.type === "deleted") this.#memory.removed(event.object.metadata.name);
+      else if (event.type === "added") this.#memory.gone.delete(event.object.metadata.name);
+      if (!isAboutLoans(event)) continue;
+      if (event.type === "modified" && this.#memory.isOwn(event.object)) continue;
+      const pool = event.type === "broken" ? event.previous : event.object;
+      if (pool === undefined) continue; // It never was anybody's.
+      for (const subnet of this.#subnets.objects()) {
+        const isOfIt = networkOf(subnet) === networkOf(pool) || borrowsFrom(subnet, pool);
+        if (isOfIt) this.#ask(subnet.metadata.name);
+      }
+    }
+  }
+
+  /** An address that nobody has any more may be lent, or given back. */
+  async #followClaims({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.view.claims.events({ signal })) {
+      if (event.type !== "deleted") continue;
+      for (const name of this.#memory.waiting) this.#ask(name, GATHER_CLAIMS_MS);
+    }
+  }
+
+  async #followReserved({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.view.reserved.events({ signal })) {
+      if (event.type === "synced") continue;
+      for (const name of this.#memory.waiting) this.#ask(name, GATHER_CLAIMS_MS);
+    }
+  }
+
+  /** Looks at every Subnet from time to time, whatever was told. */
+  async #lookAgain({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { ports: { clock }, settings: { lending: { resyncMs } } } = this.#parts;
+    while (resyncMs > 0) {
+      await clock.sleep(resyncMs, { signal });
+      this.#askAll();
+    }
+  }
+
+  #askAll(): void {
+    for (const { metadata } of this.#subnets.objects()) this.#ask(metadata.name);
+  }
+
+  #ask(name: string, afterMs: number = GATHER_MS): void {
+    if (!this.#queue.add(name, { afterMs }).ok) this.#hasOverflown = true;
+  }
+
+  async #work(
+    name: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WorkOutcome> {
+    const { ports: { log }, settings: { lending } } = this.#parts;
+    if (this.#hasOverflown && this.#queue.size * 2 < lending.queueMax) {
+      this.#hasOverflown = false;
+      this.#askAll();
+    }
+    try {
+      const outcome = await this.#looks.look(name, { signal });
+      this.#tries.clear(name);
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      log.warn("SpiderSubnet not looked at", { subnet: name, problem: errorText(error) });
+      return this.#tries.failed(name);
+    }
+  }
+}
+
+/** Whether a change of a pool may change what it is lent: most are of its status. */
+function isAboutLoans(event: InformerEvent<SpiderIpPool>): boolean {
+  if (event.type !== "modified") return true;
+  const { object, previous } = event;
+  return !isSameJson(aboutLoans(object), aboutLoans(previous));
+}
+
+function aboutLoans({ metadata, status }: SpiderIpPool): unknown {
+  const { generation, labels, ownerReferences, deletionTimestamp, annotations } = metadata;
+  const number = annotations?.[ANNOTATION_IP_NUMBER];
+  const told = [generation, labels, ownerReferences, deletionTimestamp, number, status?.truth];
+  return told.map((one) => one ?? "");
+}

@@ -1,0 +1,209 @@
+/** One look at a SpiderSubnet: what is it lacking, and what do its pools. */
+import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
+import { isTerminating } from "../../api/metadata.ts";
+import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
+import { readControlledIpPools } from "../../api/subnet_records.ts";
+import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
+import { StoreFailure } from "../../base/object_store.ts";
+import type { Address } from "../../ip/mod.ts";
+import {
+  borrowsFrom,
+  type LendingFacts,
+  type Loans,
+  networkOf,
+  readLending,
+} from "../../ipam/lending/facts.ts";
+import type { LoanPlan } from "../../ipam/lending/plan.ts";
+import { brokenStatus, lendingStatus, type SubnetStatus } from "../../ipam/lending/status.ts";
+import { type LendingEnd, lendingSteps } from "../../ipam/lending/steps.ts";
+import type { WorkOutcome } from "../../kube/mod.ts";
+import { RAW_POOLS } from "../pool_ending.ts";
+import { endSubnet, removePools } from "./ending.ts";
+import { adoptPools, ownSubnet } from "./family.ts";
+import { endHolds } from "./holds.ts";
+import type { LendingMemory } from "./memory.ts";
+import { tellPools } from "./news.ts";
+import { performStep, writeStatus } from "./perform.ts";
+import type { LenderParts, LookWork } from "./work.ts";
+
+/** Milliseconds before a Subnet that somebody else wrote meanwhile is looked at again. */
+const AGAIN_MS = 100;
+/**
+ * Milliseconds, beyond a lease, that a record waits in a new term for a pool that was never seen: a
+ * leader before this one may have been about to make it.
+ */
+const NEVER_MADE_MS = 60_000;
+
+/** Looks at Subnets, one at a time each. */
+export class SubnetLooks {
+  readonly #parts: LenderParts;
+  readonly #memory: LendingMemory;
+
+  constructor(parts: LenderParts, memory: LendingMemory) {
+    this.#parts = parts;
+    this.#memory = memory;
+  }
+
+  /**
+   * Looks at one.
+   *
+   * @throws {StoreFailure} The server refuses what it was asked for.
+   */
+  async look(
+    name: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WorkOutcome> {
+    const { settler } = this.#parts;
+    const subnet = await settler.get(SPIDER_SUBNETS, { name }, { signal });
+    if (subnet === undefined) {
+      this.#memory.waiting.delete(name);
+      return { code: "done" };
+    }
+    const pools = await this.#poolsOf(subnet, { signal });
+    const work: LookWork = {
+      parts: this.#parts,
+      memory: this.#memory,
+      subnet,
+      pools,
+      held: new Map(),
+      hasFailed: false,
+      signal,
+    };
+    if (!await ownSubnet(work)) return again(AGAIN_MS);
+    await adoptPools(work);
+    await removePools(work);
+    return await this.#lend(work);
+  }
+
+  async #lend(work: LookWork): Promise<WorkOutcome> {
+    const { view } = this.#parts;
+    const gone = new Set<string>();
+    const facts = readLending(work.subnet, {
+      pools: work.pools.values(),
+      reserved: view.reservedNow(),
+      claims: () => view.claims.objects(),
+      claimsOf: (pool) => view.claimsOf(pool),
+      isGone: (pool) => gone.has(pool),
+    });
+    if (!facts.ok) {
+      await writeStatus(work, brokenStatus(facts.error, this.#statusOptions(work)));
+      return { code: "done" }; // Its change brings it back.
+    }
+    return facts.value.version === 4
+      ? await this.#drive(facts.value, { work, gone })
+      : await this.#drive(facts.value, { work, gone });
+  }
+
+  async #drive<A extends Address>(
+    facts: LendingFacts<A>,
+    { work, gone }: { readonly work: LookWork; readonly gone: Set<string> },
+  ): Promise<WorkOutcome> {
+    const { ports: { log } } = this.#parts;
+    const { name: subnet } = work.subnet.metadata;
+    if (facts.recordProblem !== undefined) {
+      log.warn("record rebuilt from pools", { subnet, problem: facts.recordProblem });
+    }
+    const unsureMs = await this.#findGone(work, { names: facts.loans.keys(), gone });
+    const statusOf = (plan: LoanPlan<A>, loans: Loans<A>): SubnetStatus =>
+      lendingStatus({ facts, plan, loans }, this.#statusOptions(work));
+    const steps = lendingSteps(facts);
+    let next = steps.next();
+    while (next.done !== true) next = steps.next(await performStep(next.value, { work, statusOf }));
+    const { plan, loans, unfinished } = next.value;
+    if (loans === undefined) return again(AGAIN_MS);
+    const isTold = await writeStatus(work, statusOf(plan, loans));
+    const holdMs = await endHolds({ facts, loans }, work);
+    this.#tell(next.value, work);
+    if (work.hasFailed) return { code: "failed" };
+    if (!isTold || unfinished.size > 0) return again(AGAIN_MS);
+    const isFree = loans.size === 0 && holdMs === Infinity;
+    if (isFree && !await endSubnet(work)) return again(AGAIN_MS);
+    const waitMs = Math.min(unsureMs, holdMs);
+    return waitMs === Infinity ? { code: "done" } : again(waitMs);
+  }
+
+  #tell<A extends Address>(end: LendingEnd<A>, work: LookWork): void {
+    const { plan, inUse } = end;
+    const { name } = work.subnet.metadata;
+    if (plan.unmet.length > 0 || inUse.size > 0) this.#memory.waiting.add(name);
+    else this.#memory.waiting.delete(name);
+    tellPools(end, work);
+  }
+
+  #statusOptions(work: LookWork): { readonly subnet: SpiderSubnet; readonly nowMs: number } {
+    const { store, clock } = this.#parts.ports;
+    return { subnet: work.subnet, nowMs: store.serverTimeMs() ?? clock.nowMs() };
+  }
+
+  /**
+   * Finds the pools with a record that are not there: no copy has them, and a read neither.
+   *
+   * @returns Milliseconds until one that was never seen counts as gone.
+   */
+  async #findGone(
+    work: LookWork,
+    { names, gone }: { readonly names: Iterable<string>; readonly gone: Set<string> },
+  ): Promise<number> {
+    const { settler, view, ports: { clock }, settings: { leadership } } = this.#parts;
+    const ageMs = clock.monotonicMs() - this.#memory.beganMs;
+    const leftMs = NEVER_MADE_MS + leadership.durationMs - ageMs;
+    let waitMs = Infinity;
+    for (const name of names) {
+      const pool = view.pools.get({ name });
+      if (pool !== undefined || view.pools.broken({ name }) !== undefined) {
+        // A pool of nobody's keeps no Subnet that is being deleted.
+        const isOthers = pool !== undefined && !borrowsFrom(work.subnet, pool);
+        if (isOthers && isTerminating(work.subnet)) gone.add(name);
+        continue;
+      }
+      if (!this.#memory.gone.has(name) && leftMs > 0) {
+        waitMs = Math.min(waitMs, leftMs);
+        continue;
+      }
+      const found = await settler.get(RAW_POOLS, { name }, { signal: work.signal });
+      if (found === undefined) gone.add(name);
+    }
+    return waitMs;
+  }
+
+  /** A record that was lost is rebuilt from what the server itself says, not from a copy. */
+  async #poolsOf(
+    subnet: SpiderSubnet,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<Map<string, SpiderIpPool>> {
+    const { view } = this.#parts;
+    const network = networkOf(subnet);
+    const { uid = "" } = subnet.metadata;
+    const text = subnet.status?.controlledIPPools;
+    const isLost = text === undefined || !readControlledIpPools(text).ok;
+    const all = isLost || !this.#memory.listed.has(uid)
+      ? await this.#listPools({ signal })
+      : Array.from(view.pools.objects(), (pool) => this.#memory.newest(pool));
+    this.#memory.listed.add(uid);
+    const own = all.filter((pool) => networkOf(pool) === network || borrowsFrom(subnet, pool));
+    return new Map(own.map((pool) => [pool.metadata.name, pool]));
+  }
+
+  async #listPools(
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<readonly SpiderIpPool[]> {
+    const { settler, ports: { store } } = this.#parts;
+    const pools: SpiderIpPool[] = [];
+    let continuation: string | undefined;
+    do {
+      const page = await settler.read(
+        (options) =>
+          store.list(SPIDER_IP_POOLS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
+        { signal },
+      );
+      if (!page.ok) throw new StoreFailure(page.error);
+      pools.push(...page.value.items);
+      continuation = page.value.continuation;
+    } while (continuation !== undefined);
+    return pools;
+  }
+}
+
+function again(afterMs: number): WorkOutcome {
+  return { code: "again", afterMs };
+}

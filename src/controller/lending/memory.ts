@@ -1,0 +1,78 @@
+/** What a term remembers of the Subnets and pools that it writes. */
+import type { SpiderIpPool } from "../../api/ip_pool.ts";
+import type { SpiderSubnet } from "../../api/subnet.ts";
+
+/** A pool as it was written, until the copy of it changes. */
+interface Written {
+  /** Of the copy when it was written. */
+  readonly seenVersion: string | undefined;
+  readonly pool: SpiderIpPool;
+}
+
+/** Nothing in it outlives the term, and nothing that is stored depends on it. */
+export class LendingMemory {
+  /** When the term began, monotonic milliseconds. */
+  readonly beganMs: number;
+  /** Pools that were seen and are gone. */
+  readonly gone = new Set<string>();
+  /** UIDs of Subnets whose pools were read from the server itself. */
+  readonly listed = new Set<string>();
+  /** By name of a SpiderIP that holds an address back: when it may go, monotonic milliseconds. */
+  readonly holdEndsMs = new Map<string, number>();
+  /** Subnets that wait for a SpiderIP to go. */
+  readonly waiting = new Set<string>();
+  /** By pool: what people were told last. */
+  readonly told = new Map<string, string>();
+  readonly #written = new Map<string, Written>();
+  /** By name: resourceVersion of the last write. */
+  readonly #subnets = new Map<string, string | undefined>();
+
+  constructor({ nowMs }: { readonly nowMs: number }) {
+    this.beganMs = nowMs;
+  }
+
+  /** Keeps what was written. @param seen The copy, which does not know it yet. */
+  wrote(pool: SpiderIpPool, { seen }: { readonly seen: SpiderIpPool | undefined }): void {
+    const seenVersion = seen?.metadata.resourceVersion;
+    this.#written.set(pool.metadata.name, { seenVersion, pool });
+  }
+
+  /** Keeps that a Subnet was written. */
+  wroteSubnet({ metadata: { name, resourceVersion } }: SpiderSubnet): void {
+    this.#subnets.set(name, resourceVersion);
+  }
+
+  /** Whether an object is as this term wrote it last: that is no news. */
+  isOwn({ kind, metadata: { name, resourceVersion } }: SpiderIpPool | SpiderSubnet): boolean {
+    const own = kind === "SpiderSubnet"
+      ? this.#subnets.get(name)
+      : this.#written.get(name)?.pool.metadata.resourceVersion;
+    return own !== undefined && own === resourceVersion;
+  }
+
+  /** The newer of a copy and of what was written over it. */
+  newest(seen: SpiderIpPool): SpiderIpPool {
+    const { name, resourceVersion, uid } = seen.metadata;
+    const written = this.#written.get(name);
+    if (written === undefined) return seen;
+    const isOlder = written.seenVersion === resourceVersion && written.pool.metadata.uid === uid;
+    if (isOlder) return written.pool;
+    this.#written.delete(name);
+    return seen;
+  }
+
+  /** A pool is there no more. */
+  removed(name: string): void {
+    this.gone.add(name);
+    this.#written.delete(name);
+    this.told.delete(name);
+  }
+
+  /** Whether this is news about a pool; `undefined`: there is nothing to tell. */
+  isNews(pool: string, text: string | undefined): boolean {
+    if (this.told.get(pool) === text) return false;
+    if (text === undefined) this.told.delete(pool);
+    else this.told.set(pool, text);
+    return text !== undefined;
+  }
+}

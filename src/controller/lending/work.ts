@@ -1,0 +1,26 @@
+/** What the files of one look share. */
+import type { SpiderIpPool } from "../../api/ip_pool.ts";
+import type { SpiderSubnet } from "../../api/subnet.ts";
+import type { LeaderParts } from "../parts.ts";
+import type { LendingMemory } from "./memory.ts";
+
+/** What a lender shares with the other parts of a term. */
+export type LenderParts = Pick<
+  LeaderParts,
+  "ports" | "settings" | "settler" | "recorder" | "view"
+>;
+
+/** What all of one look shares. */
+export interface LookWork {
+  readonly parts: LenderParts;
+  readonly memory: LendingMemory;
+  /** As it was read or written last. */
+  subnet: SpiderSubnet;
+  /** The pools of its network, each as it was read or written last. */
+  readonly pools: Map<string, SpiderIpPool>;
+  /** Names of the SpiderIPs that it made or found to hold addresses back, and their pools. */
+  readonly held: Map<string, string>;
+  /** Whether something was refused that may go well later. */
+  hasFailed: boolean;
+  readonly signal: AbortSignal;
+}
