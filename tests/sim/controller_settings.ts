@@ -13,6 +13,8 @@ export const NO_FILES: ControllerPorts["files"] = {
 
 /** What worlds choose. */
 export interface ControllerHabits {
+  /** Whether SpiderSubnets lend to pools; absent: they do not. */
+  readonly lends?: boolean;
   /** Milliseconds between two scans. */
   readonly scanMs: number;
   /** Milliseconds between two looks at every pool; 0: never. */
@@ -24,7 +26,7 @@ export interface ControllerHabits {
 /** Settings of one replica: the defaults, but for what the world chose. */
 export function controllerSettings(
   podName: string,
-  { scanMs, resyncMs, switches }: ControllerHabits,
+  { lends = false, scanMs, resyncMs, switches }: ControllerHabits,
 ): ControllerSettings {
   return {
     namespace: CONTROLLER_NAMESPACE,
@@ -34,7 +36,7 @@ export function controllerSettings(
     leadership: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, restMs: 1_000 },
     pools: { workers: 3, queueMax: 10_000, resyncMs, triesMax: 500, retryMs: 5_000 },
     lending: {
-      isOn: false,
+      isOn: lends,
       workers: 5,
       queueMax: 10_000,
       resyncMs,

@@ -1,5 +1,6 @@
 /** What may happen to a world, and the kinds of worlds there are. */
 import type { Dice } from "./dice.ts";
+import { LENDING_HAPPENINGS } from "./lending.ts";
 
 /** Happenings that leave agents nothing to guess at: only pods come and go. */
 export const CLEAR_HAPPENINGS: ReadonlySet<Happening> = new Set<Happening>([
@@ -43,6 +44,7 @@ export const HAPPENINGS = [
   "controller_partition",
   "node_lost",
   "claim_wiped",
+  ...LENDING_HAPPENINGS,
 ] as const;
 export type Happening = typeof HAPPENINGS[number];
 
@@ -68,6 +70,12 @@ const OUTAGE: ReadonlyMap<Happening, number> = new Map<Happening, number>([
   ["controller_crash", 1],
 ]);
 
+/** What would write what a leader lends. */
+const NOT_LENDING: ReadonlySet<Happening> = new Set<Happening>([
+  "pool_changed",
+  "address_reserved",
+]);
+
 /** What makes pods and sandboxes end otherwise than they should. */
 const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
   "pod_deleted",
@@ -84,7 +92,8 @@ const UNRULY: ReadonlySet<Happening> = new Set<Happening>([
  * die by force and come again under their names, and copies of them are old; `blind`: watches
  * fall silent, and nodes do not tell what runs on them. `leaders`: controllers end, stand still
  * and are cut off; `outage`: nodes are lost, for a while or for good; `wiped`: SpiderIPs are
- * deleted by hand. In the last three there are always controllers.
+ * deleted by hand. `lending`: pools borrow from SpiderSubnets. In the last four there are always
+ * controllers.
  */
 export const PROFILES = [
   "any",
@@ -100,6 +109,7 @@ export const PROFILES = [
   "leaders",
   "outage",
   "wiped",
+  "lending",
 ] as const;
 export type Profile = typeof PROFILES[number];
 
@@ -129,6 +139,10 @@ export function drawHappenings(
     if (!hasControllers && CONTROLLERS.has(happening)) return [0, happening];
     // What is deleted by hand may be given to another pod before anyone can do something.
     if (happening === "claim_wiped") return [profile === "wiped" ? 2 : 0, happening];
+    const isLending = profile === "lending";
+    if (isLendingHappening(happening)) return [isLending ? 1 : 0, happening];
+    // There the leader writes what pools have.
+    if (isLending && NOT_LENDING.has(happening)) return [0, happening];
     const isPoolChange = happening.startsWith("pool_") || happening === "address_reserved";
     const isRare = isPoolChange || happening === "namespace_gone" || happening === "workload_gone";
     const weight = dice.weighted([[isRare ? 6 : 2, 0], [2, 1], [1, 4]]);
@@ -137,7 +151,11 @@ export function drawHappenings(
     if (profile === "outage") {
       return [OUTAGE.get(happening) ?? Math.min(weight, 0.3), happening];
     }
-    const isWanted = profile === "leaders" && happening.startsWith("controller_");
+    const isWanted = (profile === "leaders" || isLending) && happening.startsWith("controller_");
     return [Math.max(weight, least, isWanted ? 4 : 0), happening];
   });
+}
+
+function isLendingHappening(happening: Happening): boolean {
+  return LENDING_HAPPENINGS.some((one) => one === happening);
 }

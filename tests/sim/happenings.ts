@@ -10,6 +10,7 @@ import type { Control } from "./control.ts";
 import type { ControllerHost } from "./controller_host.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import type { Dice } from "./dice.ts";
+import type { LendingPeople } from "./lending.ts";
 import type { SimNode } from "./node.ts";
 import type { Happening } from "./happening_kinds.ts";
 import type { Scenario } from "./scenario.ts";
@@ -24,6 +25,7 @@ export interface HappeningTargets {
   readonly controllers: readonly ControllerHost[];
   readonly workloads: readonly Workload[];
   readonly scenario: Scenario;
+  readonly lending: LendingPeople;
 }
 
 /** Makes things happen. */
@@ -71,6 +73,7 @@ export class Happenings {
       if (node.host?.isReference === true) this.#upgrade(node);
       node.startKubelet();
     }
+    this.#targets.lending.settle();
     this.#keepRunning();
   }
 
@@ -136,6 +139,11 @@ export class Happenings {
         return this.#loseNode(node);
       case "claim_wiped":
         return this.#wipeClaim();
+      case "wish_changed":
+      case "pool_by_hand":
+      case "record_lost":
+      case "subnet_gone":
+        return this.#targets.lending.happen(happening);
       default:
         return unreachable(happening);
     }

@@ -1,7 +1,8 @@
 /** Runs the mutants: each a copy of the tree with one rule taken out, which must be noticed. */
 import type { TestCounts } from "../../scripts/test_counts.ts";
 import type { Profile } from "./happening_kinds.ts";
-import { type Mutant, MUTANTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 
 /** The top of the repository. */
 const ROOT = new URL("../../", import.meta.url);

@@ -1,19 +1,6 @@
 /** Rules of the product taken out, one at a time: the test of the simulation. */
-import type { Profile } from "./happening_kinds.ts";
-
-/** One textual change of the product. */
-export interface Mutant {
-  readonly name: string;
-  /** From the top of the repository. */
-  readonly file: string;
-  /** In the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-  /** Worlds in which it shows sooner. */
-  readonly profile?: Profile;
-  /** Instead of worlds from seeds: the story of `traces_test.ts` that must not end well. */
-  readonly story?: string;
-}
+import { LENDING_MUTANTS } from "./lending_mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 /** Those that worlds from seeds must notice. */
 const IN_WORLDS: readonly Mutant[] = [
@@ -287,6 +274,7 @@ const IN_WORLDS: readonly Mutant[] = [
     replace: "",
     profile: "wiped",
   },
+  ...LENDING_MUTANTS,
 ];
 
 /** Those that stories must notice: what each of them is about. */

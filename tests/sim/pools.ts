@@ -1,7 +1,8 @@
 /** Pools as the simulation makes them: small, so that each address can be looked at. */
-import { ANNOTATION_NOT_USABLE } from "../../src/api/annotations.ts";
-import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
+import { ANNOTATION_IP_NUMBER, ANNOTATION_NOT_USABLE } from "../../src/api/annotations.ts";
+import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
+import { LABEL_OWNER_APPLICATION_NAME } from "../../src/api/labels.ts";
 import { SPIDER_RESERVED_IPS, type SpiderReservedIp } from "../../src/api/reserved_ip.ts";
 import { expectOk } from "../../src/base/result.ts";
 import { formatAddress, IPV4, type Ipv4, IPV6, type Ipv6, parseAddress } from "../../src/ip/mod.ts";
@@ -20,12 +21,14 @@ export interface PoolPlan {
   readonly gateway?: string;
   readonly isDefault?: boolean;
   readonly nodeLabels?: Readonly<Record<string, string>>;
+  /** Of a pool that borrows from a SpiderSubnet: how many addresses it should have. */
+  readonly number?: number;
 }
 
 /** The object that a person would write. */
 export function poolObject(plan: PoolPlan): SpiderIpPool {
-  const { name, subnet, ips, excludeIPs, gateway, isDefault, nodeLabels } = plan;
-  return {
+  const { name, subnet, ips, excludeIPs, gateway, isDefault, nodeLabels, number } = plan;
+  const pool: SpiderIpPool = {
     apiVersion: SPIDERPOOL_API_VERSION,
     kind: "SpiderIPPool",
     metadata: { name },
@@ -37,6 +40,21 @@ export function poolObject(plan: PoolPlan): SpiderIpPool {
       ...(nodeLabels !== undefined && { nodeAffinity: { matchLabels: nodeLabels } }),
       default: isDefault ?? false,
       disable: false,
+    },
+  };
+  return number === undefined ? pool : borrowing(pool, number);
+}
+
+/** A pool that borrows, as whoever made it for an application writes it. */
+function borrowing(pool: SpiderIpPool, number: number): SpiderIpPool {
+  const { name } = pool.metadata;
+  return {
+    ...pool,
+    metadata: {
+      ...pool.metadata,
+      labels: { [LABEL_OWNER_APPLICATION_NAME]: name },
+      annotations: { [ANNOTATION_IP_NUMBER]: String(number) },
+      finalizers: [SPIDERPOOL_FINALIZER],
     },
   };
 }

@@ -3,13 +3,19 @@ import { Dice } from "./dice.ts";
 import { CALM, drawFaults, type Faults } from "./faults.ts";
 import type { KubeletHabits } from "./kubelet.ts";
 import type { ControllerHabits } from "./controller_settings.ts";
+import { planLending, type SubnetPlan } from "./lending.ts";
 import type { PluginHabits } from "./plugin.ts";
 import type { NicWant, PodTemplatePlan, PoolsMode } from "./pods.ts";
 import { drawHappenings, type Happening, hasTwoAgents, type Profile } from "./happening_kinds.ts";
 import { addressesOf, type PoolPlan } from "./pools.ts";
 
 /** Kinds of worlds that are about controllers. */
-const CONTROLLED: ReadonlySet<Profile> = new Set<Profile>(["leaders", "outage", "wiped"]);
+const CONTROLLED: ReadonlySet<Profile> = new Set<Profile>([
+  "leaders",
+  "outage",
+  "wiped",
+  "lending",
+]);
 
 /** Kinds of worlds that may have controllers. */
 const SHARED: ReadonlySet<Profile> = new Set<Profile>(["any", "upgrade", "sticky"]);
@@ -47,6 +53,8 @@ export interface Scenario {
   /** Absent: there are none, and agents look after themselves. */
   readonly controllers: ControllersPlan | undefined;
   readonly pools: readonly PoolPlan[];
+  /** SpiderSubnets that lend to the pools; absent: there are none. */
+  readonly subnets?: readonly SubnetPlan[] | undefined;
   /** Addresses that nobody may have, as a SpiderReservedIP. */
   readonly reserved: readonly string[];
   readonly namespaces: readonly string[];
@@ -69,19 +77,22 @@ export function drawScenario(dice: Dice, profile: Profile = "any"): Scenario {
   const nodes = drawNodes(dice, { isUpgrade, hasZones, isOutage: profile === "outage" });
   const overlaps = dice.chance(profile === "overlap" ? 1 : 0.15);
   // The reference gives an address of two pools twice.
-  const shares = { overlaps: overlaps && !isUpgrade };
+  const shares = { overlaps: overlaps && !isUpgrade && profile !== "lending" };
   const { pools, reserved } = drawPools(dice, { families, isUpgrade, hasZones, ...shares });
   const namespaces = ["one", "two"].slice(0, dice.between(1, 2));
   const controllers = drawControllers(dice, profile);
   const hasControllers = controllers !== undefined;
   const happenings = drawHappenings(dice, { isUpgrade, profile, hasControllers });
   const workloads = drawWorkloads(dice, { pools, namespaces, hasZones, profile });
+  const ready = sized(pools, { workloads, reserved, dice });
+  const isLending = profile === "lending";
   return {
     faults: faultsOf(profile, dice),
     nodes,
     controllers,
-    pools: sized(pools, { workloads, reserved, dice }),
-    reserved,
+    pools: ready,
+    ...(isLending && planLending(ready, dice)),
+    reserved: isLending ? [] : reserved,
     namespaces,
     workloads,
     happenings,
@@ -124,6 +135,7 @@ function drawControllers(dice: Dice, profile: Profile): ControllersPlan | undefi
   const plan = {
     skewsMs: [skewMs(), skewMs()],
     habits: {
+      lends: profile === "lending",
       scanMs: dice.pick([60_000, 300_000]),
       resyncMs: dice.pick([0, 300_000]),
       switches: { readyNode: isOn(), notReadyNode: isOn() },

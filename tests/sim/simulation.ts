@@ -2,6 +2,7 @@
 import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
 import { SPIDER_RESERVED_IPS } from "../../src/api/reserved_ip.ts";
+import { SPIDER_SUBNETS } from "../../src/api/subnet.ts";
 import { unreachable } from "../../src/base/assert.ts";
 import { errorText } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
@@ -12,6 +13,7 @@ import type { AgentFactory } from "./agent_ports.ts";
 import { ApiServer, type Commit } from "./api_server.ts";
 import { AdoptionChecker } from "./checkers/adoption.ts";
 import { LeaderChecker } from "./checkers/leaders.ts";
+import { LoanChecker } from "./checkers/loans.ts";
 import { AnswerChecker } from "./checkers/answers.ts";
 import { ClaimChecker } from "./checkers/claims.ts";
 import { Facts } from "./checkers/facts.ts";
@@ -23,9 +25,10 @@ import { ControlPlane } from "./control_plane.ts";
 import { Dice } from "./dice.ts";
 import { CALM } from "./faults.ts";
 import { Happenings } from "./happenings.ts";
+import { LendingPeople, subnetObject } from "./lending.ts";
 import { SimNode } from "./node.ts";
 import { Plugin } from "./plugin.ts";
-import { poolObject } from "./pools.ts";
+import { poolObject, type PoolPlan } from "./pools.ts";
 import { Referee, type Violation } from "./referee.ts";
 import { ReferenceAgent } from "./reference_agent.ts";
 import { CLEAR_HAPPENINGS, type Profile } from "./happening_kinds.ts";
@@ -146,6 +149,7 @@ export class Simulation {
       lateMsMax: scenario.faults.lateMsMax,
       wasRecorded,
     });
+    new LoanChecker({ facts, referee });
     this.#isCloudy = isCloudy(scenario);
     this.#answers = new AnswerChecker({
       facts,
@@ -167,6 +171,12 @@ export class Simulation {
       controllers: this.controllers,
       workloads,
       scenario,
+      lending: new LendingPeople({
+        control: this.control,
+        dice: (scenario.subnets === undefined ? new Dice(seededRandom(seed)) : dice).fork(),
+        plan: { pools: scenario.pools, subnets: scenario.subnets ?? [] },
+        makePool: (plan) => this.#makePool(plan),
+      }),
     });
   }
 
@@ -216,13 +226,8 @@ export class Simulation {
     for (const name of [...scenario.namespaces, CONTROLLER_NAMESPACE, "default"]) {
       this.#controlPlane.createNamespace(name);
     }
-    for (const plan of scenario.pools) {
-      control.create(SPIDER_IP_POOLS, poolObject(plan));
-      if (!scenario.isMarked) continue;
-      control.changeStatus(SPIDER_IP_POOLS, { name: plan.name }, (pool) => {
-        return { ...pool, status: { ...pool.status, truth: "SpiderIP" as const } };
-      });
-    }
+    for (const plan of scenario.subnets ?? []) control.create(SPIDER_SUBNETS, subnetObject(plan));
+    for (const plan of scenario.pools) this.#makePool(plan);
     if (scenario.reserved.length > 0) {
       control.create(SPIDER_RESERVED_IPS, {
         apiVersion: SPIDERPOOL_API_VERSION,
@@ -240,6 +245,15 @@ export class Simulation {
     this.server.faults = scenario.faults;
     this.#controlPlane.start();
     this.happenings.start();
+  }
+
+  #makePool(plan: PoolPlan): void {
+    const { control } = this;
+    control.create(SPIDER_IP_POOLS, poolObject(plan));
+    if (!this.scenario.isMarked) return;
+    control.changeStatus(SPIDER_IP_POOLS, { name: plan.name }, (pool) => {
+      return { ...pool, status: { ...pool.status, truth: "SpiderIP" as const } };
+    });
   }
 
   #makeNode(plan: Scenario["nodes"][number], makeAgent: AgentFactory): SimNode {

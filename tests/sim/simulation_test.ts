@@ -129,9 +129,14 @@ const SEEN: readonly string[] = [
   "this controller leads no longer",
   "address freed",
   "vanished address restored",
+  "now: wish_changed",
+  "now: pool_by_hand",
+  "now: record_lost",
+  "pool lent addresses",
+  "subnet let go",
 ];
 /** Where it is looked for. */
-const SEEN_IN: readonly Profile[] = ["any", "any", "leaders", "outage", "wiped"];
+const SEEN_IN: readonly Profile[] = ["any", "any", "leaders", "outage", "wiped", "lending"];
 
 Deno.test("every fault and happening is seen in the first worlds", async () => {
   const missing = new Set(SEEN);

@@ -6,6 +6,7 @@ import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
 import { type NicWant, wantsOfPod } from "../pods.ts";
 import type { Sandbox, Truth } from "../truth.ts";
 import { said } from "./claims.ts";
+import { findUnlent } from "./loans.ts";
 import { findUnpublished } from "./published.ts";
 import type { Unrest } from "./unrest.ts";
 import { type Facts, isDead, placeOfClaim } from "./facts.ts";
@@ -28,11 +29,13 @@ export interface RestOptions {
 /** Compares what is stored with what is up. */
 export function findUnrest(options: RestOptions): readonly Unrest[] {
   const unpublished = options.hasControllers ? findUnpublished(options.facts) : [];
+  const unlent = options.hasControllers ? findUnlent(options.facts) : [];
   return [
     ...findLeaks(options),
     ...findUnclaimed(options),
     ...findStarved(options),
     ...unpublished,
+    ...unlent,
   ];
 }
 

@@ -2,6 +2,6 @@
 
 /** What is still wrong; empty at rest. */
 export interface Unrest {
-  readonly rule: "leak" | "starved" | "unclaimed" | "unpublished";
+  readonly rule: "leak" | "starved" | "unclaimed" | "unpublished" | "unlent";
   readonly message: string;
 }

@@ -1,0 +1,195 @@
+/** The lent sum is exact: what Subnets record, and what their pools have (design.md 2.6). */
+import { ANNOTATION_IP_NUMBER } from "../../../src/api/annotations.ts";
+import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../../src/api/ip_pool.ts";
+import { LABEL_OWNER_APPLICATION_NAME } from "../../../src/api/labels.ts";
+import { SPIDER_SUBNETS, type SpiderSubnet } from "../../../src/api/subnet.ts";
+import { readControlledIpPools } from "../../../src/api/subnet_records.ts";
+import { expectOk } from "../../../src/base/result.ts";
+import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
+import { kindId } from "../../../src/store/backend.ts";
+import type { Commit } from "../api_server.ts";
+import { addressesOf } from "../pools.ts";
+import type { Referee } from "../referee.ts";
+import type { Facts } from "./facts.ts";
+import type { Unrest } from "./unrest.ts";
+
+type Records = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Looks at every write of a Subnet and of a pool. */
+export class LoanChecker {
+  readonly #facts: Facts;
+  readonly #referee: Referee;
+  /** Subnets whose record was taken away, and that no controller wrote since. */
+  readonly #lost = new Set<string>();
+  /** By UID of a pool: who wrote its `spec.ips` last. */
+  readonly #writers = new Map<string, string>();
+  /** Pools that were gone once since their record was dropped: there may be others of the name. */
+  readonly #gone = new Set<string>();
+
+  constructor({ facts, referee }: { readonly facts: Facts; readonly referee: Referee }) {
+    this.#facts = facts;
+    this.#referee = referee;
+    facts.control.server.onCommit((commit) => this.#look(commit));
+  }
+
+  #look(commit: Commit): void {
+    if (commit.change.kind === kindId(SPIDER_SUBNETS)) this.#lookAtSubnet(commit);
+    if (commit.change.kind === kindId(SPIDER_IP_POOLS)) this.#lookAtPool(commit);
+  }
+
+  #lookAtSubnet({ change, actor }: Commit): void {
+    const subnet = change.object as SpiderSubnet | undefined;
+    const before = change.previous as SpiderSubnet | undefined;
+    if (subnet === undefined) return;
+    const { name } = subnet.metadata;
+    const isController = actor.startsWith("controller-");
+    const had = before?.status?.controlledIPPools;
+    const has = subnet.status?.controlledIPPools;
+    if (had === has) return;
+    if (!isController) this.#lost.add(name);
+    else {
+      if (before !== undefined && !this.#lost.has(name)) this.#checkTrimmed(before, subnet, actor);
+      this.#lost.delete(name);
+    }
+    const records = recordsOf(subnet);
+    this.#checkRecords(subnet, records);
+    for (const pool of this.#borrowersOf(subnet)) this.#checkCovered(pool, { subnet, records });
+  }
+
+  #checkRecords({ metadata: { name }, spec }: SpiderSubnet, records: Records): void {
+    const all = new Set(addressesOf(spec.ips ?? []));
+    const lent = new Map<string, string>();
+    for (const [pool, addresses] of records) {
+      for (const address of addresses) {
+        const other = lent.get(address);
+        lent.set(address, pool);
+        if (other !== undefined) this.#report(`${name} lends ${address} to ${other} and ${pool}`);
+        if (!all.has(address)) this.#report(`${name} lends ${address}, which it does not have`);
+      }
+    }
+  }
+
+  /** The record of a pool covers what it has, whatever happens. */
+  #checkCovered(
+    pool: SpiderIpPool,
+    { subnet, records }: { readonly subnet: SpiderSubnet; readonly records: Records },
+  ): void {
+    if (this.#lost.has(subnet.metadata.name)) return;
+    const { name } = pool.metadata;
+    const lent = records.get(name);
+    for (const address of addressesOf(pool.spec.ips ?? [])) {
+      if (lent?.has(address)) continue;
+      this.#report(`${name} has ${address}, which ${subnet.metadata.name} does not lend to it`);
+    }
+  }
+
+  /**
+   * Only who has just made a pool smaller takes addresses out of its record: a write of somebody
+   * else that is under way could bring them back into the pool.
+   */
+  #checkTrimmed(...[before, after, actor]: readonly [SpiderSubnet, SpiderSubnet, string]): void {
+    const records = recordsOf(after);
+    for (const [name, addresses] of recordsOf(before)) {
+      const pool = this.#facts.control.get(SPIDER_IP_POOLS, { name });
+      if (pool === undefined || !isAutomatic(pool)) continue;
+      const isLess = [...addresses].some((address) => records.get(name)?.has(address) !== true);
+      const writer = this.#writers.get(pool.metadata.uid ?? "");
+      if (!isLess || writer === actor || this.#gone.delete(name)) continue;
+      this.#report(`${actor} took addresses out of the record of ${name}, written by ${writer}`);
+    }
+  }
+
+  #lookAtPool({ change, actor }: Commit): void {
+    const pool = change.object as SpiderIpPool | undefined;
+    const before = change.previous as SpiderIpPool | undefined;
+    if (pool === undefined) {
+      this.#gone.add(change.key);
+      return;
+    }
+    const has = new Set(addressesOf(pool.spec.ips ?? []));
+    const had = addressesOf(before?.spec.ips ?? []);
+    if (had.length === has.size && had.every((one) => has.has(one)) && before) return;
+    this.#writers.set(pool.metadata.uid ?? "", actor);
+    if (!isAutomatic(pool)) return;
+    for (const subnet of this.#facts.control.list(SPIDER_SUBNETS)) {
+      if (!isOf(subnet, pool)) continue;
+      this.#checkCovered(pool, { subnet, records: recordsOf(subnet) });
+    }
+    for (const address of had) {
+      if (has.has(address) || this.#claimed(address)) continue;
+      this.#referee.report(
+        "not_held",
+        `${actor} took ${address} from ${pool.metadata.name}, and a pod may still get it there`,
+      );
+    }
+  }
+
+  #claimed(address: string): boolean {
+    const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
+    return this.#facts.claim(name) !== undefined;
+  }
+
+  #borrowersOf(subnet: SpiderSubnet): readonly SpiderIpPool[] {
+    return this.#facts.control.list(SPIDER_IP_POOLS).filter((pool) => {
+      return isAutomatic(pool) && isOf(subnet, pool);
+    });
+  }
+
+  #report(message: string): void {
+    this.#referee.report("lent_sum", message);
+  }
+}
+
+/** Records that are not what pools have, wishes that are not met, holds that are left. */
+export function findUnlent(facts: Facts): readonly Unrest[] {
+  const problems: string[] = [];
+  for (const subnet of facts.control.list(SPIDER_SUBNETS)) {
+    const { name } = subnet.metadata;
+    const records = recordsOf(subnet);
+    const pools = facts.control.list(SPIDER_IP_POOLS).filter((pool) => isOf(subnet, pool));
+    for (const pool of pools) {
+      const has = addressesOf(pool.spec.ips ?? []);
+      const lent = records.get(pool.metadata.name) ?? new Set();
+      // Two people, or a person and the leader, may have written at the same instant.
+      const isCovered = has.every((one) => lent.has(one) || isLentElsewhere(records, one));
+      if (!isCovered || lent.size > has.length) {
+        problems.push(`${name} lends ${[...lent]} to ${pool.metadata.name}, which has ${has}`);
+      }
+      const number = pool.metadata.annotations?.[ANNOTATION_IP_NUMBER];
+      if (isAutomatic(pool) && number !== String(has.length)) {
+        problems.push(`${pool.metadata.name} should have ${number} addresses, and has ${has}`);
+      }
+    }
+    const names = new Set(pools.map(({ metadata }) => metadata.name));
+    for (const pool of records.keys()) {
+      if (!names.has(pool)) problems.push(`${name} lends to ${pool}, which is gone`);
+    }
+    const count = [...records.values()].reduce((sum, { size }) => sum + size, 0);
+    if (subnet.status?.allocatedIPCount !== count) {
+      problems.push(`${name} tells ${subnet.status?.allocatedIPCount} addresses, not ${count}`);
+    }
+  }
+  for (const { metadata, spec } of facts.claims()) {
+    if (spec.hold !== undefined) problems.push(`${metadata.name} is held for ${spec.pool} still`);
+  }
+  return problems.map((message) => ({ rule: "unlent", message }));
+}
+
+function isLentElsewhere(records: Records, address: string): boolean {
+  return [...records.values()].some((addresses) => addresses.has(address));
+}
+
+function recordsOf({ status }: SpiderSubnet): Records {
+  const read = expectOk(readControlledIpPools(status?.controlledIPPools), "records can be read");
+  return new Map(
+    Object.entries(read).map(([name, { ips }]) => [name, new Set(addressesOf(ips))]),
+  );
+}
+
+function isOf(subnet: SpiderSubnet, pool: SpiderIpPool): boolean {
+  return pool.spec.subnet === subnet.spec.subnet;
+}
+
+function isAutomatic({ metadata }: SpiderIpPool): boolean {
+  return metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
+}
