@@ -25,6 +25,9 @@ interface Entry {
   readonly wish: Omit<ProbeWish, "ownMac">;
 }
 
+/** What other hosts had so far, in the order in which it was seen. */
+type Conflicts = ReadonlyMap<Address, SeenConflict>;
+
 /**
  * Probes what the agent gave to the NIC, has what conflicts exchanged, and announces the rest.
  *
@@ -44,7 +47,7 @@ export async function prove(
   }
   using nic = opened.value;
   const proven = new Set<Address>();
-  const refused = new Set<Address>();
+  const refused = new Map<Address, SeenConflict>();
   let answer = first;
   for (let exchanges = 0;; exchanges++) {
     const entries = entriesOf(answer, options).filter(({ address }) => !proven.has(address));
@@ -58,13 +61,15 @@ export async function prove(
     }
     log.warn("addresses conflict", { conflicts });
     if (exchanges === EXCHANGES_MAX) {
-      return refuse(conflictText(conflicts, name, { why: `so were ${exchanges} before it` }));
+      const why = `no more than ${exchanges} are exchanged in one ADD; see who took them`;
+      return refuse(conflictText(refused, name, { why }));
     }
-    const next = await exchanged(conflicts, options);
+    const next = await exchanged(conflicts, { ...options, refused });
     if (!next.ok) return next;
     const again = entriesOf(next.value, options).find(({ address }) => refused.has(address));
     if (again !== undefined) {
-      return refuse(conflictText(conflicts, name, { why: "the agent has no other for it" }));
+      const why = "the agent has no other for it; free one there, or add addresses to the pools";
+      return refuse(conflictText(refused, name, { why }));
     }
     answer = next.value;
   }
@@ -96,7 +101,10 @@ function addressOf({ address }: IpConfig): Address | undefined {
 function sorted(
   entries: readonly Entry[],
   verdicts: readonly ProbeVerdict[],
-  { proven, refused }: { readonly proven: Set<Address>; readonly refused: Set<Address> },
+  { proven, refused }: {
+    readonly proven: Set<Address>;
+    readonly refused: Map<Address, SeenConflict>;
+  },
 ): {
   readonly conflicts: readonly SeenConflict[];
   readonly unreachable?: { readonly address: Address; readonly gateway: Address };
@@ -107,8 +115,9 @@ function sorted(
     const verdict = verdicts[at];
     if (verdict?.kind === "usable") proven.add(address);
     else if (verdict?.kind === "conflict") {
-      refused.add(address);
-      conflicts.push({ ip: formatAddress(address), mac: verdict.mac });
+      const conflict = { ip: formatAddress(address), mac: verdict.mac };
+      refused.set(address, conflict);
+      conflicts.push(conflict);
     } else if (verdict?.kind === "unreachable") {
       unreachable ??= { address, gateway: verdict.gateway };
     }
@@ -116,10 +125,10 @@ function sorted(
   return { conflicts, ...(unreachable !== undefined && { unreachable }) };
 }
 
-/** Gives addresses back and asks anew. */
+/** Gives addresses back and asks anew. A failure names all conflicts of the ADD. */
 async function exchanged(
   conflicts: readonly SeenConflict[],
-  { agent, wish }: ProbingOptions,
+  { agent, wish, refused }: ProbingOptions & { readonly refused: Conflicts },
 ): Promise<Result<IpamAddResponse, CniRefusal>> {
   const { containerID, ifName, netNamespace, podNamespace, podName, podUID } = wish;
   const given = await agent.exchange({
@@ -128,12 +137,12 @@ async function exchanged(
     conflicts,
   });
   if (!given.ok) {
-    return refuse(conflictText(conflicts, ifName, { why: reasonOf(given.error) }), given.error);
+    return refuse(conflictText(refused, ifName, { why: reasonOf(given.error) }), given.error);
   }
   const next = await agent.add(wish);
   if (next.ok) return next;
   const why = `there is no other for it: ${next.error.text}`;
-  return refuse(conflictText(conflicts, ifName, { why }), next.error);
+  return refuse(conflictText(refused, ifName, { why }), next.error);
 }
 
 function reasonOf({ status, text }: AgentProblem): string {
@@ -165,11 +174,13 @@ function gatewayText(
 }
 
 function conflictText(
-  conflicts: readonly SeenConflict[],
+  conflicts: Conflicts,
   nic: string,
   { why }: { readonly why: string },
 ): string {
-  const places = conflicts.map(({ ip, mac }) => `"${ip}" of NIC "${nic}" is located at ${mac}`);
+  const places = [...conflicts.values()].map(({ ip, mac }) =>
+    `"${ip}" of NIC "${nic}" is located at ${mac}`
+  );
   return `ip conflict: ${places.join(", ")}; ${why}`;
 }
 

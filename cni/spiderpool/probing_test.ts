@@ -153,13 +153,30 @@ Deno.test("prove() fails with address and MAC if nothing is exchanged, and says 
   }
 });
 
+Deno.test("prove() names every address of the ADD that conflicts once none is left", async () => {
+  const other = "02:00:00:00:00:0c";
+  const wire = {
+    "10.6.0.17": { kind: "conflict", mac: MAC },
+    "10.6.0.18": { kind: "conflict", mac: other },
+  } as const;
+  const full = { code: "refused", status: 500, text: "pool is full" } as const;
+  for (const last of [ok(answerOf("10.6.0.17")), err(full)]) {
+    const world = openWorld({ wire, answers: [ok(answerOf("10.6.0.18")), last] });
+    const text = await refusal(world, answerOf("10.6.0.17"));
+    assert.ok(text.includes(`"10.6.0.17" of NIC "eth0" is located at ${MAC}`), text);
+    assert.ok(text.includes(`"10.6.0.18" of NIC "eth0" is located at ${other}`), text);
+    const asked = world.exchanges.map(({ conflicts }) => conflicts?.map(({ ip }) => ip));
+    assert.deepEqual(asked, [["10.6.0.17"], ["10.6.0.18"]]);
+  }
+});
+
 Deno.test("prove() gives up after so many conflicts", async () => {
   const addresses = Array.from({ length: EXCHANGES_MAX + 2 }, (_, index) => `10.6.1.${index}`);
   const conflict = { kind: "conflict", mac: MAC } as const;
   const wire = Object.fromEntries(addresses.map((address) => [address, conflict]));
   const answers = addresses.slice(1).map((address) => ok(answerOf(address)));
   const world = openWorld({ wire, answers });
-  assert.match(await refusal(world, answerOf("10.6.1.0")), /ip conflict: "10\.6\.1\.8"/);
+  assert.match(await refusal(world, answerOf("10.6.1.0")), /"10\.6\.1\.8" of NIC .* than 8 are/);
   assert.equal(world.exchanges.length, EXCHANGES_MAX);
 });
 

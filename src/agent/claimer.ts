@@ -69,6 +69,9 @@ interface Pending {
   readonly untilMs: number;
 }
 
+/** Which addresses of a pool count: those that other hosts answered for are a last resort. */
+type Choice = "sound" | "any";
+
 /** Milliseconds for which a creation is remembered although its pod is not seen: copies lag. */
 const PENDING_KEPT_MS = 600_000;
 
@@ -93,13 +96,14 @@ export class Claimer {
    */
   async isFull(wish: ClaimWish): Promise<boolean> {
     for (const facts of wish.selection.candidates) {
-      if (!await this.#poolIsFull(facts, wish)) return false;
+      if (!await this.#poolIsFull(facts, { wish, choice: "any" })) return false;
     }
     return true;
   }
 
   /**
-   * Takes an address of the first pool that has one, waiting a little where none has.
+   * Takes an address of the first pool that has one, waiting a little where none has. One that
+   * another host answered for is taken only where no pool has any other.
    *
    * @outcome `exhausted` Lists that began after the ADD did leave nothing of any pool.
    */
@@ -110,12 +114,13 @@ export class Claimer {
     const { candidates, trace, version } = wish.selection;
     const startedMs = clock.monotonicMs();
     for (;;) {
-      const full: CandidateTrace[] = [];
-      for (const facts of candidates) {
-        const claimed = await this.#claimFrom(facts, wish);
-        if (claimed !== undefined) return ok(claimed);
-        full.push(this.#fullTrace(facts));
+      for (const choice of ["sound", "any"] as const) {
+        for (const facts of candidates) {
+          const claimed = await this.#claimFrom(facts, { wish, choice });
+          if (claimed !== undefined) return ok(claimed);
+        }
       }
+      const full = candidates.map((facts) => this.#fullTrace(facts));
       const leftMs = startedMs + FULL_WAIT_MS - clock.monotonicMs();
       if (leftMs <= 0) {
         const later = laterTrace(trace, { later: full });
@@ -148,27 +153,37 @@ export class Claimer {
     }
   }
 
-  async #poolIsFull(facts: PoolFacts, wish: ClaimWish): Promise<boolean> {
-    const { book } = this.#options;
+  async #poolIsFull(
+    facts: PoolFacts,
+    { wish, choice }: { readonly wish: ClaimWish; readonly choice: Choice },
+  ): Promise<boolean> {
+    const { book, clock } = this.#options;
     const ledger = book.open(facts, wish.reserved);
-    if (!ledger.isEmpty && !this.#isCapped(facts)) return false;
+    const isFull = (): boolean =>
+      this.#isCapped(facts) ||
+      (choice === "any" ? ledger.isEmpty : ledger.hasOnlyConflicting(clock.monotonicMs()));
+    if (!isFull()) return false;
     if (book.isFull(facts)) return true;
     await book.refresh(facts, { sinceMs: wish.begunMs, signal: wish.signal });
-    if (!ledger.isEmpty && !this.#isCapped(facts)) return false;
+    if (!isFull()) return false;
     book.noteFull(facts);
     return true;
   }
 
-  async #claimFrom(facts: PoolFacts, wish: ClaimWish): Promise<Claimed | undefined> {
+  async #claimFrom(
+    facts: PoolFacts,
+    { wish, choice }: { readonly wish: ClaimWish; readonly choice: Choice },
+  ): Promise<Claimed | undefined> {
     const { clock, random, book } = this.#options;
     const ledger = book.open(facts, wish.reserved);
     for (let refusedInRow = 0;; refusedInRow++) {
-      if (await this.#poolIsFull(facts, wish)) return undefined;
+      if (await this.#poolIsFull(facts, { wish, choice })) return undefined;
       const nowMs = clock.monotonicMs();
       if (ledger.wantsList(nowMs, { spread: random.fraction(), refusedInRow })) {
         await book.refresh(facts, { sinceMs: nowMs, signal: wish.signal });
       }
-      const address = ledger.choose(random, clock.monotonicMs());
+      const isSound = choice === "sound";
+      const address = ledger.choose(random, clock.monotonicMs(), { isSound });
       if (address === undefined) continue; // Known as full by now: the next turn says so.
       const taken = await this.#create({ facts, address }, wish);
       if (taken !== undefined) return { facts, address, ...taken };

@@ -6,6 +6,7 @@ import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { addressesOf } from "../ipam/endpoint.ts";
 import { CONFLICT_AVOIDED_MS } from "../ipam/ledger.ts";
+import { factsOf } from "./allocation.ts";
 import { podOf } from "./known_endpoints.ts";
 import type { AgentParts } from "./parts.ts";
 import { STATEFUL_FORBIDDEN, STATELESS_FORBIDDEN } from "./release_flow.ts";
@@ -64,8 +65,11 @@ async function giveBack(
   parts: AgentParts,
   { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
 ): Promise<Result<void, ServiceFailure>> {
-  const { settler, claims, book, ports: { log } } = parts;
+  const { settler, claims, book, reader, ports: { log } } = parts;
   const { ip: address, pool, nic, podUID } = claim.spec;
+  const facts = await factsOf(parts, { pool, signal });
+  // An agent that was started since has not asked this pool for anything yet.
+  if (facts !== undefined) book.open(facts, await reader.reserved({ signal }));
   const isUnlisted = await unlist(parts, { claim, signal });
   const isGone = isUnlisted && await settler.remove(SPIDER_IPS, claim, { signal }) === "gone";
   if (!isGone) {

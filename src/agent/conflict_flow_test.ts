@@ -57,6 +57,67 @@ Deno.test("a conflicting address is given to nobody while another one is free", 
   assert.notEqual(other, ipv4);
 });
 
+/** Pools `p4`, of so many addresses, and `q4` after it, of two. */
+async function openOrdered(ips: string): Promise<{
+  readonly rig: AgentRig;
+  readonly pod: (name: string) => Promise<Pod>;
+}> {
+  const rig = await AgentRig.start();
+  await rig.pool("p4", { ips: [ips] });
+  await rig.pool("q4", { ips: ["10.7.0.10-10.7.0.11"], subnet: "10.7.0.0/16" });
+  const annotations = { "ipam.spidernet.io/ippool": '{"ipv4":["p4","q4"]}' };
+  return { rig, pod: (name) => rig.pod(name, { annotations }) };
+}
+
+Deno.test("a conflicting address is given after those of all pools of the NIC", async () => {
+  const { rig, pod } = await openOrdered("10.6.0.10");
+  await using _rig = rig;
+  const given: string[] = [];
+  const first = await pod("a");
+  for (let count = 0; count < 3; count++) {
+    const [address = ""] = await rig.addresses(first);
+    assert.ok(!given.includes(address), `${address} is another one`);
+    given.push(address);
+    expectOk(await conflict(rig, first, [address]), "it is given back");
+  }
+  assert.equal(given[0], "10.6.0.10/16");
+  assert.deepEqual(given.slice(1).sort(), ["10.7.0.10/16", "10.7.0.11/16"]);
+  assert.deepEqual(await rig.addresses(first), ["10.6.0.10/16"], "none is left but these");
+});
+
+Deno.test("other pods get a conflicting address after those of all their pools too", async () => {
+  const { rig, pod } = await openOrdered("10.6.0.10");
+  await using _rig = rig;
+  const first = await pod("a");
+  expectOk(await conflict(rig, first, await rig.addresses(first)), "it is given back");
+  const pods = [first, await pod("b"), await pod("c")];
+  const addresses = await Promise.all(pods.map((one) => rig.addresses(one)));
+  assert.deepEqual(addresses.flat().sort(), ["10.6.0.10/16", "10.7.0.10/16", "10.7.0.11/16"]);
+  const claims = await rig.claimObjects();
+  assert.equal(claims.filter(({ spec }) => spec.pool === "q4").length, 2);
+});
+
+Deno.test("an address that was just released is given before those of the next pool", async () => {
+  const { rig, pod } = await openOrdered("10.6.0.10");
+  await using _rig = rig;
+  const first = await pod("a");
+  await rig.addresses(first);
+  await rig.removePod("a");
+  await rig.del(first);
+  assert.deepEqual(await rig.addresses(await pod("b")), ["10.6.0.10/16"]);
+});
+
+Deno.test("an agent that was started meanwhile exchanges what an earlier one gave", async () => {
+  const { rig, pod } = await openOrdered("10.6.0.10");
+  await using _rig = rig;
+  const first = await pod("a");
+  const given = await rig.addresses(first);
+  await rig.startAgent("n1");
+  assert.deepEqual(await rig.addresses(first), given);
+  expectOk(await conflict(rig, first, given), "it is given back");
+  assert.match((await rig.addresses(first))[0] ?? "", /^10\.7\./);
+});
+
 Deno.test("both families are exchanged at once", async () => {
   await using rig = await openRig();
   const pod = await rig.pod("a", { annotations: POOLS });

@@ -65,10 +65,13 @@ export class PoolBook {
     return ledger;
   }
 
-  /** Whether a list said moments ago that nothing is left, and nothing came free since. */
+  /**
+   * Whether a list said moments ago that nothing is left, and nothing came free since. Who asks
+   * sees to it that the ledger says so too.
+   */
   isFull({ name }: PoolFacts): boolean {
     const page = this.#pages.get(name);
-    if (page === undefined || !page.ledger.isEmpty) return false;
+    if (page === undefined) return false;
     const lastsMs = Math.max(VERDICT_MS, 5 * page.ledger.listCostMs);
     return this.#options.clock.monotonicMs() - page.fullMs < lastsMs;
   }

@@ -130,6 +130,12 @@ export class PoolLedger<A extends Address> {
     return this.#fresh.isEmpty && this.#stale.isEmpty;
   }
 
+  /** Whether nothing is left but, at most, addresses that other hosts answered for. */
+  hasOnlyConflicting(nowMs: number): boolean {
+    this.#forgetAvoided(nowMs);
+    return this.#fresh.isEmpty && this.#soundStale(nowMs).isEmpty;
+  }
+
   /** What there is. */
   counts(): LedgerCounts {
     const { addresses, reserved } = this.#space;
@@ -154,11 +160,17 @@ export class PoolLedger<A extends Address> {
    * An address to try: the agent's own share first, then any; what was just given back comes last,
    * and after that what conflicted. Each at random.
    *
+   * @param options.isSound Rather none than one that conflicted.
    * @returns `undefined` if every address is reserved, known as taken or being tried.
    */
-  choose(random: Random, nowMs: number): A | undefined {
+  choose(
+    random: Random,
+    nowMs: number,
+    { isSound = false }: { readonly isSound?: boolean } = {},
+  ): A | undefined {
     this.#forgetAvoided(nowMs);
-    const set = this.#fresh.isEmpty ? this.#leastStale(nowMs) : this.#fresh;
+    const sound = this.#fresh.isEmpty ? this.#soundStale(nowMs) : this.#fresh;
+    const set = sound.isEmpty && !isSound ? this.#stale : sound;
     if (set.isEmpty) return undefined;
     const address = ownerShare(set, { node: this.#node, nodes: this.#nodes, random });
     this.#inFlight.add(address);
@@ -167,14 +179,14 @@ export class PoolLedger<A extends Address> {
   }
 
   /** Of what is avoided, what is so for no longer than an address that is given back now. */
-  #leastStale(nowMs: number): RangeSet<A> {
+  #soundStale(nowMs: number): RangeSet<A> {
+    if (this.#stale.isEmpty) return this.#stale;
     const worst: A[] = [];
     for (const [address, untilMs] of this.#avoided) {
       if (untilMs - nowMs > RELEASED_AVOIDED_MS) worst.push(address);
     }
     if (worst.length === 0) return this.#stale;
-    const rest = this.#stale.subtract(RangeSet.ofAddresses(this.#family, worst));
-    return rest.isEmpty ? this.#stale : rest;
+    return this.#stale.subtract(RangeSet.ofAddresses(this.#family, worst));
   }
 
   /**

@@ -115,6 +115,9 @@ Deno.test("an address that conflicted is given after those that were just releas
     ledger.avoid(ip("10.0.0.2"), CONFLICT_AVOIDED_MS);
     const first = new Set([ledger.choose(random, 1), ledger.choose(random, 1)]);
     assert.deepEqual(first, new Set([ip("10.0.0.1"), ip("10.0.0.3")]));
+    assert.equal(ledger.choose(random, 1, { isSound: true }), undefined);
+    assert.equal(ledger.hasOnlyConflicting(1), true);
+    assert.equal(ledger.hasOnlyConflicting(CONFLICT_AVOIDED_MS), false, "it may be free by now");
     assert.equal(ledger.choose(random, 1), ip("10.0.0.2"), "better than none");
   }
 });

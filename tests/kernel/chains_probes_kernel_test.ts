@@ -47,6 +47,28 @@ testWith({
 });
 
 testWith({
+  name: "chain: a pool all of whose addresses conflict gives way to the next, then all are named",
+  needs,
+  async fn() {
+    await using lab = await openLab(poolsText([
+      { name: "first", version: 4, ips: "10" },
+      { name: "second", version: 4, ips: "20" },
+    ]));
+    const list = network(lab, { default_ipv4_ippool: ["first", "second"] });
+    const one = await lab.host(["10.6.0.10"]);
+    const pod = await lab.pod("pod");
+    assert.deepEqual(await lab.add(pod, list), ["10.6.0.20"]);
+    await ping(pod.namespace, PEER[4]);
+    await lab.del(pod, list);
+    const other = await lab.host(["10.6.0.20"]);
+    const said = await lab.refusal(await lab.pod("late"), list);
+    for (const [ip, { mac }] of [["10.6.0.10", one], ["10.6.0.20", other]] as const) {
+      assert.ok(said.includes(`"${ip}" of NIC "eth0" is located at ${mac}`), said);
+    }
+  },
+});
+
+testWith({
   name: "chain: a kept address that a host on the wire took is refused by its MAC, and kept",
   needs,
   async fn() {
