@@ -15,6 +15,7 @@ import {
   type IpamDelArgs,
   type WorkloadEndpointStatus,
 } from "../../api/agent.ts";
+import { HOST_RULE_TABLE_DEFAULT, VETH_MTU_DEFAULT } from "../../api/coordinator_mode.ts";
 import { type Pod, PODS } from "../../api/kubernetes/pod.ts";
 import { STATEFUL_SETS, type StatefulSet } from "../../api/kubernetes/workload.ts";
 import type { EngineStore } from "../../store/engine_store.ts";
@@ -157,11 +158,12 @@ export class StandaloneEngine implements AgentEngine {
     return err({ status: AGENT_STATUS.notFound, message });
   }
 
+  /** There is no SpiderCoordinator: the plugin's own configuration says what is asked for. */
   coordinatorConfig(
-    args: CoordinatorArgs,
-    options: ServiceOptions,
+    _args: CoordinatorArgs,
+    _options: ServiceOptions,
   ): ServiceResult<CoordinatorConfig> {
-    return this.#options.inner.coordinatorConfig(args, options);
+    return Promise.resolve(ok(PLAIN_COORDINATOR));
   }
 
   /** The Pod of a NIC, made or brought up to date. */
@@ -260,6 +262,23 @@ export class StandaloneEngine implements AgentEngine {
     return code === "not_found" || code === "conflict" ? ok(undefined) : failedBy(removed.error);
   }
 }
+
+/** What a SpiderCoordinator says where its user wrote nothing. There are no cluster's networks. */
+const PLAIN_COORDINATOR: CoordinatorConfig = {
+  mode: "auto",
+  overlayPodCIDR: [],
+  serviceCIDR: [],
+  hijackCIDR: [],
+  policyRoutes: [],
+  tunePodRoutes: true,
+  podMACPrefix: "",
+  podDefaultRouteNIC: "",
+  hostRuleTable: HOST_RULE_TABLE_DEFAULT,
+  podRPFilter: 0,
+  txQueueLen: 0,
+  vethLinkAddress: "",
+  vethMTU: VETH_MTU_DEFAULT,
+};
 
 function named({ metadata: { name, uid = "" } }: Pod): {
   readonly podNamespace: string;

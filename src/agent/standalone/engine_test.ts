@@ -47,6 +47,17 @@ Deno.test("a container that starts anew after its DEL has an address of its own"
   assert.deepEqual(await rig.claims(), [`${given.replace("/16", "")} a eth0 m1`]);
 });
 
+Deno.test("coordinatorConfig() is what a coordinator does that nobody configured", async () => {
+  await using rig = await StandaloneRig.start();
+  const args = { podNamespace: "", podName: "", podUID: "" };
+  const asked = rig.agent().coordinatorConfig(args, { signal: rig.signal });
+  const { mode, tunePodRoutes, ...rest } = expectOk(await rig.until(asked), "it is answered");
+  assert.deepEqual([mode, tunePodRoutes], ["auto", true]);
+  const networks = [rest.overlayPodCIDR, rest.serviceCIDR, rest.hijackCIDR, rest.policyRoutes];
+  assert.deepEqual(networks.flat(), [], "none that only a cluster has");
+  assert.deepEqual([rest.hostRuleTable, rest.vethMTU, rest.podRPFilter], [500, 1500, 0]);
+});
+
 Deno.test("a full pool is refused, and a release makes room", async () => {
   await using rig = await StandaloneRig.start();
   await rig.add("a", { pools: ["one"] });

@@ -83,10 +83,10 @@ export class Lab implements AsyncDisposable {
     const { probes = [] } = options;
     const agent = stack.use(await ChainAgent.start({ node, folder, pools, probes, program }));
     const runner = { enter: node.enter, path: [programs, plugins], signal };
-    const log = `${folder}/spiderpool.log`;
-    const ipam = { type: "spiderpool", ipam_unix_socket_path: agent.socket, log_file_path: log };
     await layCables({ node, wire }, options);
-    const lab = new Lab(stack.move(), { namespaces, node, wire, peer, options, runner, ipam, log });
+    const { socket } = agent;
+    const parts = { namespaces, node, wire, peer, options, runner, folder, socket };
+    const lab = new Lab(stack.move(), parts);
     await lab.plugIn(peer, [PEER[4], PEER[6]]);
     return lab;
   }
@@ -129,12 +129,25 @@ export class Lab implements AsyncDisposable {
 
   /** `ipam` of a main plugin. @param more What else the plugin `spiderpool` is told. */
   ipam(more: Plugin = {}): Plugin {
-    return { ...this.#parts.ipam, ...more };
+    const { socket } = this.#parts;
+    const log = this.#logOf("spiderpool");
+    return { type: "spiderpool", ipam_unix_socket_path: socket, log_file_path: log, ...more };
+  }
+
+  /** The plugin `coordinator`, after a main plugin. @param more What else it is told. */
+  coordinator(more: Plugin = {}): Plugin {
+    const logOptions = { logFile: this.#logOf("coordinator") };
+    const { socket } = this.#parts;
+    return { type: "coordinator", ipam_unix_socket_path: socket, logOptions, ...more };
+  }
+
+  #logOf(plugin: string): string {
+    return `${this.#parts.folder}/${plugin}.log`;
   }
 
   /** What the plugin `spiderpool` wrote down so far. */
   async pluginLog(): Promise<string> {
-    return await Deno.readTextFile(this.#parts.log);
+    return await Deno.readTextFile(this.#logOf("spiderpool"));
   }
 
   /** Adds NIC `eth0` as a container runtime does. @returns Its addresses, or the refusal. */
@@ -179,8 +192,10 @@ interface LabParts {
   readonly peer: Namespace;
   readonly options: LabOptions;
   readonly runner: RunnerOptions;
-  readonly ipam: Plugin;
-  readonly log: string;
+  /** Where programs write their logs. */
+  readonly folder: string;
+  /** The agent's. */
+  readonly socket: string;
 }
 
 function attachmentOf({ id, namespace: { path: netns } }: Pod): Attachment {
