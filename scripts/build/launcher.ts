@@ -1,6 +1,7 @@
 import type { Variables } from "../../src/api/environment.ts";
 import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
 import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
+import { FIRST_PART, PART_MARK } from "./parts.ts";
 
 /** Folder beside the launchers that holds `deno` and the bundle. */
 export const RUNTIME_FOLDER = "spiderpool.runtime";
@@ -121,17 +122,35 @@ export function scriptFile(program: string): string {
  * is an error and not a success.
  */
 export function starterText(program: string): string {
+  const imported = `import script from "./${scriptFile(program)}" with { type: "text" };`;
+  if (isPlugin(program)) return [imported, ...PARTS_STARTER, ""].join("\n");
   return [
-    `import script from "./${scriptFile(program)}" with { type: "text" };`,
-    ...(isPlugin(program) ? [] : ['import { createRequire } from "node:module";']),
+    imported,
+    'import { createRequire } from "node:module";',
     "const module = { exports: {} };",
-    isPlugin(program)
-      ? 'new Function("module", script)(module);'
-      : 'new Function("module", "require", script)(module, createRequire(import.meta.url));',
+    'new Function("module", "require", script)(module, createRequire(import.meta.url));',
     "Deno.exitCode = await module.exports.start();",
     "",
   ].join("\n");
 }
+
+/** A plugin's script is in parts (`parts.ts`); each is run once, when it is first asked for. */
+const PARTS_STARTER = [
+  `const parts = new Map(script.split(${JSON.stringify(PART_MARK)}).slice(1).map((part) => {`,
+  '  const end = part.indexOf("\\n");',
+  "  return [part.slice(0, end), part.slice(end + 1)];",
+  "}));",
+  "const loaded = new Map();",
+  "function load(name) {",
+  "  let exported = loaded.get(name);",
+  "  if (exported === undefined) {",
+  '    exported = new Function("load", parts.get(name))(load);',
+  "    loaded.set(name, exported);",
+  "  }",
+  "  return exported;",
+  "}",
+  `Deno.exitCode = await load(${JSON.stringify(FIRST_PART)}).start();`,
+] as const;
 
 /** Source of a program's script. @param root Folder of the source tree. */
 export function entryText(program: string, root: URL): string {

@@ -108,8 +108,8 @@ function sizeLines({ name, modules, scriptBytes }: PluginSize): readonly string[
       texts.join(", ");
   });
   return [
-    `${name} is built as one script of ${scriptBytes} bytes; docs/plugin-start.md says why it ` +
-    `has each module`,
+    `${name} is built as one script of ${scriptBytes} bytes, in parts; docs/plugin-start.md says ` +
+    `why it has each module`,
     ...loaded,
   ];
 }
