@@ -1,11 +1,20 @@
 /** The end of SpiderIPs that hold addresses back: a while after the record, or at once if stale. */
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
-import { type Address, cidrContains, parseObjectName } from "../../ip/mod.ts";
+import type { SpiderSubnet } from "../../api/subnet.ts";
+import { errorText } from "../../base/log.ts";
+import { StoreFailure } from "../../base/object_store.ts";
+import {
+  type Address,
+  type AnyCidr,
+  cidrContains,
+  parseAnyAddressInCidr,
+  parseObjectName,
+} from "../../ip/mod.ts";
 import { addressOfClaim } from "../../ipam/claim.ts";
 import type { LendingFacts, Loans } from "../../ipam/lending/facts.ts";
 import { HOLD_MS } from "../../ipam/lending/holds.ts";
 import { mayChange } from "../../ipam/lending/plan.ts";
-import type { LookWork } from "./work.ts";
+import type { LenderParts, LookWork } from "./work.ts";
 
 /** A Subnet, and what it lends now. */
 interface Lent<A extends Address> {
@@ -49,6 +58,36 @@ export async function endHolds<A extends Address>(
     else waitMs = Math.min(waitMs, HOLD_MS);
   }
   return waitMs;
+}
+
+/**
+ * Deletes what is held for no Subnet that there is: nobody else would, and no pod could have it.
+ *
+ * @param options.subnets All there are; none where nobody lends.
+ */
+export async function endOrphans(
+  { settler, view, ports: { log } }: LenderParts,
+  { subnets, signal }: { readonly subnets: Iterable<SpiderSubnet>; readonly signal: AbortSignal },
+): Promise<void> {
+  const networks = Array.from(subnets, ({ spec }) => parseAnyAddressInCidr(spec.subnet))
+    .flatMap((parsed) => parsed.ok ? [parsed.value.cidr] : []);
+  for (const claim of view.heldClaims()) {
+    const address = addressOfClaim(claim);
+    if (address === undefined || networks.some((network) => isInside(network, address))) continue;
+    const { ip } = claim.spec;
+    try {
+      await settler.remove(SPIDER_IPS, claim, { signal });
+      log.info("address of no subnet held no longer", { address: ip });
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      log.warn("address held still", { address: ip, problem: errorText(error) });
+    }
+  }
+}
+
+function isInside(network: AnyCidr, address: Address): boolean {
+  if (network.version === 4) return typeof address === "number" && cidrContains(network, address);
+  return typeof address === "bigint" && cidrContains(network, address);
 }
 
 function isOf<A extends Address>(

@@ -10,6 +10,7 @@ import { Informer, type InformerEvent, type WorkOutcome, WorkQueue } from "../..
 import { isSameJson } from "../admission/rules/json_patch.ts";
 import { tellWrong } from "../pool_news.ts";
 import { Tries } from "../tries.ts";
+import { endOrphans } from "./holds.ts";
 import { SubnetLooks } from "./looks.ts";
 import { LendingMemory } from "./memory.ts";
 import type { LenderParts } from "./work.ts";
@@ -18,6 +19,8 @@ import type { LenderParts } from "./work.ts";
 const GATHER_MS = 20;
 /** The same where many SpiderIPs may go. */
 const GATHER_CLAIMS_MS = 300;
+/** Milliseconds between two looks at what is held for no Subnet. */
+const ORPHANS_MS = 60_000;
 
 /** One term's work. Level-based: what it missed, the next look tells. */
 export class Lender {
@@ -40,10 +43,10 @@ export class Lender {
     this.#looks = new SubnetLooks(parts, this.#memory);
   }
 
-  /** Works until the signal aborts; rejects with its reason. Returns at once if it is off. */
+  /** Works until the signal aborts; rejects with its reason. Off, it only ends what was held. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { view, settings: { lending } } = this.#parts;
-    if (!lending.isOn) return;
+    if (!lending.isOn) return await this.#endOrphans({ signal });
     await runTogether([
       (options) => this.#subnets.run(options),
       (options) => this.#followSubnets(options),
@@ -51,6 +54,7 @@ export class Lender {
       (options) => this.#followClaims(options),
       (options) => this.#followReserved(options),
       (options) => this.#lookAgain(options),
+      (options) => this.#endOrphansAgain(options),
       async (options) => {
         await view.waitForSync(options);
         await this.#subnets.waitForSync(options);
@@ -112,6 +116,17 @@ export class Lender {
       await clock.sleep(resyncMs, { signal });
       this.#askAll();
     }
+  }
+
+  async #endOrphansAgain({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#subnets.waitForSync({ signal });
+    for (;;) await this.#endOrphans({ signal });
+  }
+
+  async #endOrphans({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#parts.view.waitForSync({ signal });
+    await this.#parts.ports.clock.sleep(ORPHANS_MS, { signal });
+    await endOrphans(this.#parts, { subnets: this.#subnets.objects(), signal });
   }
 
   #askAll(): void {

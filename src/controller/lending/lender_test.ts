@@ -308,3 +308,23 @@ Deno.test("nothing is lent where subnets are switched off", async () => {
   assert.equal((await subnet(rig)).status, undefined);
   assert.equal((await pool(rig, "p")).metadata.ownerReferences, undefined);
 });
+
+Deno.test("what is held for no subnet is let go, also where subnets are switched off", async () => {
+  for (const isOn of [true, false]) {
+    const lending = { ...CONTROLLER_SETTINGS.lending, isOn };
+    await using rig = await ControllerRig.start({ settings: { lending } });
+    await rig.make(SPIDER_SUBNETS, subnetObject());
+    for (const ip of ["10.6.0.10", "10.8.0.10"]) {
+      await rig.make(SPIDER_IPS, {
+        metadata: { name: ip },
+        spec: { ip, pool: "p", hold: "shrink" },
+      });
+    }
+    await rig.clock.advance(5_000);
+    assert.equal(await isThere(rig, SPIDER_IPS, "10.8.0.10"), true);
+    await rig.clock.advance(65_000);
+    for (const ip of ["10.6.0.10", "10.8.0.10"]) {
+      assert.equal(await isThere(rig, SPIDER_IPS, ip), false, `${ip}, on: ${isOn}`);
+    }
+  }
+});
