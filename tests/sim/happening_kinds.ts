@@ -70,6 +70,14 @@ const OUTAGE: ReadonlyMap<Happening, number> = new Map<Happening, number>([
   ["controller_crash", 1],
 ]);
 
+/** What happens to SpiderSubnets and their pools. */
+const LENDING: ReadonlyMap<Happening, number> = new Map<Happening, number>([
+  ["wish_changed", 3],
+  ["pool_by_hand", 1],
+  ["record_lost", 2],
+  ["subnet_gone", 1],
+]);
+
 /** What would write what a leader lends. */
 const NOT_LENDING: ReadonlySet<Happening> = new Set<Happening>([
   "pool_changed",
@@ -140,7 +148,8 @@ export function drawHappenings(
     // What is deleted by hand may be given to another pod before anyone can do something.
     if (happening === "claim_wiped") return [profile === "wiped" ? 2 : 0, happening];
     const isLending = profile === "lending";
-    if (isLendingHappening(happening)) return [isLending ? 1 : 0, happening];
+    const lendingWeight = LENDING.get(happening);
+    if (lendingWeight !== undefined) return [isLending ? lendingWeight : 0, happening];
     // There the leader writes what pools have.
     if (isLending && NOT_LENDING.has(happening)) return [0, happening];
     const isPoolChange = happening.startsWith("pool_") || happening === "address_reserved";
@@ -154,8 +163,4 @@ export function drawHappenings(
     const isWanted = (profile === "leaders" || isLending) && happening.startsWith("controller_");
     return [Math.max(weight, least, isWanted ? 4 : 0), happening];
   });
-}
-
-function isLendingHappening(happening: Happening): boolean {
-  return LENDING_HAPPENINGS.some((one) => one === happening);
 }

@@ -44,7 +44,7 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
     name: "a surplus is taken out of the record",
     file: PLAN,
     find: "} else if (borrower.isAutomatic) {",
-    replace: "} else if (borrower.isAutomatic && borrower.addresses.isEmpty) {",
+    replace: "} else if (borrower.isTerminating) {",
     profile: "lending",
   },
   {
