@@ -44,6 +44,11 @@ export function readNetworks(
   return read.ok ? ok(read.value.map((item) => selectionOf(item, { namespace }))) : read;
 }
 
+/** Whether a definition of this name can be told in a comma list; others need a JSON list. */
+export function isPlainName(name: string): boolean {
+  return LABEL.test(name);
+}
+
 /** NIC of the network at a position of the list, counted from 0. */
 export function nicOf(selection: NetworkSelection, position: number): string {
   return selection.interface ?? `net${position + 1}`;

@@ -7,12 +7,8 @@ import type { ObjectStore, StoredObject } from "../../src/base/object_store.ts";
 import { StoreFailure } from "../../src/base/object_store.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { err } from "../../src/base/result.ts";
-import {
-  judgeReview,
-  judgesOf,
-  type KindJudge,
-  type Question,
-} from "../../src/controller/admission/judge.ts";
+import { judgeReview, judgesOf } from "../../src/controller/admission/judge.ts";
+import type { KindJudge, Question } from "../../src/controller/admission/kind_judge.ts";
 import { KindView } from "../../src/controller/admission/kind_view.ts";
 import type { RawObject } from "../../src/controller/admission/rules/kind_rules.ts";
 import { type AdmissionRequest, type AdmissionVerdict, Informer } from "../../src/kube/mod.ts";

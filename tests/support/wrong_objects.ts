@@ -587,6 +587,17 @@ const NETWORKS: readonly WrongObject[] = [
       'annotation "cni.spidernet.io/rdma-resource-inject" adds the network to pods',
     ],
   }),
+  network("a group that no label can have", {
+    cniType: "ipvlan",
+    ipvlan: { master: ["eth1"] },
+  }, {
+    annotations: { "cni.spidernet.io/network-resource-inject": "rail 1" },
+    says: [
+      'Cannot use metadata.annotations["cni.spidernet.io/network-resource-inject"] "rail 1": it ' +
+      "is no name of a group, as the value of a label is one; write at most 63 letters, digits, " +
+      '"-", "_" and "." that begin and end with a letter or digit',
+    ],
+  }),
   network("injection of a custom network", {}, {
     annotations: { "cni.spidernet.io/network-resource-inject": "rail" },
     says: [

@@ -1,11 +1,12 @@
 /** What is answered to a review: by the rules of its kind, and what they read of the cluster. */
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
 import { controllerOf } from "../../api/metadata.ts";
-import { SPIDERPOOL_GROUP, SPIDERPOOL_VERSION } from "../../api/group.ts";
 import { isRecord } from "../../api/decode.ts";
 import { type CallOptions, type StoredObject, StoreFailure } from "../../base/object_store.ts";
 import { DeadlineError } from "../../base/clock.ts";
 import type { AdmissionRequest, AdmissionVerdict } from "../../kube/mod.ts";
+import type { JudgeOptions, KindJudge, Question } from "./kind_judge.ts";
+import { namespaceJudge, podJudge } from "./pod_judge.ts";
 import {
   type ClusterView,
   coordinatorRelations,
@@ -34,25 +35,6 @@ import {
 } from "./rules/kind_rules.ts";
 import { withSubnet } from "./rules/pool_rules.ts";
 import type { AdmissionSettings, Reviewed } from "./rules/settings.ts";
-
-/** What judging takes. */
-export interface JudgeOptions {
-  readonly view: ClusterView;
-  readonly settings: AdmissionSettings;
-}
-
-/** Which of the two questions a webhook asks. */
-export type Question = "mutate" | "validate";
-
-/** Answers one review of one kind. Rejects with the signal's reason, or a `StoreFailure`. */
-export type Judge = (request: AdmissionRequest, options: CallOptions) => Promise<AdmissionVerdict>;
-
-/** Both judges of a kind. */
-export interface KindJudge {
-  readonly kind: string;
-  readonly mutate: Judge;
-  readonly validate: Judge;
-}
 
 const ALLOWED: AdmissionVerdict = { allowed: true };
 
@@ -89,6 +71,8 @@ export function judgesOf(options: JudgeOptions): ReadonlyMap<string, KindJudge> 
     judgeOf(COORDINATOR_RULES, { ...options, relate: coordinatorRelations }),
     judgeOf(MULTUS_RULES, { ...options, relate: multusRelations }),
     judgeOf(ENDPOINT_RULES, options),
+    podJudge(options),
+    namespaceJudge(),
   ];
   return new Map(judges);
 }
@@ -106,13 +90,13 @@ export async function judgeReview(
 ): Promise<AdmissionVerdict> {
   const { group, version, kind, subResource } = request;
   const what = `${kind}.${version}${group === "" ? "" : `.${group}`}`;
-  if (group !== SPIDERPOOL_GROUP) {
+  if (group !== judge.group) {
     const warning = `Spiderpool has no rule for ${what}: its webhook configuration names too much`;
     return { allowed: true, warnings: [warning] };
   }
-  if (kind !== judge.kind || version !== SPIDERPOOL_VERSION) {
+  if (kind !== judge.kind || version !== judge.version) {
     const message = `Cannot judge ${what}: this webhook is for ` +
-      `${judge.kind}.${SPIDERPOOL_VERSION}; correct the webhook configuration`;
+      `${judge.kind}.${judge.version}; correct the webhook configuration`;
     return { allowed: false, status: 400, message };
   }
   if (subResource !== "" || request.operation === "CONNECT") return ALLOWED;
@@ -142,7 +126,7 @@ function judgeOf<T extends StoredObject>(
   rules: KindRules<T>,
   { view, settings, ...cluster }: JudgeOptions & Cluster<T>,
 ): readonly [string, KindJudge] {
-  const { kind, singular } = rules.resource;
+  const { kind, singular, group, version } = rules.resource;
   async function mutate(
     request: AdmissionRequest,
     options: CallOptions,
@@ -177,7 +161,7 @@ function judgeOf<T extends StoredObject>(
     if (!request.dryRun) cluster.note?.(filled.object, view);
     return { allowed: true, warnings: related?.warnings };
   }
-  return [singular, { kind, mutate, validate }];
+  return [singular, { group, version, kind, mutate, validate }];
 }
 
 function readFilled<T extends StoredObject>(

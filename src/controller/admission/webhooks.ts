@@ -12,7 +12,8 @@ import {
   type WebhookRequest,
   writeReview,
 } from "../../kube/mod.ts";
-import { judgeReview, type KindJudge, type Question } from "./judge.ts";
+import { judgeReview } from "./judge.ts";
+import type { KindJudge, Question } from "./kind_judge.ts";
 
 /** Path of the health check, as in the reference. */
 export const WEBHOOK_HEALTH_PATH = "/webhook-health-check";
@@ -25,11 +26,19 @@ export interface WebhooksOptions {
   readonly log: Log;
 }
 
-/** The path of a webhook: `/validate-spiderpool-spidernet-io-v2beta1-spiderippool`. */
-export function webhookPath(question: Question, singular: string): string {
-  const group = SPIDERPOOL_GROUP.replaceAll(".", "-");
-  return `/${question}-${group}-${SPIDERPOOL_VERSION}-${singular}`;
+/**
+ * The path of a webhook: `/validate-spiderpool-spidernet-io-v2beta1-spiderippool`, or
+ * `/mutate--v1-pod` for a kind of the core group.
+ */
+export function webhookPath(
+  question: Question,
+  singular: string,
+  { group, version }: Pick<KindJudge, "group" | "version"> = SPIDERPOOL,
+): string {
+  return `/${question}-${group.replaceAll(".", "-")}-${version}-${singular}`;
 }
+
+const SPIDERPOOL = { group: SPIDERPOOL_GROUP, version: SPIDERPOOL_VERSION };
 
 interface Route {
   readonly question: Question;
@@ -58,7 +67,7 @@ export class Webhooks {
     this.#options = options;
     for (const [singular, judge] of options.judges) {
       for (const question of ["mutate", "validate"] as const) {
-        this.#routes.set(webhookPath(question, singular), { question, judge });
+        this.#routes.set(webhookPath(question, singular, judge), { question, judge });
       }
     }
   }

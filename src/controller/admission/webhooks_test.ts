@@ -3,7 +3,7 @@ import { AdmissionWorld } from "../../../tests/support/admission_world.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { jsonLog, SILENT_LOG } from "../../base/log.ts";
 import { REVIEW_BYTES_MAX, type WebhookRequest } from "../../kube/mod.ts";
-import type { KindJudge } from "./judge.ts";
+import type { KindJudge } from "./kind_judge.ts";
 import { WEBHOOK_HEALTH_PATH, webhookPath, Webhooks } from "./webhooks.ts";
 
 const VALIDATE = webhookPath("validate", "spiderippool");
@@ -48,15 +48,17 @@ async function answerOf(webhooks: Webhooks, request: WebhookRequest) {
 
 Deno.test("webhookPath() is the reference's", () => {
   assert.equal(VALIDATE, "/validate-spiderpool-spidernet-io-v2beta1-spiderippool");
+  const core = { group: "", version: "v1" };
+  assert.equal(webhookPath("mutate", "pod", core), "/mutate--v1-pod");
 });
 
 Deno.test("Webhooks answers reviews of every kind under both paths", async () => {
   await using world = new AdmissionWorld();
   const webhooks = new Webhooks({ ...world, log: SILENT_LOG });
-  for (const singular of world.judges.keys()) {
+  for (const [singular, judge] of world.judges) {
     for (const question of ["mutate", "validate"] as const) {
-      const target = webhookPath(question, singular);
-      const foreign = { kind: { group: "", version: "v1", kind: "Pod" } };
+      const target = webhookPath(question, singular, judge);
+      const foreign = { kind: { group: "apps", version: "v1", kind: "Deployment" } };
       const { status, review: answer } = await answerOf(
         webhooks,
         requestOf(review({}, foreign), { target }),
@@ -170,6 +172,8 @@ Deno.test("Webhooks bounds the bodies that it holds", async () => {
 });
 
 const STUCK: KindJudge = {
+  group: "spiderpool.spidernet.io",
+  version: "v2beta1",
   kind: "SpiderIPPool",
   mutate: () => Promise.reject(new Error("a bug")),
   validate: () => Promise.reject(new Error("a bug")),

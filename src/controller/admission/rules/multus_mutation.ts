@@ -1,6 +1,7 @@
 /** SpiderMultusConfig: what is filled in. */
 import { ANNOTATION_NETWORK_INJECT, ANNOTATION_RDMA_INJECT } from "../../../api/annotations.ts";
 import type { MultusConfigSpec, SpiderMultusConfig } from "../../../api/multus_config.ts";
+import type { StoredObject } from "../../../base/object_store.ts";
 import { withDestinations } from "./coordinator_rules.ts";
 import { withLabels } from "./mutation.ts";
 import type { Reviewed } from "./settings.ts";
@@ -22,13 +23,15 @@ export function mutateMultusConfig(
   { object, previous }: Reviewed<SpiderMultusConfig>,
 ): SpiderMultusConfig {
   const filled = { ...object, spec: withBlocks(withoutEmptyCustom(withCoordinator(object.spec))) };
-  return withLabels(filled, injectedLabels(object, previous));
+  return withInjectedLabels(filled, previous);
 }
 
-function injectedLabels(
-  { metadata }: SpiderMultusConfig,
-  previous: SpiderMultusConfig | undefined,
-): Readonly<Record<string, string | undefined>> {
+/** Copies the annotations that ask for networks to labels: selectors see nothing else. */
+export function withInjectedLabels<T extends StoredObject>(
+  object: T,
+  previous: StoredObject | undefined,
+): T {
+  const { metadata } = object;
   const labels = INJECTED.flatMap((key) => {
     const value = metadata.annotations?.[key];
     if (value !== undefined) return [[key, value]];
@@ -36,7 +39,7 @@ function injectedLabels(
     const copied = previous?.metadata.annotations?.[key];
     return copied !== undefined && metadata.labels?.[key] === copied ? [[key, undefined]] : [];
   });
-  return Object.fromEntries(labels);
+  return withLabels(object, Object.fromEntries(labels));
 }
 
 function withCoordinator(spec: MultusConfigSpec): MultusConfigSpec {

@@ -18,7 +18,7 @@ import { choices } from "../../../api/problem.ts";
 import { coordinatorSpecFaults } from "./coordinator_rules.ts";
 import { type Fault, fault, type FieldPath, forbidden, missing } from "./fault.ts";
 import { blockFaults, blockPools, blockResource } from "./multus_blocks.ts";
-import { isObjectName, NAME_REMEDY } from "./names.ts";
+import { GROUP_REMEDY, isLabelValue, isObjectName, NAME_REMEDY } from "./names.ts";
 import type { Reviewed } from "./settings.ts";
 
 /** Name of a network, as runtimes and plugins take it. */
@@ -155,6 +155,10 @@ function injectionFaults(object: SpiderMultusConfig): readonly Fault[] {
     const group = metadata.annotations?.[key];
     if (group === undefined) continue;
     const path = annotationPath(key);
+    if (group === "" || !isLabelValue(group)) {
+      const why = `it is no name of a group, as the value of a label is one; write ${GROUP_REMEDY}`;
+      faults.push(fault(path, group, { why }));
+    }
     if (spec.cniType === "custom" || spec.cniType === "ovs") {
       const why = `a network of cniType "${spec.cniType}" has no resource to give to pods; ` +
         `remove the annotation`;

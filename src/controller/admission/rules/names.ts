@@ -12,6 +12,9 @@ const INTERFACE_BYTES_MAX = 15;
 /** What to write where a name is wrong. */
 export const NAME_REMEDY =
   'lower-case letters, digits, "-" and "." that begin and end with a letter or digit';
+/** What to write where the name of a group of networks is wrong. */
+export const GROUP_REMEDY =
+  'at most 63 letters, digits, "-", "_" and "." that begin and end with a letter or digit';
 /** What to write where the name of an interface is wrong. */
 export const INTERFACE_REMEDY =
   `the name of an interface, at most ${INTERFACE_BYTES_MAX} characters without white space, "/" ` +
