@@ -77,7 +77,10 @@ Deno.test("readSettings() takes what is set, and says what nobody reads", async 
     SPIDERPOOL_IPPOOL_INFORMER_RESYNC_PERIOD: "0",
     SPIDERPOOL_MULTUS_CONFIG_ENABLED: "true",
     SPIDERPOOL_MULTUS_CONFIG_INFORMER_RESYNC_PERIOD: "7",
-  }, "enableIPv5: true\n");
+    SPIDERPOOL_SUBNET_INFORMER_RESYNC_PERIOD: "8",
+    SPIDERPOOL_SUBNET_INFORMER_WORKERS: "2",
+    SPIDERPOOL_SUBNET_INFORMER_MAX_WORKQUEUE_LENGTH: "9",
+  }, "enableIPv5: true\nenableSpiderSubnet: true\n");
   assert.ok(typeof settings !== "string", String(settings));
   assert.deepEqual(settings.metrics, { port: 5721, keepsDebug: false });
   assert.deepEqual([settings.leadership.durationMs, settings.leadership.renewDeadlineMs], [
@@ -85,6 +88,13 @@ Deno.test("readSettings() takes what is set, and says what nobody reads", async 
     29_000,
   ]);
   assert.equal(settings.pools.resyncMs, 0);
+  const { isOn, resyncMs, workers, queueMax } = settings.lending;
+  assert.deepEqual({ isOn, resyncMs, workers, queueMax }, {
+    isOn: true,
+    resyncMs: 8_000,
+    workers: 2,
+    queueMax: 9,
+  });
   assert.deepEqual(settings.networks, { isOn: true, resyncMs: 7_000 });
   assert.deepEqual(settings.unused, ['enableIPv5 of "/etc/conf.yml": nobody reads it']);
 });
