@@ -2,7 +2,8 @@
  * `deno task test:vm`: boots Debian's cloud kernel in QEMU and runs kernel tests in it, so that
  * they find the kernel modules that this machine may lack. Needs no root. Prints what the tests
  * print, as it comes, and closes with `N passed, N failed, N skipped`; exits with the status of the
- * tests, 1 if the machine breaks, 2 if it cannot start.
+ * tests, 1 if the machine breaks, 2 if it cannot start. What is on the list `sriov.txt` runs in a
+ * second machine, with another kernel and an SR-IOV NIC; where there is none, it is skipped.
  *
  *   vm.ts [--arch amd64|arm64] [--list FILE] [--filter TEXT] [--with PATH]
  *         [--hang-seconds N] [--refresh] [path...]
@@ -12,18 +13,25 @@
 import { errorText } from "../src/base/log.ts";
 import { freshPrograms } from "./demo/programs.ts";
 import { closeWith } from "./run_tests.ts";
-import { settle, type SettledRun } from "./test_counts.ts";
+import { requiredCategories } from "../tests/support/require.ts";
+import { settle, type SettledRun, sumCounts } from "./test_counts.ts";
 import { listTestFiles } from "./test_files.ts";
 import { parseArguments, pathsOfList, type VmRequest } from "./vm/arguments.ts";
-import { bootMachine, cacheFolder, prepareMachine } from "./vm/boot.ts";
+import { bootMachine, cacheFolder, type PreparedMachine, prepareMachine } from "./vm/boot.ts";
 import { VmError } from "./vm/failure.ts";
-import type { MachineEnd } from "./vm/machine.ts";
+import {
+  MACHINE_KINDS,
+  MACHINE_VARIABLE,
+  type MachineEnd,
+  type MachineKind,
+} from "./vm/machine.ts";
 import { payloadOf } from "./vm/payload.ts";
 import { isThere } from "./vm/process.ts";
 
 const REPOSITORY = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const DEFAULT_PATHS = [`${REPOSITORY}/src`, `${REPOSITORY}/tests/kernel`];
 const MATCH = "_kernel_test.ts";
+const SRIOV = `${REPOSITORY}/tests/vm/lists/sriov.txt`;
 const LEFT_OUT = `${REPOSITORY}/tests/vm/lists/left_out.txt`;
 /** The machine is there to have these: a test that skips for want of one tests nothing. */
 const REQUIRED = "root,modules,programs";
@@ -73,16 +81,83 @@ function withoutLeftOut(files: readonly string[]): string[] {
   return files.filter((file) => !leftOut.has(Deno.realPathSync(file)));
 }
 
-async function runInMachine(request: VmRequest, signal: AbortSignal): Promise<SettledRun> {
-  const { architecture, refresh, filter, hangSeconds } = request;
-  const files = filesOf(request);
+/** The files that each kind of machine runs; those on the list of the other run on no cloud's. */
+function filesByKind(request: VmRequest): ReadonlyMap<MachineKind, readonly string[]> {
+  const listed = pathsOfList(Deno.readTextFileSync(SRIOV)).map((path) =>
+    locate(`${REPOSITORY}/${path}`, "test")
+  );
+  const all = Map.groupBy(
+    filesOf(request),
+    (file): MachineKind => listed.includes(Deno.realPathSync(file)) ? "sriov" : "cloud",
+  );
+  return new Map(MACHINE_KINDS.flatMap((kind) => {
+    const files = all.get(kind);
+    return files === undefined ? [] : [[kind, files]];
+  }));
+}
+
+/** What the rig does for one request, one machine after the other. */
+async function runAll(request: VmRequest, signal: AbortSignal): Promise<SettledRun> {
+  const required = requiredCategories(Deno.env.get("REQUIRE") ?? "");
+  // No other processor has that machine, whatever is installed.
+  const isRequired = required.has("programs") && request.architecture === "amd64";
   const extras = request.extras.map((path) => locate(path, "file or folder"));
+  const runs: SettledRun[] = [];
+  for (const [kind, files] of filesByKind(request)) {
+    const prepared = await prepare(kind, request);
+    runs.push(
+      typeof prepared === "string"
+        ? withoutMachine(prepared, { files, isRequired })
+        : await runInMachine(prepared, { request, files, extras, signal }),
+    );
+  }
+  return runs.reduce((left, right) => ({
+    counts: sumCounts(left.counts, right.counts),
+    exitCode: left.exitCode || right.exitCode,
+  }));
+}
+
+/** Gets a machine ready; or says why there is none with an SR-IOV NIC here. */
+async function prepare(
+  kind: MachineKind,
+  { architecture, refresh }: VmRequest,
+): Promise<PreparedMachine | string> {
   const cache = cacheFolder({
     home: Deno.env.get("HOME"),
     cacheHome: Deno.env.get("XDG_CACHE_HOME"),
   });
-  const prepared = await prepareMachine(cache, { architecture, refresh, say });
-  const { deno, tree, accelerator } = prepared;
+  try {
+    return await prepareMachine(cache, { kind, architecture, refresh, say });
+  } catch (error) {
+    const isLacking = kind === "sriov" && error instanceof VmError && error.exitCode === 2;
+    if (isLacking) return error.message;
+    throw error;
+  }
+}
+
+/** The tests of a machine that is not to be had: as `testWith` treats what a test needs. */
+function withoutMachine(
+  reason: string,
+  { files, isRequired }: { readonly files: readonly string[]; readonly isRequired: boolean },
+): SettledRun {
+  const count = files.length;
+  const how = isRequired ? "fail, REQUIRE=programs forbids to skip them" : "are skipped";
+  say(`the tests of ${files.join(", ")} ${how}: ${reason}`);
+  return isRequired
+    ? settle({ passed: 0, failed: count, skipped: 0 }, 1)
+    : settle({ passed: 0, failed: 0, skipped: count }, 0);
+}
+
+async function runInMachine(
+  prepared: PreparedMachine,
+  { request: { filter, hangSeconds }, files, extras, signal }: {
+    readonly request: VmRequest;
+    readonly files: readonly string[];
+    readonly extras: readonly string[];
+    readonly signal: AbortSignal;
+  },
+): Promise<SettledRun> {
+  const { kind, architecture, deno, tree, accelerator } = prepared;
   const count = files.length === 1 ? "1 file" : `${files.length} files`;
   say(`${count} of tests on Linux ${tree.release}, Deno ${deno.version}, ${accelerator}`);
   const entries = await payloadOf({
@@ -90,7 +165,10 @@ async function runInMachine(request: VmRequest, signal: AbortSignal): Promise<Se
     files,
     extras,
     flags: filter === undefined ? [] : [`--filter=${filter}`],
-    environment: { REQUIRE: `${REQUIRED},${Deno.env.get("REQUIRE") ?? ""}` },
+    environment: {
+      REQUIRE: `${REQUIRED},${Deno.env.get("REQUIRE") ?? ""}`,
+      [MACHINE_VARIABLE]: kind,
+    },
     programs: () => freshPrograms(architecture),
     secondsMax: SECONDS_MAX,
   });
@@ -132,7 +210,7 @@ async function main(argv: readonly string[]): Promise<number> {
     Deno.addSignalListener(name, onSignal);
   }
   try {
-    const { counts, exitCode } = await runInMachine(request.value, stop.signal);
+    const { counts, exitCode } = await runAll(request.value, stop.signal);
     closeWith(counts, Deno.env.get("COUNTS_FILE"));
     return exitCode;
   } catch (error) {

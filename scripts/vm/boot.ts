@@ -6,19 +6,22 @@ import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import { type DenoBinary, fetchDeno } from "./deno_binary.ts";
 import { VmError } from "./failure.ts";
 import { prepareImage, writeWhole } from "./image.ts";
-import { type Machine, type MachineEnd, QEMU, runMachine } from "./machine.ts";
-import { fetchPackages, type PackageTree } from "./packages.ts";
+import { type Machine, type MachineEnd, type MachineKind, QEMU, runMachine } from "./machine.ts";
+import { type FetchOptions, fetchPackages, type PackageTree } from "./packages.ts";
 import { hasProgram, isThere } from "./process.ts";
+import { fetchSriovKernel, findSriovQemu } from "./sriov.ts";
 
-/** What every run of an architecture's machine shares. */
+/** What every run of a machine shares. */
 export interface PreparedMachine {
+  readonly kind: MachineKind;
   readonly architecture: Architecture;
   readonly accelerator: Accelerator;
   readonly deno: DenoBinary;
   readonly tree: PackageTree;
   /** Archive with everything but what one run adds. */
   readonly image: string;
-  /** Folder of the cache for this architecture. */
+  readonly qemu: string;
+  /** Folder of the cache for this machine. */
   readonly folder: string;
 }
 
@@ -35,19 +38,16 @@ export function cacheFolder(
 }
 
 /**
- * Gets everything that a machine of that architecture needs, from the cache where it is there.
+ * Gets everything that a machine needs, from the cache where it is there.
  *
- * @param cache Folder for all architectures.
+ * @param cache Folder for all machines.
  * @throws {VmError} If something is missing; its text says how to get it.
  */
 export async function prepareMachine(
   cache: string,
-  { architecture, refresh, say }: {
-    readonly architecture: Architecture;
-    readonly refresh: boolean;
-    readonly say: (text: string) => void;
-  },
+  { kind = "cloud", ...options }: FetchOptions & { readonly kind?: MachineKind },
 ): Promise<PreparedMachine> {
+  const { architecture, say } = options;
   const { program, package: name, setup } = QEMU[architecture];
   if (!hasProgram(program)) {
     throw new VmError(
@@ -56,24 +56,37 @@ export async function prepareMachine(
       { exitCode: 2 },
     );
   }
-  const folder = `${cache}/${architecture}`;
-  await removeLeftovers(folder, { nowMs: Date.now() });
-  const tree = await fetchPackages(folder, { architecture, refresh, say });
-  const deno = await fetchDeno(folder, { architecture, say });
-  const ovs = await ovsPluginOf(folder, { architecture, say });
-  const image = await prepareImage(folder, { sources: { architecture, tree, deno, ovs }, say });
+  const common = `${cache}/${architecture}`;
+  await removeLeftovers(common, { nowMs: Date.now() });
+  const programs = await fetchPackages(common, options);
+  const deno = await fetchDeno(common, { architecture, say });
+  const { folder, tree, qemu, ovs } = kind === "sriov"
+    ? { ...await prepareSriov(cache, options), ovs: undefined }
+    : { folder: common, tree: programs, qemu: program, ovs: await ovsPluginOf(common, options) };
+  const sources = { kind, architecture, tree, programs, deno, ovs };
+  const image = await prepareImage(folder, { sources, say });
   const kernel = kernelOf(tree);
-  const accelerator = await chooseAccelerator(folder, { architecture, qemu: program, kernel });
-  return { architecture, accelerator, deno, tree, image, folder };
+  const accelerator = await chooseAccelerator(folder, { architecture, qemu, kernel });
+  return { kind, architecture, accelerator, deno, tree, image, qemu, folder };
+}
+
+async function prepareSriov(
+  cache: string,
+  options: FetchOptions,
+): Promise<Pick<PreparedMachine, "folder" | "tree" | "qemu">> {
+  if (options.architecture !== "amd64") {
+    throw new VmError("The machine with an SR-IOV NIC is of amd64 alone", { exitCode: 2 });
+  }
+  const folder = `${cache}/amd64-sriov`;
+  await removeLeftovers(folder, { nowMs: Date.now() });
+  const qemu = await findSriovQemu(folder, options);
+  return { folder, qemu, tree: await fetchSriovKernel(folder, options) };
 }
 
 /** Path of the CNI plugin `ovs`; `undefined` where it cannot be built: its test alone needs it. */
 async function ovsPluginOf(
   folder: string,
-  { architecture, say }: {
-    readonly architecture: Architecture;
-    readonly say: (text: string) => void;
-  },
+  { architecture, say }: FetchOptions,
 ): Promise<string | undefined> {
   try {
     return await ensureOvsCni(folder, { architecture, report: say });
@@ -85,15 +98,14 @@ async function ovsPluginOf(
 
 /** Writes what a machine boots from into a folder, and says how it is booted. */
 export async function layOut(
-  { architecture, accelerator, tree, image }: PreparedMachine,
+  { kind, architecture, accelerator, tree, image, qemu }: PreparedMachine,
   { entries, folder }: { readonly entries: readonly CpioEntry[]; readonly folder: string },
 ): Promise<Machine> {
   const initrd = `${folder}/initrd`;
   await Deno.copyFile(image, initrd);
   using file = await Deno.open(initrd, { append: true });
   for (const part of encodeCpio(entries)) await writeWhole(file, part);
-  const { program: qemu } = QEMU[architecture];
-  return { architecture, accelerator, qemu, kernel: kernelOf(tree), initrd, folder };
+  return { kind, architecture, accelerator, qemu, kernel: kernelOf(tree), initrd, folder };
 }
 
 function kernelOf({ root, release }: PackageTree): string {

@@ -3,6 +3,7 @@ import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import type { DenoBinary } from "./deno_binary.ts";
 import { interpreterOf, neededLibraries } from "./elf.ts";
 import { VmError } from "./failure.ts";
+import type { MachineKind } from "./machine.ts";
 import { type KernelModule, loadOrder, moduleLists, moduleNameOf, readModule } from "./modules.ts";
 import type { PackageTree } from "./packages.ts";
 import { isThere } from "./process.ts";
@@ -29,6 +30,11 @@ const MODULE_OPTIONS: Readonly<Record<string, string>> = {
   bonding: "max_bonds=0",
   dummy: "numdummies=0",
 };
+/**
+ * What the machine with an SR-IOV NIC has beside: drivers of the NIC, its VFs, its wire's end; and,
+ * before all others, what the other kernel has built in.
+ */
+const SRIOV_MODULES: readonly string[] = ["crc32c_generic", "igb", "igbvf", "virtio_net"];
 /** Folders whose modules the kernel may ask for while it runs: they are there, not loaded. */
 const ON_DEMAND = /^kernel\/net\/(?:netfilter|ipv4|ipv6|bridge)\//;
 /**
@@ -45,6 +51,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "usr/bin/nsenter": ["usr/bin/nsenter"],
   "usr/bin/unshare": ["usr/bin/unshare"],
   "sbin/bridge": ["usr/sbin/bridge", "sbin/bridge"],
+  "usr/lib/cni/host-device": ["usr/lib/cni/host-device"],
   "usr/lib/cni/macvlan": ["usr/lib/cni/macvlan"],
   "usr/lib/cni/ipvlan": ["usr/lib/cni/ipvlan"],
   "usr/sbin/ovs-vswitchd": ["usr/lib/openvswitch-switch/ovs-vswitchd", "usr/sbin/ovs-vswitchd"],
@@ -66,8 +73,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
 
 /** What the image is made of. */
 export interface ImageSources {
+  readonly kind: MachineKind;
   readonly architecture: Architecture;
+  /** The tree with the kernel. */
   readonly tree: PackageTree;
+  /** The tree with the programs. */
+  readonly programs: PackageTree;
   readonly deno: DenoBinary;
   /** Path of the CNI plugin `ovs`, if there is one. */
   readonly ovs: string | undefined;
@@ -111,27 +122,36 @@ export async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<
   }
 }
 
-async function keyOf({ architecture, tree, deno, ovs }: ImageSources): Promise<string> {
+async function keyOf(
+  { kind, architecture, tree, programs, deno, ovs }: ImageSources,
+): Promise<string> {
   const { size, mtime } = await Deno.stat(deno.path);
   const binary = [deno.version, size, mtime?.getTime() ?? 0];
-  const lists = [MODULES, MODULE_OPTIONS, String(ON_DEMAND), PROGRAMS, FILES, SETTINGS];
-  const inputs = JSON.stringify([FORMAT, architecture, tree.packages, binary, ovs, lists]);
+  const lists = [modulesFor(kind), MODULE_OPTIONS, String(ON_DEMAND), PROGRAMS, FILES, SETTINGS];
+  const packages = [tree.packages, programs.packages];
+  const inputs = JSON.stringify([FORMAT, architecture, packages, binary, ovs, lists]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(inputs));
   return new Uint8Array(digest).toHex().slice(0, 16);
 }
 
-async function entriesOf({ tree, deno, ovs }: ImageSources): Promise<CpioEntry[]> {
+function modulesFor(kind: MachineKind): readonly string[] {
+  return kind === "sriov" ? [...SRIOV_MODULES, ...MODULES] : MODULES;
+}
+
+async function entriesOf(
+  { kind, tree, programs: { root }, deno, ovs }: ImageSources,
+): Promise<CpioEntry[]> {
   const programs: CpioEntry[] = [
     await programFile(DENO_PATH.slice(1), { from: deno.path }),
     ...ovs === undefined ? [] : [await programFile("usr/lib/cni/ovs", { from: ovs })],
   ];
   for (const [path, places] of Object.entries(PROGRAMS)) {
-    const found = places.find((place) => isThere(`${tree.root}/${place}`));
+    const found = places.find((place) => isThere(`${root}/${place}`));
     if (found === undefined) throw lacks(path);
-    programs.push(await programFile(path, { from: `${tree.root}/${found}` }));
+    programs.push(await programFile(path, { from: `${root}/${found}` }));
   }
   const files = await Promise.all(FILES.map(async (path): Promise<CpioEntry> => {
-    return textFile(path, { text: await Deno.readTextFile(`${tree.root}/${path}`) });
+    return textFile(path, { text: await Deno.readTextFile(`${root}/${path}`) });
   }));
   const empty = ["proc", "sys", "dev", "tmp", "run", "root", "var"];
   return [
@@ -140,8 +160,8 @@ async function entriesOf({ tree, deno, ovs }: ImageSources): Promise<CpioEntry[]
     // As on Debian itself, and for the same reason as nsenter.
     { kind: "symlink", path: "bin/sh", target: "dash" },
     ...[...programs, ...files],
-    ...await librariesOf(programs, tree.root),
-    ...await modulesOf(tree),
+    ...await librariesOf(programs, root),
+    ...await modulesOf(tree, modulesFor(kind)),
   ];
 }
 
@@ -195,7 +215,10 @@ function libraryPlace(root: string, name: string): string | undefined {
   return undefined;
 }
 
-async function modulesOf({ root, release }: PackageTree): Promise<CpioEntry[]> {
+async function modulesOf(
+  { root, release }: PackageTree,
+  names: readonly string[],
+): Promise<CpioEntry[]> {
   const folder = [`lib/modules/${release}`, `usr/lib/modules/${release}`].find((place) =>
     isThere(`${root}/${place}`)
   );
@@ -211,8 +234,8 @@ async function modulesOf({ root, release }: PackageTree): Promise<CpioEntry[]> {
   const list = await Deno.readTextFile(`${root}/${folder}/modules.builtin`);
   const builtin = new Set(list.trim().split("\n").map(moduleNameOf));
   const onDemand = [...all.values()].filter(({ path }) => ON_DEMAND.test(path));
-  const first = orderOf(MODULES, { modules: all, builtin });
-  const wanted = orderOf([...MODULES, ...onDemand.map(({ name }) => name)], {
+  const first = orderOf(names, { modules: all, builtin });
+  const wanted = orderOf([...names, ...onDemand.map(({ name }) => name)], {
     modules: all,
     builtin,
   });
@@ -245,8 +268,8 @@ function orderOf(
   if (order.ok) return order.value;
   const { name, code } = order.error;
   const text = code === "no_module"
-    ? `Debian's cloud kernel has no module "${name}": take it off the rig's list`
-    : `Debian's cloud kernel has a module "${name}" that needs itself`;
+    ? `Debian's kernel has no module "${name}": take it off the rig's list`
+    : `Debian's kernel has a module "${name}" that needs itself`;
   throw new VmError(text, { exitCode: 1 });
 }
 

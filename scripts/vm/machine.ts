@@ -3,8 +3,16 @@ import type { Architecture } from "./arguments.ts";
 import { Progress } from "./progress.ts";
 import { explainEnd, type GuestReport, parseReport, tailOf } from "./report.ts";
 
+/** What the rig boots: the kernel for clouds; or one with an SR-IOV NIC, on amd64 alone. */
+export const MACHINE_KINDS = ["cloud", "sriov"] as const;
+/** One of `MACHINE_KINDS`. */
+export type MachineKind = typeof MACHINE_KINDS[number];
+/** Variable of the environment that tells a test which of them it runs in; unset outside. */
+export const MACHINE_VARIABLE = "VM_MACHINE";
+
 /** A machine to boot. */
 export interface Machine {
+  readonly kind: MachineKind;
   readonly architecture: Architecture;
   readonly accelerator: Accelerator;
   /** QEMU for that architecture. */
@@ -28,12 +36,23 @@ const MEMORY_MIB = 2048;
 const PROCESSORS = 2;
 /** Half a second more or less does not matter for a limit of seconds. */
 const LOOK_MS = 500;
-/** What differs between the machines that QEMU is. */
-const KINDS = {
+/** What differs between the processors that QEMU is. */
+const PROCESSOR_KINDS = {
   amd64: { machine: "pc", cpu: "max", console: "ttyS0" },
   // Pointer authentication with its standard cipher costs an emulated processor half its speed.
   arm64: { machine: "virt", cpu: "max,pauth-impdef=on", console: "ttyAMA0" },
 } as const;
+
+/**
+ * A NIC with VFs, and another one at the other end of its wire: a hub of QEMU's, which leads
+ * nowhere else. The kernel gives VFs only to a NIC below a port of PCI Express.
+ */
+const SRIOV_DEVICES = [
+  ...["-netdev", "hubport,id=wire-igb,hubid=0", "-netdev", "hubport,id=wire-far,hubid=0"],
+  ...["-device", "pcie-root-port,id=root-port,slot=1"],
+  ...["-device", "igb,netdev=wire-igb,bus=root-port,romfile="],
+  ...["-device", "virtio-net-pci,netdev=wire-far,romfile="],
+] as const;
 
 /** The program that is QEMU for an architecture, Debian's package with it, and what installs it. */
 export const QEMU = {
@@ -51,15 +70,16 @@ export const QEMU = {
 
 /**
  * Arguments of QEMU. Standard output is the first port, the file `report` the second, `console` the
- * kernel's log. A panic ends the machine; it has no network and no disk.
+ * kernel's log. A panic ends the machine; it has no disk, and no network that leads out of it.
  */
 export function qemuArguments(machine: Machine): string[] {
   const { architecture, accelerator, kernel, initrd, folder } = machine;
-  const kind = KINDS[architecture];
+  const kind = PROCESSOR_KINDS[architecture];
+  const isSriov = machine.kind === "sriov";
   const line = `console=${kind.console} rdinit=/init panic=-1 oops=panic loglevel=4 quiet ` +
     "random.trust_cpu=on mitigations=off";
   return [
-    ...["-machine", kind.machine, "-cpu", kind.cpu],
+    ...["-machine", isSriov ? "q35" : kind.machine, "-cpu", kind.cpu],
     ...["-accel", accelerator === "kvm" ? "kvm" : "tcg,thread=multi"],
     ...["-m", String(MEMORY_MIB), "-smp", String(PROCESSORS)],
     ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"],
@@ -69,6 +89,7 @@ export function qemuArguments(machine: Machine): string[] {
     ...["-chardev", `file,id=report,path=${commaSafe(folder)}/report`],
     ...["-device", "virtserialport,chardev=output,nr=1,name=output"],
     ...["-device", "virtserialport,chardev=report,nr=2,name=report"],
+    ...isSriov ? SRIOV_DEVICES : [],
   ];
 }
 

@@ -3,6 +3,7 @@ import { describeHang, type Machine, qemuArguments } from "./machine.ts";
 import { Progress } from "./progress.ts";
 
 const MACHINE: Machine = {
+  kind: "cloud",
   architecture: "amd64",
   accelerator: "tcg",
   qemu: "qemu-system-x86_64",
@@ -18,6 +19,15 @@ Deno.test("qemuArguments() gives a machine without network and disk that a panic
   }
   assert.match(args[args.indexOf("-append") + 1] ?? "", /console=ttyS0 .*panic=-1 oops=panic/);
   assert.equal(args.some((value) => /^-(?:net|nic|drive|hda)/.test(value)), false);
+});
+
+Deno.test("qemuArguments() gives the machine with an SR-IOV NIC a wire that leads nowhere", () => {
+  const args = qemuArguments({ ...MACHINE, kind: "sriov" });
+  assert.equal(args[args.indexOf("-machine") + 1], "q35");
+  assert.ok(args.some((value) => value.startsWith("igb,")));
+  const networks = args.filter((_, index) => args[index - 1] === "-netdev");
+  assert.equal(networks.length, 2);
+  for (const network of networks) assert.match(network, /^hubport,id=[a-z-]+,hubid=0$/);
 });
 
 Deno.test("qemuArguments() doubles the commas of a path, which end a value of QEMU", () => {

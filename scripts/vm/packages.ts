@@ -28,6 +28,44 @@ const PACKAGES = [
 /** Packages taken without what they depend on: Python, for scripts that nothing here runs. */
 const ALONE = ["openvswitch-common", "openvswitch-switch"] as const;
 const ASKED = [...PACKAGES, ...ALONE];
+/** Where a machine lists its package sources, beside a folder of such lists. */
+const OWN_SOURCES = "/etc/apt/sources.list";
+/** The keys of Debian, where a machine keeps them apart. */
+const DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/** What a fetch of packages is told. */
+export interface FetchOptions {
+  readonly architecture: Architecture;
+  /** Fetches again what is there already. */
+  readonly refresh: boolean;
+  readonly say: (text: string) => void;
+}
+
+/** A way to `apt-get` and `apt-cache` with lists of their own. */
+export interface Apt {
+  /** Runs a program of apt that must succeed. @returns What it printed. */
+  readonly run: (command: readonly string[]) => Promise<string>;
+  /** Asks another suite as well, and takes what that has before what others have. */
+  readonly preferSuite: (suite: Suite) => Promise<void>;
+}
+
+/** A release of packages: `bookworm-backports` at the address of the machine's own sources. */
+export interface Suite {
+  readonly address: string;
+  readonly name: string;
+}
+
+/** Packages that are unpacked into one tree. */
+export interface TreePlan {
+  /** Folder of the tree. */
+  readonly place: string;
+  /** What it is, as it reads after "fetch". */
+  readonly what: string;
+  /** What decides the packages: where it changes, they are fetched again. */
+  readonly asked: readonly string[];
+  /** Gives what `apt-get download` is to fetch. */
+  readonly choose: (apt: Apt) => Promise<readonly string[]>;
+}
 
 /**
  * Fetches Debian's cloud kernel and the packages that the machine's programs come from, with the
@@ -35,56 +73,74 @@ const ASKED = [...PACKAGES, ...ALONE];
  * machine's own packages and lists alone, so the packages may be of another architecture.
  *
  * @param folder Folder of the cache for this architecture; made if it is not there.
- * @param options.refresh Fetches again what is there already.
  * @throws {VmError} If the machine is not set up to fetch them.
  */
-export async function fetchPackages(
-  folder: string,
-  { architecture, refresh, say }: {
-    readonly architecture: Architecture;
-    readonly refresh: boolean;
-    readonly say: (text: string) => void;
-  },
+export async function fetchPackages(folder: string, options: FetchOptions): Promise<PackageTree> {
+  const { architecture } = options;
+  const tree = await fetchTree({
+    place: `${folder}/packages`,
+    what: `Debian's cloud kernel for ${architecture}`,
+    asked: ASKED,
+    async choose(apt) {
+      const kernel = await kernelPackage(`linux-image-cloud-${architecture}`, apt);
+      return [kernel, ...ALONE, ...await withDependencies(PACKAGES, apt)];
+    },
+  }, options);
+  return await kernelTree(tree);
+}
+
+/** A tree with the release of the kernel in it. */
+export async function kernelTree(
+  { root, packages }: Omit<PackageTree, "release">,
 ): Promise<PackageTree> {
-  const place = `${folder}/packages`;
-  const known = refresh ? undefined : await readTree(place);
+  return { root, packages, release: releaseOf(await namesIn(`${root}/boot`)) };
+}
+
+/**
+ * Fetches packages and unpacks them, unless they are there.
+ *
+ * @throws {VmError} If the machine is not set up to fetch them.
+ */
+export async function fetchTree(
+  plan: TreePlan,
+  { architecture, refresh, say }: FetchOptions,
+): Promise<Omit<PackageTree, "release">> {
+  const { place, what, asked } = plan;
+  const known = refresh ? undefined : await readTree(plan);
   if (known !== undefined) return known;
   const missing = ["apt-get", "apt-cache", "dpkg"].find((name) => !hasProgram(name));
   if (missing !== undefined) {
-    throw new VmError(`Cannot fetch Debian's cloud kernel: the program "${missing}" is missing`, {
-      exitCode: 2,
-    });
+    throw new VmError(`Cannot fetch ${what}: the program "${missing}" is missing`, { exitCode: 2 });
   }
-  say(`fetching Debian's cloud kernel for ${architecture}, once`);
+  say(`fetching ${what}, once`);
+  const folder = place.slice(0, place.lastIndexOf("/"));
   await Deno.mkdir(folder, { recursive: true });
   const work = await Deno.makeTempDir({ dir: folder, prefix: "packages-" });
   try {
-    const packages = await download(work, architecture);
+    const packages = await download(plan, { work, architecture });
     for (const name of packages) {
       await runFor(["dpkg", "-x", `${work}/debs/${name}`, `${work}/files`], {
         purpose: `unpack ${name}`,
       });
     }
     await Deno.remove(`${work}/debs`, { recursive: true });
-    const release = releaseOf(await namesIn(`${work}/files/boot`));
-    await Deno.writeTextFile(
-      `${work}/tree.json`,
-      JSON.stringify({ release, packages, asked: ASKED }),
-    );
+    await Deno.writeTextFile(`${work}/tree.json`, JSON.stringify({ packages, asked }));
     if (isThere(place)) await Deno.remove(place, { recursive: true });
     await Deno.rename(work, place);
-    return { root: `${place}/files`, release, packages };
+    return { root: `${place}/files`, packages };
   } finally {
     if (isThere(work)) await Deno.remove(work, { recursive: true });
   }
 }
 
 /** The tree that is there already, if it was made of the packages that are asked for now. */
-async function readTree(place: string): Promise<PackageTree | undefined> {
+async function readTree(
+  { place, asked }: TreePlan,
+): Promise<Omit<PackageTree, "release"> | undefined> {
   if (!isThere(`${place}/tree.json`)) return undefined;
-  const { release, packages, asked } = JSON.parse(await Deno.readTextFile(`${place}/tree.json`));
-  if (JSON.stringify(asked) !== JSON.stringify(ASKED)) return undefined;
-  return { root: `${place}/files`, release, packages };
+  const known = JSON.parse(await Deno.readTextFile(`${place}/tree.json`));
+  if (JSON.stringify(known.asked) !== JSON.stringify(asked)) return undefined;
+  return { root: `${place}/files`, packages: known.packages };
 }
 
 async function namesIn(folder: string): Promise<string[]> {
@@ -103,30 +159,52 @@ function releaseOf(names: readonly string[]): string {
 }
 
 /** Downloads into `work/debs`. Gives the file names, sorted. */
-async function download(work: string, architecture: Architecture): Promise<string[]> {
-  const apt = await Deno.makeTempDir({ dir: work, prefix: "apt-" });
-  await Deno.mkdir(`${apt}/state/lists/partial`, { recursive: true });
-  await Deno.mkdir(`${apt}/cache/archives/partial`, { recursive: true });
+async function download(
+  { what, choose }: TreePlan,
+  { work, architecture }: { readonly work: string; readonly architecture: Architecture },
+): Promise<string[]> {
+  const folder = await Deno.makeTempDir({ dir: work, prefix: "apt-" });
+  await Deno.mkdir(`${folder}/state/lists/partial`, { recursive: true });
+  await Deno.mkdir(`${folder}/cache/archives/partial`, { recursive: true });
   await Deno.mkdir(`${work}/debs`);
-  await Deno.writeTextFile(`${apt}/status`, "");
-  await Deno.writeTextFile(`${apt}/conf`, aptConfiguration(apt, architecture));
-  const environment = { APT_CONFIG: `${apt}/conf`, LC_ALL: "C" };
-  const meta = `linux-image-cloud-${architecture}`;
-  const purpose = `fetch ${meta}`;
-  await runFor(["apt-get", "update", "--quiet=2"], { purpose, environment });
-  const kernel = kernelPackageOf(
-    await runFor(["apt-cache", "depends", meta], { purpose, environment }),
-  );
-  const install = ["apt-get", "install", "--no-install-recommends", "--print-uris", "-qq", "-y"];
-  const plan = await runFor([...install, ...PACKAGES], { purpose, environment });
-  const names = [kernel, ...ALONE, ...packagesOfPlan(plan)];
-  await runFor(["apt-get", "download", "--quiet=2", ...names], {
-    purpose,
-    environment,
-    folder: `${work}/debs`,
+  await Deno.writeTextFile(`${folder}/status`, "");
+  await Deno.writeTextFile(`${folder}/conf`, aptConfiguration(folder, architecture));
+  const how = {
+    purpose: `fetch ${what}`,
+    environment: { APT_CONFIG: `${folder}/conf`, LC_ALL: "C" },
+  };
+  const update = ["apt-get", "update", "--quiet=2"];
+  await runFor(update, how);
+  const names = await choose({
+    run: (command) => runFor(command, how),
+    async preferSuite({ address, name }) {
+      const own = isThere(OWN_SOURCES) ? await Deno.readTextFile(OWN_SOURCES) : "";
+      const keys = isThere(DEBIAN_KEYS) ? `[signed-by=${DEBIAN_KEYS}] ` : "";
+      const sources = `${own}\ndeb ${keys}${address} ${name} main\n`;
+      await Deno.writeTextFile(`${folder}/sources`, sources);
+      const settings = `Dir::Etc::sourcelist "${folder}/sources";\n` +
+        `APT::Default-Release "${name}";\n`;
+      await Deno.writeTextFile(`${folder}/conf`, settings, { append: true });
+      await runFor(update, how);
+    },
   });
-  await Deno.remove(apt, { recursive: true });
+  await runFor(["apt-get", "download", "--quiet=2", ...names], { ...how, folder: `${work}/debs` });
+  await Deno.remove(folder, { recursive: true });
   return await namesIn(`${work}/debs`);
+}
+
+/** The package of the kernel that a package without content follows. */
+export async function kernelPackage(meta: string, { run }: Apt): Promise<string> {
+  return kernelPackageOf(await run(["apt-cache", "depends", meta]));
+}
+
+/** Names of packages and of what they depend on. */
+export async function withDependencies(
+  names: readonly string[],
+  { run }: Apt,
+): Promise<string[]> {
+  const install = ["apt-get", "install", "--no-install-recommends", "--print-uris", "-qq", "-y"];
+  return packagesOfPlan(await run([...install, ...names]));
 }
 
 /** Settings that keep apt to folders of its own; the sources stay the machine's. */

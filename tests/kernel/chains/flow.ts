@@ -9,15 +9,27 @@ export async function assertReaches({ namespace }: Pod): Promise<void> {
   for (const address of [PEER[4], PEER[6]]) await ping(namespace, address);
 }
 
-/** Adds two pods at once, and asserts that they and the host on the wire reach each other. */
-export async function addFlowing(lab: Lab, list: CniNetworkList): Promise<readonly Pod[]> {
-  const [one, other] = [await lab.pod("one"), await lab.pod("other")];
-  const [, addresses] = await Promise.all([lab.add(one, list), lab.add(other, list)]);
+/**
+ * Adds two pods at once, and asserts that they and the host on the wire reach each other.
+ *
+ * @param lists The network of both, or of each.
+ * @param options.ready Waits for a pod's NIC.
+ */
+export async function addFlowing(
+  lab: Lab,
+  lists: CniNetworkList | readonly CniNetworkList[],
+  { ready = () => Promise.resolve() }: { readonly ready?: (pod: Pod) => Promise<void> } = {},
+): Promise<readonly Pod[]> {
+  const [list, other = list] = [lists].flat();
+  assert.ok(list !== undefined && other !== undefined, "there is a network");
+  const pods = [await lab.pod("one"), await lab.pod("other")] as const;
+  const [, addresses] = await Promise.all([lab.add(pods[0], list), lab.add(pods[1], other)]);
+  await Promise.all(pods.map(ready));
   assert.equal(addresses.length, 2, "one of each family");
   for (const address of addresses) {
-    await ping(one.namespace, address);
-    await connect({ from: lab.peer, address, to: other.namespace });
+    await ping(pods[0].namespace, address);
+    await connect({ from: lab.peer, address, to: pods[1].namespace });
   }
-  await assertReaches(one);
-  return [one, other];
+  await assertReaches(pods[0]);
+  return pods;
 }

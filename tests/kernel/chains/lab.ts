@@ -19,8 +19,8 @@ import { ChainAgent } from "./agent.ts";
 export const PEER = { 4: "10.6.0.1", 6: "fd00:6::1" } as const;
 /** Prefix lengths of the network of those. */
 const LENGTHS = { 4: 24, 6: 64 } as const;
-/** What programs on the node see of the machine: a `/run` of their own. */
-const MOUNTS = "mount -t tmpfs none /run; " +
+/** What programs on the node see of the machine: its own NICs, a `/run` of their own. */
+const MOUNTS = "mount -t sysfs none /sys; mount -t tmpfs none /run; " +
   // Where the one is no link to the other, as in a machine without a system.
   "[ /var/run -ef /run ] || { mkdir -p /var/run; mount --bind /run /var/run; }; " +
   "mkdir -p /var/run/spidernet";
