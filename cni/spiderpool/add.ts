@@ -38,6 +38,7 @@ export async function add(
     cleanGateway: config.cleanGateway,
     matchMasterSubnet: config.matchMasterSubnet,
     ...(fixed !== undefined && { fixed }),
+    ...(config.parentNicMac !== undefined && { parentNicMac: config.parentNicMac }),
   };
   log.debug("addresses asked for", { wish });
   const healthy = await agent.healthy();

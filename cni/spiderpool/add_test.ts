@@ -29,6 +29,7 @@ Deno.test("add() asks whether the agent serves, then for the addresses", async (
     default_ipv6_ippool: ["p6"],
     clean_gateway: true,
     match_master_subnet: true,
+    parent_nic_mac: "02:00:00:00:00:a1",
   };
   assert.ok((await add(callOf({ config: { ...CONFIG, ipam } }), world.ports)).ok);
   assert.deepEqual(world.connected, ["/run/agent.sock", "/run/agent.sock"]);
@@ -48,6 +49,7 @@ Deno.test("add() asks whether the agent serves, then for the addresses", async (
         defaultIPv6IPPool: ["p6"],
         cleanGateway: true,
         matchMasterSubnet: true,
+        parentNicMac: "02:00:00:00:00:a1",
       },
     },
   ]);

@@ -45,6 +45,8 @@ interface Tag {
   readonly mac?: string | undefined;
   /** Those that it belongs to, if they say it. */
   readonly addresses?: string;
+  /** The master's, where the IPAM plugin is told: it is what a network provider goes by. */
+  readonly parentMac?: string | undefined;
 }
 
 /**
@@ -74,12 +76,14 @@ async function takeBack({ call, ports, done }: Adding): Promise<readonly string[
 async function attach(adding: Adding): Promise<Result<JsonObject, CniRefusal>> {
   const { setting: { config }, call, ports } = adding;
   try {
-    const tag = config.mode === "manual" ? ok(config) : await learnTag(adding, config);
-    if (!tag.ok) return tag;
     using pod = ports.openPod(call.attachment.netns);
+    const tag = config.mode === "manual"
+      ? ok<Tag>(config)
+      : await learnTag(adding, { config, pod });
+    if (!tag.ok) return tag;
     const made = makeNic(adding, { tag: tag.value, pod });
     if (!made.ok) return made;
-    const given = await askIpam(adding, { isNicThere: true });
+    const given = await askIpam(adding, { parentMac: tag.value.parentMac });
     if (!given.ok) return given;
     if (config.mode === "auto") {
       const stays = await keepsTag(adding, { tag: tag.value, given: given.value, config });
@@ -97,10 +101,15 @@ async function attach(adding: Adding): Promise<Result<JsonObject, CniRefusal>> {
  * Has the addresses given, for the agent knows the VLAN by them. They are asked for again when the
  * NIC is there: the answer is the same, and then they can be looked for on the VLAN.
  */
-async function learnTag(adding: Adding, config: AutoConfig): Promise<Result<Tag, CniRefusal>> {
-  const given = await askIpam(adding, { isNicThere: false });
+async function learnTag(
+  adding: Adding,
+  { config, pod }: { readonly config: AutoConfig; readonly pod: VlanKernel },
+): Promise<Result<Tag, CniRefusal>> {
+  const parentMac = pod.facts(config.master).master?.mac;
+  const given = await askIpam(adding, { parentMac, more: { probe_later: true } });
   if (!given.ok) return given;
-  return await askTag(adding, { given: given.value, config });
+  const tag = await askTag(adding, { given: given.value, config });
+  return tag.ok ? ok({ ...tag.value, parentMac }) : tag;
 }
 
 /** Another address, in the place of one that somebody has, may belong elsewhere. */
@@ -151,14 +160,18 @@ async function askTag(
   );
 }
 
-/** @param options.isNicThere Whether the plugin can look for its addresses on the wire. */
+/** @param options.more What else the IPAM plugin is told. */
 async function askIpam(
   { call: { network: { config } }, setting: { ipam }, done }: Adding,
-  { isNicThere }: { readonly isNicThere: boolean },
+  { parentMac, more = {} }: {
+    readonly parentMac: string | undefined;
+    readonly more?: JsonObject;
+  },
 ): Promise<Result<DelegatedResult | undefined, CniRefusal>> {
   if (ipam === undefined) return ok(undefined);
-  const later = { ...(isJsonObject(config.ipam) && config.ipam), probe_later: true };
-  const answer = await ipam.ask("ADD", isNicThere ? config : { ...config, ipam: later });
+  const own = isJsonObject(config.ipam) ? config.ipam : {};
+  const told = { ...own, ...(parentMac !== undefined && { parent_nic_mac: parentMac }), ...more };
+  const answer = await ipam.ask("ADD", { ...config, ipam: told });
   // Who says no gave nothing; what anybody else did, nobody knows.
   done.mayHaveAddresses ||= answer.ok || !answer.error.isAnswer;
   return answer.ok ? readDelegatedResult(answer.value, ipam) : err(answer.error.refusal);

@@ -3,6 +3,7 @@ import { NetlinkError } from "../../src/netlink/netlink_error.ts";
 import {
   givenBy,
   linkOf,
+  MASTER_MAC,
   refusedBy,
   VLAN_CONFIG,
   vlanCall,
@@ -171,6 +172,7 @@ Deno.test("add() fails where somebody has an IPv6 address, or nobody can be aske
 
 Deno.test("add() takes VLAN and hardware address of the agent where there is none", async () => {
   const world = new VlanWorld(GIVEN, GIVEN);
+  const parent = { parent_nic_mac: MASTER_MAC };
   world.agent.push(recordOf({ vlan: 7, mac: "02:AB:00:00:00:07" }));
   const outcome = await add(AUTO, world.ports);
   assert.ok(outcome.ok, outcome.ok ? "" : outcome.error.msg);
@@ -181,10 +183,14 @@ Deno.test("add() takes VLAN and hardware address of the agent where there is non
   assert.deepEqual(world.asked, [
     {
       command: "ADD",
-      config: { ...AUTO_CONFIG, ipam: { ...ipam, probe_later: true } },
+      config: { ...AUTO_CONFIG, ipam: { ...ipam, ...parent, probe_later: true } },
       links: ["lo"],
     },
-    { command: "ADD", config: AUTO_CONFIG, links: ["lo", "eth0"] },
+    {
+      command: "ADD",
+      config: { ...AUTO_CONFIG, ipam: { ...ipam, ...parent } },
+      links: ["lo", "eth0"],
+    },
   ]);
   assert.deepEqual(world.questions.map(({ asked }) => asked.split(" HTTP")[0]), [
     "GET /v1/workloadendpoint?podNamespace=default&podName=web-0&containerID=c0ffee&ifName=eth0",

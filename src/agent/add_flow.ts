@@ -31,6 +31,7 @@ import { isMigrationTarget, keepEntries, type KeptEntry } from "./keeping.ts";
 import { podOf } from "./known_endpoints.ts";
 import { isWhole, withMendedNic, withWholeLayout } from "./mending.ts";
 import type { AgentParts } from "./parts.ts";
+import { withProvided } from "./provider_flow.ts";
 import { rebuiltEndpoint, surrender } from "./sticky_claims.ts";
 
 /** Times that an ADD begins again because somebody else wrote the endpoint in between. */
@@ -219,6 +220,9 @@ async function draftOn(
     endpoint = mended.value;
   }
   endpoint = withNics(endpoint, { pod, controller, keeper, nics: [] });
+  const provided = await withProvided(parts, { adding, endpoint, found });
+  if (!provided.ok) return provided;
+  endpoint = provided.value;
   const isChanged = found === undefined || found.metadata.resourceVersion === undefined ||
     !isDeepStrictEqual(endpoint, found);
   const sure = sureEntries(endpoint, { adding, kept: kept.value });

@@ -2,13 +2,15 @@
 import { StoreFailure } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { IpamAddArgs } from "../api/agent.ts";
-import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import type { ProviderAllocation } from "../api/provider.ts";
+import type { SpiderIp } from "../api/spider_ip.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import type { Holder, Keeper } from "../ipam/claim.ts";
 import { isDead, uidMatches } from "../ipam/pod_life.ts";
 import type { NoPod } from "../ipam/refusal.ts";
 import { endpointNameOf, keeperOf } from "../ipam/sticky.ts";
 import type { TopController } from "../ipam/top_controller.ts";
+import { removeClaim } from "../daemon/provided_claims.ts";
 import type { AgentParts } from "./parts.ts";
 import { allEnded } from "../base/waiting.ts";
 import { startDeadline } from "../base/clock.ts";
@@ -42,6 +44,8 @@ export interface Adding {
    * before the next one is made, so they go if this call fails.
    */
   readonly former: Map<string, SpiderIp>;
+  /** What the network provider said in this call, by address. */
+  readonly provided: Map<string, ProviderAllocation>;
 }
 
 /** `namespace/name` of a pod, for messages. */
@@ -90,6 +94,7 @@ export async function beginAdding(
     created: new Map(),
     found: new Map(),
     former: new Map(),
+    provided: new Map(),
   });
 }
 
@@ -142,11 +147,12 @@ export async function dropClaims(
 }
 
 async function drop(
-  { settler, claims, ports, lifetime }: AgentParts,
+  parts: AgentParts,
   { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { claims, ports, lifetime } = parts;
   try {
-    if (await settler.remove(SPIDER_IPS, claim, { signal }) === "gone") claims.forget(claim);
+    if (await removeClaim(parts, claim, { signal }) === "gone") claims.forget(claim);
   } catch (error) {
     if (!(error instanceof StoreFailure) && !signal.aborted) throw error;
     if (lifetime.aborted) return;

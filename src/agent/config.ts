@@ -5,6 +5,7 @@ import { shown } from "../api/problem.ts";
 import type { LogLevel } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
+import { providerOf, type ProviderSettings } from "../daemon/network_provider.ts";
 import type { IpamSettings } from "../ipam/settings.ts";
 import { SOCKET_PATH_BYTES_MAX } from "./socket_file.ts";
 
@@ -22,6 +23,8 @@ export interface AgentSettings {
   readonly tunesSysctls: boolean;
   readonly kubeletRootDir: string;
   readonly ipam: IpamSettings;
+  /** Absent: there is none. */
+  readonly provider?: ProviderSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
 }
@@ -81,6 +84,7 @@ export async function readSettings(
       releaseConflicting,
       poolAddressesMax,
     },
+    ...providerOf(config),
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     unused: [
       ...unknown.map((key) => `${key} of "${path}": nobody reads it`),

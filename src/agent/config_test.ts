@@ -59,6 +59,16 @@ Deno.test("readSettings() fills in what is not set", async () => {
   });
 });
 
+Deno.test("readSettings() knows a network provider where its URL is set", async () => {
+  const url = "https://vlans.example:8443";
+  const text = (more: string) =>
+    `enableIPv4: true\niaasNetworkProvider: { serverUrl: "${url}"${more} }`;
+  const { provider } = await settingsOf(text(""));
+  assert.deepEqual(provider, { serverUrl: url, timeoutMs: 50_000 });
+  const slow = await settingsOf(text(", httpRequestTimeout: 90s"));
+  assert.equal(slow.provider?.timeoutMs, 90_000);
+});
+
 Deno.test("readSettings() takes file and environment", async () => {
   const settings = await settingsOf(
     `

@@ -3,11 +3,12 @@ import { err, ok, type Result } from "../base/result.ts";
 import { formatAddress, formatObjectName, parseAddress } from "../ip/mod.ts";
 import { AGENT_STATUS, type IpamBatchDelArgs, type SeenConflict } from "../api/agent.ts";
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
-import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import type { SpiderIp } from "../api/spider_ip.ts";
 import { addressesOf } from "../ipam/endpoint.ts";
 import { CONFLICT_AVOIDED_MS } from "../ipam/ledger.ts";
 import { factsOf } from "./allocation.ts";
 import { podOf } from "./known_endpoints.ts";
+import { removeClaim } from "../daemon/provided_claims.ts";
 import type { AgentParts } from "./parts.ts";
 import { STATEFUL_FORBIDDEN, STATELESS_FORBIDDEN } from "./release_flow.ts";
 import type { ServiceFailure } from "./service.ts";
@@ -65,13 +66,13 @@ async function giveBack(
   parts: AgentParts,
   { claim, signal }: { readonly claim: SpiderIp; readonly signal: AbortSignal },
 ): Promise<Result<void, ServiceFailure>> {
-  const { settler, claims, book, reader, ports: { log } } = parts;
+  const { claims, book, reader, ports: { log } } = parts;
   const { ip: address, pool, nic, podUID } = claim.spec;
   const facts = await factsOf(parts, { pool, signal });
   // An agent that was started since has not asked this pool for anything yet.
   if (facts !== undefined) book.open(facts, await reader.reserved({ signal }));
   const isUnlisted = await unlist(parts, { claim, signal });
-  const isGone = isUnlisted && await settler.remove(SPIDER_IPS, claim, { signal }) === "gone";
+  const isGone = isUnlisted && await removeClaim(parts, claim, { signal }) === "gone";
   if (!isGone) {
     const message =
       `Cannot give address "${address}" back: others change what is recorded of it; ` +

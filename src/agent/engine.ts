@@ -42,6 +42,7 @@ import type {
   ServiceOptions,
   ServiceResult,
 } from "./service.ts";
+import { ProviderFailure } from "../daemon/provided_claims.ts";
 import { Settler } from "../kube/settler.ts";
 import { SETTLE_GAP_MS, Settling } from "./settle_flow.ts";
 import { Joint, Turns } from "./turns.ts";
@@ -322,7 +323,9 @@ const NO_FIXED: ServiceFailure = {
     "StatefulSet keep the addresses of its pods",
 };
 
-function refusalOf({ code, message, error }: StoreFailure): Refusal {
+function refusalOf(failure: StoreFailure): Refusal {
+  const { code, message, error } = failure;
+  if (failure instanceof ProviderFailure) return { code: "provider", message };
   if (code === "forbidden" || error.code === "invalid") return { code: "forbidden", message };
   return { code: "unavailable", message };
 }

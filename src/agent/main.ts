@@ -7,7 +7,13 @@ import { ok, type Result } from "../base/result.ts";
 import type { AgentSettings } from "./config.ts";
 import type { Cluster } from "./daemon.ts";
 import { type EnginePorts, IpamEngine } from "./engine.ts";
-import { listenTcp, openApiServer, openProcessMetrics, stopSignals } from "../daemon/machine.ts";
+import {
+  listenTcp,
+  openApiServer,
+  openProcessMetrics,
+  openProvider,
+  stopSignals,
+} from "../daemon/machine.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
@@ -70,6 +76,7 @@ export function standalonePorts(
     },
     lookAtNetns,
     masterSubnets: masterSubnets(),
+    openProvider: (settings) => openProvider(settings, parts),
     onReload: (listener) => {
       Deno.addSignalListener("SIGHUP", listener);
       return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", listener) };
@@ -102,11 +109,12 @@ function masterSubnets(): EnginePorts["masterSubnets"] {
 /** The one place where the engine is made. */
 function makeEngine(
   parts: Pick<EnginePorts, "store" | "clock" | "random" | "log" | "metrics">,
-  { kubeletRootDir: root, ipam, nodeName, podName }: AgentSettings,
+  { kubeletRootDir: root, ipam, nodeName, podName, provider }: AgentSettings,
 ): AgentEngine {
   return new IpamEngine({
     ...parts,
     masterSubnets: masterSubnets(),
+    provider: provider && openProvider(provider, parts),
     sandboxOf: (uid) => podFolderOf(uid, { root, isFolder }),
   }, { ipam, nodeName, identity: `${podName}-${crypto.randomUUID()}` });
 }

@@ -6,6 +6,7 @@ import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import type { AnyAddressInCidr } from "../ip/mod.ts";
+import type { NetworkProvider } from "../daemon/network_provider.ts";
 import type { IpamSettings } from "../ipam/settings.ts";
 import type { AgentMetrics } from "./agent_metrics.ts";
 import type { Claimer } from "./claimer.ts";
@@ -37,6 +38,8 @@ export interface EnginePorts {
   ) => Promise<Result<readonly AnyAddressInCidr[], string>>;
   /** Whether this node still holds anything of a pod: `absent` proves that its sandbox is gone. */
   readonly sandboxOf: (podUid: string) => Promise<"present" | "absent" | "unknown">;
+  /** Absent: nobody is asked for VLANs. */
+  readonly provider?: NetworkProvider | undefined;
 }
 
 /** What an engine is told once. */

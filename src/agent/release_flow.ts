@@ -11,6 +11,7 @@ import { podOf } from "./known_endpoints.ts";
 import type { AgentParts } from "./parts.ts";
 import type { ServiceFailure } from "./service.ts";
 import { keeperKeeps } from "../daemon/keeper_word.ts";
+import { removeClaim } from "../daemon/provided_claims.ts";
 
 /** Times that a claim is looked at again because it changed between read and deletion. */
 const TRIES_MAX = 5;
@@ -58,7 +59,7 @@ async function freeClaim(
   const { settler, claims, metrics, ports } = parts;
   let current = claim;
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-    if (await settler.remove(SPIDER_IPS, current, { signal }) === "gone") {
+    if (await removeClaim(parts, current, { signal }) === "gone") {
       claims.forget(current);
       const { ip: address, pool, nic } = current.spec;
       ports.log.info("address released", { address, pool, nic, podUID: current.spec.podUID });
@@ -86,7 +87,7 @@ async function freeUnkept(parts: AgentParts, freeing: Freeing): Promise<void> {
   const { ip: address } = claim.spec;
   parts.ports.log.info("address of a kept pod looked at", { address, ...kept });
   if (kept.keeps) return;
-  if (await parts.settler.remove(SPIDER_IPS, claim, { signal }) !== "gone") return;
+  if (await removeClaim(parts, claim, { signal }) !== "gone") return;
   parts.claims.forget(claim);
   await removeKeptEndpoint(parts, { claim, signal });
 }
@@ -114,7 +115,7 @@ export async function releaseAllNics(
   parts: AgentParts,
   { args, signal }: { readonly args: IpamBatchDelArgs; readonly signal: AbortSignal },
 ): Promise<Result<void, ServiceFailure>> {
-  const { claims, settler, book, settings } = parts;
+  const { claims, book, settings } = parts;
   const own = claims.ofPod(args).filter(({ spec }) => {
     return args.podUID === "" || spec.podUID === args.podUID;
   });
@@ -130,7 +131,7 @@ export async function releaseAllNics(
   if (first === undefined) return ok(undefined);
   await emptyEndpoint(parts, { claim: first, signal });
   for (const claim of free) {
-    if (await settler.remove(SPIDER_IPS, claim, { signal }) !== "gone") continue;
+    if (await removeClaim(parts, claim, { signal }) !== "gone") continue;
     claims.forget(claim);
     book.avoid(claim, { forMs: CONFLICT_AVOIDED_MS });
   }

@@ -6,7 +6,7 @@ import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
-import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import type { SpiderIp } from "../api/spider_ip.ts";
 import { ANNOTATION_CONFIG_HASH } from "../api/annotations.ts";
 import { NODES } from "../api/kubernetes/node.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
@@ -24,6 +24,7 @@ import {
 import type { PodReading } from "../ipam/release.ts";
 import { type WorkOutcome, WorkQueue } from "../kube/work_queue.ts";
 import { ADD_MS_MAX } from "./limits.ts";
+import { removeClaim } from "../daemon/provided_claims.ts";
 import type { AgentParts } from "./parts.ts";
 import { removeKeptEndpoint } from "./release_flow.ts";
 import { keeperKeeps } from "../daemon/keeper_word.ts";
@@ -367,7 +368,7 @@ export class Settling {
     claim: SpiderIp,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<boolean> {
-    if (await this.#parts.settler.remove(SPIDER_IPS, claim, { signal }) !== "gone") return false;
+    if (await removeClaim(this.#parts, claim, { signal }) !== "gone") return false;
     this.#parts.claims.forget(claim);
     return true;
   }

@@ -10,6 +10,7 @@ import { nicsOfClaims } from "../ipam/rebuild.ts";
 import type { Adding } from "./adding.ts";
 import { factsOf } from "./allocation.ts";
 import { isKeptFor } from "./keeping.ts";
+import { removeClaim } from "../daemon/provided_claims.ts";
 import type { AgentParts } from "./parts.ts";
 
 /**
@@ -71,9 +72,10 @@ export async function surrender(
 }
 
 async function surrenderOne(
-  { settler, view, claims }: AgentParts,
+  parts: AgentParts,
   { adding, name }: { readonly adding: Adding; readonly name: string },
 ): Promise<void> {
+  const { settler, view, claims } = parts;
   const { signal, podUID: ownUID } = adding;
   const claim = await settler.get(SPIDER_IPS, { name }, { signal });
   if (claim === undefined || !isKeptFor(adding, claim)) return;
@@ -82,5 +84,5 @@ async function surrenderOne(
     const recorded = await view.livePod({ namespace, name: podName }, { signal });
     if (recorded !== undefined && recorded.metadata.uid === podUID) return; // It still runs.
   }
-  if (await settler.remove(SPIDER_IPS, claim, { signal }) === "gone") claims.forget(claim);
+  if (await removeClaim(parts, claim, { signal }) === "gone") claims.forget(claim);
 }

@@ -112,6 +112,16 @@ const off = otherwise(flag, false);
 
 const podFields = { podNamespace: text, podName: text, podUID: text };
 
+/** Whether a text is a hardware address, `aa:bb:cc:dd:ee:ff` in either case. */
+export function isHardwareAddress(text: string): boolean {
+  return /^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/.test(text);
+}
+
+const hardwareAddress: Decoder<string> = decoderOf((value) => {
+  if (typeof value === "string" && isHardwareAddress(value)) return ok(value);
+  return err({ allowed: 'a hardware address such as "aa:bb:cc:dd:ee:ff"' });
+});
+
 const addArgs = members({
   containerID: text,
   ifName: text,
@@ -122,11 +132,14 @@ const addArgs = members({
   cleanGateway: off,
   matchMasterSubnet: off,
   fixed: optional(text),
+  parentNicMac: optional(hardwareAddress),
 });
 
 /**
  * Body of an ADD. Required texts may be empty: old runtimes know no pod UID, and without Kubernetes
  * there is no pod; then `fixed` may be a name that the container's addresses are kept under.
+ * `parentNicMac`, which the reference's plugin does not say, is the hardware address of the node's
+ * link that the NIC will be a VLAN of: with it the network provider is asked for that VLAN.
  */
 export type IpamAddArgs = Decoded<typeof addArgs>;
 
@@ -148,16 +161,6 @@ const coordinatorArgs = members({
 
 /** Body of a coordinator's question; the reference's plugin says no UID. */
 export type CoordinatorArgs = Decoded<typeof coordinatorArgs>;
-
-/** Whether a text is a hardware address, `aa:bb:cc:dd:ee:ff` in either case. */
-export function isHardwareAddress(text: string): boolean {
-  return /^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$/.test(text);
-}
-
-const hardwareAddress: Decoder<string> = decoderOf((value) => {
-  if (typeof value === "string" && isHardwareAddress(value)) return ok(value);
-  return err({ allowed: 'a hardware address such as "aa:bb:cc:dd:ee:ff"' });
-});
 
 const seenConflict = members({ ip: text, mac: hardwareAddress });
 

@@ -43,6 +43,9 @@ export const ANNOTATION_NOT_USABLE = "ipam.spidernet.io/not-usable";
 /** SpiderIPPool: who wrote `ANNOTATION_NOT_USABLE` and takes it away again; absent: a person. */
 export const ANNOTATION_NOT_USABLE_BY = "ipam.spidernet.io/not-usable-by";
 
+/** SpiderIP: what a network provider was told of its address, as JSON (`readProviderMark`). */
+export const ANNOTATION_NETWORK_PROVIDER = "ipam.spidernet.io/network-provider";
+
 /** Pod: the network of its first NIC, in Multus syntax (`readNetworks`). */
 export const ANNOTATION_DEFAULT_NETWORK = "v1.multus-cni.io/default-network";
 /** Pod: its further networks, in Multus syntax (`readNetworks`). */

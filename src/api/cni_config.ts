@@ -99,6 +99,7 @@ const ipamDecoder = members({
     probe_count: otherwise(integer({ min: 1, max: 10 }), 3),
     probe_timeout_ms: otherwise(integer({ min: 40, max: 10_000 }), 400),
     probe_later: off,
+    parent_nic_mac: optional(text),
   }),
 });
 
@@ -117,6 +118,8 @@ export interface IpamConfig {
   readonly timing: { readonly count: number; readonly totalMs: number };
   /** Whether the NIC is made after this: who asks does so again once it is there. */
   readonly probeLater: boolean;
+  /** Hardware address of the node's link that the NIC will be a VLAN of. */
+  readonly parentNicMac?: string;
   readonly log: LogFile;
 }
 
@@ -135,6 +138,7 @@ export function readIpamConfig(network: unknown): Result<IpamConfig, string> {
     ...(ipam.fixed !== undefined && { fixed: ipam.fixed }),
     timing: { count: ipam.probe_count, totalMs: ipam.probe_timeout_ms },
     probeLater: ipam.probe_later,
+    ...(ipam.parent_nic_mac !== undefined && { parentNicMac: ipam.parent_nic_mac }),
     log: logFile(path, {
       level: ipam.log_level,
       megabytes: ipam.log_file_max_size,

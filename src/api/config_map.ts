@@ -10,6 +10,7 @@ import { MASTER_NIC_PODS_DEFAULT, SUB_ENI_RESOURCE } from "./device_resources.ts
 import { parseGoDuration } from "./go_text.ts";
 import { labelSelectorSchema } from "./parts.ts";
 import { pathText } from "./problem.ts";
+import { isProviderUrl, PROVIDER_TIMEOUT } from "./provider.ts";
 import { readSchema, wholeNumberSchema, type Wire } from "./schema.ts";
 
 /** Name of the ConfigMap unless the installation calls it otherwise. */
@@ -18,9 +19,6 @@ export const CONFIG_MAP_NAME = "spiderpool-conf";
 export const CONFIG_MAP_FILE_KEY = "conf.yml";
 /** Its key with the cluster network of Multus. */
 export const CONFIG_MAP_CLUSTER_NETWORK_KEY = "clusterNetwork";
-
-/** Milliseconds of a call of the network provider. */
-const PROVIDER_TIMEOUT = { otherwiseMs: 50_000, belowMs: 100_000 };
 
 const off = z.boolean().default(false);
 const names = z.array(z.string()).default([]);
@@ -48,7 +46,7 @@ const providerTimeout = z.string().default("").transform((value, context) => {
   return z.NEVER;
 });
 
-const serverUrl = z.string().default("").refine((value) => value === "" || isHttpUrl(value), {
+const serverUrl = z.string().default("").refine((value) => value === "" || isProviderUrl(value), {
   params: { allowed: 'a URL such as "https://provider.example.com:8443"' },
 });
 
@@ -200,9 +198,4 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
     schema instanceof z.ZodOptional
   ) return unwrapped(schema.unwrap());
   return schema;
-}
-
-function isHttpUrl(value: string): boolean {
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "";
 }

@@ -23,6 +23,15 @@ export const PROVIDER_PATHS = {
 /** Header with the milliseconds that the caller still waits, rounded up. */
 export const PROVIDER_TIMEOUT_HEADER = "X-Request-Timeout-Ms";
 
+/** Milliseconds of one request, where nothing is said; less than `belowMs` are allowed. */
+export const PROVIDER_TIMEOUT = { otherwiseMs: 50_000, belowMs: 100_000 } as const;
+
+/** Whether a text is a URL that a provider can have: of HTTP or HTTPS, with a host. */
+export function isProviderUrl(value: string): boolean {
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "";
+}
+
 /** Milliseconds that a provider may need at worst: with less left, it is not asked at all. */
 export const PROVIDER_WORST_CASE_MS = 48_000;
 
@@ -51,6 +60,18 @@ export interface ProviderReleaseRequest extends ProviderPod {
   readonly ipAddress: string;
   readonly subnet: string;
   readonly parentNicMac?: string | undefined;
+}
+
+const mark = members({ parentNicMac: text, podUID: text, subnet: text });
+
+/** What a SpiderIP remembers of what a provider was told: it is to be told of the end as well. */
+export type ProviderMark = Decoded<typeof mark>;
+
+/** Reads the annotation of a SpiderIP; `undefined` for what nobody of ours wrote. */
+export function readProviderMark(annotation: string | undefined): ProviderMark | undefined {
+  if (annotation === undefined) return undefined;
+  const read = readJson(mark, annotation, { root: "the annotation" });
+  return read.ok ? read.value : undefined;
 }
 
 const allocation = members({

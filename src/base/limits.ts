@@ -96,6 +96,10 @@ export const CERTIFICATES_RETRY_MS = 1_000;
 export const WEBHOOK_IDLE_MS = 120_000;
 /** Connections of API servers that are open at a time. */
 export const WEBHOOK_CONNECTIONS_MAX = 2_048;
+/** Bytes of a network provider's answer. */
+export const PROVIDER_BODY_BYTES_MAX = 65_536;
+/** Milliseconds after a failure for which a network provider is given nothing back. */
+export const PROVIDER_REST_MS = 10_000;
 
 assert(LIST_PAGE_OBJECTS < WATCH_BACKLOG_EVENTS_MAX, "a page of a list fits a watch's backlog");
 assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object");

@@ -12,6 +12,7 @@ import type { LogLevel } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { DaemonOptions } from "./arguments.ts";
 import type { AdmissionSettings } from "./admission/rules/settings.ts";
+import { providerOf, type ProviderSettings } from "../daemon/network_provider.ts";
 import { readYaml, type SettingsSources, valuesOf } from "../daemon/settings_file.ts";
 import type { ReclaimSwitches } from "../ipam/reclaim.ts";
 
@@ -114,6 +115,8 @@ export interface ControllerSettings {
   readonly discovery: DiscoverySettings;
   readonly networks: NetworkSettings;
   readonly webhooks: WebhookSettings;
+  /** Absent: there is none. */
+  readonly provider?: ProviderSettings;
   /** What is set and has no effect: logged as warnings. */
   readonly unused: readonly string[];
 }
@@ -149,6 +152,7 @@ export async function readSettings(
     podName: environment.podName,
     logLevel: environment.logLevel,
     healthPort: environment.healthPort,
+    ...providerOf(config.value.config),
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     leadership: leadership.value,
     webhooks: { ...webhooksOf(environment, config.value.config), files },

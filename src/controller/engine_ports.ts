@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
+import type { NetworkProvider } from "../daemon/network_provider.ts";
 import type { NodeFiles } from "./discovery/own_network.ts";
 
 /** What a controller does to the outside. */
@@ -15,4 +16,6 @@ export interface EnginePorts {
   readonly metrics: Metrics;
   /** Of the node that it runs on. */
   readonly files: NodeFiles;
+  /** Absent: nobody is told of addresses that are free. */
+  readonly provider?: NetworkProvider | undefined;
 }

@@ -3,7 +3,13 @@ import { systemClock } from "../base/clock.ts";
 import type { ProgramPorts } from "../base/program.ts";
 import { systemRandom } from "../base/random.ts";
 import { ok } from "../base/result.ts";
-import { listenTcp, openApiServer, openProcessMetrics, stopSignals } from "../daemon/machine.ts";
+import {
+  listenTcp,
+  openApiServer,
+  openProcessMetrics,
+  openProvider,
+  stopSignals,
+} from "../daemon/machine.ts";
 import { openWebhookServer } from "../kube/webhook_server.ts";
 import { Controller } from "./controller.ts";
 import { runController } from "./program.ts";
@@ -38,7 +44,9 @@ export async function run(ports: ProgramPorts): Promise<number> {
       const opened = await openApiServer("spiderpool-controller", { clock, random });
       if (!opened.ok) return opened;
       const { store } = opened.value;
-      const parts = { store, clock, random, log, metrics, files: { listFiles, readText } };
+      const provider = settings.provider && openProvider(settings.provider, { clock });
+      const files = { listFiles, readText };
+      const parts = { store, clock, random, log, metrics, files, provider };
       const webhooks = webhooksOf({ ...parts, openServer: openWebhookServer, readText }, settings);
       const engine = new Controller(parts, settings, { webhooks });
       return ok({ ...opened.value, engine });

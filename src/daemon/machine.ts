@@ -1,6 +1,7 @@
 /** The real ports that every daemon has. Only entry points import this file. */
 import { cpuUsage } from "node:process";
 import type { Clock } from "../base/clock.ts";
+import { PROVIDER_BODY_BYTES_MAX } from "../base/limits.ts";
 import type { MetricsSink } from "../base/metrics_sink.ts";
 import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
@@ -8,6 +9,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { KubeStore, loadAccess, Transport } from "../kube/mod.ts";
 import type { HttpListener } from "./http/server.ts";
+import { NetworkProvider, type PostJson, type ProviderSettings } from "./network_provider.ts";
 import type { FirstContact } from "./serving.ts";
 
 /** The API server, and a store over it. */
@@ -38,6 +40,29 @@ export async function openApiServer(
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   });
 }
+
+/** A network provider, by HTTP. */
+export function openProvider(
+  settings: ProviderSettings,
+  { clock }: { readonly clock: Clock },
+): NetworkProvider {
+  return new NetworkProvider(settings, { clock, post: postJson });
+}
+
+const postJson: PostJson = async (url, { body, headers, signal }) => {
+  const answer = await fetch(url, { method: "POST", body, headers, signal, redirect: "manual" });
+  const { status } = answer;
+  const bytes = new Uint8Array(PROVIDER_BODY_BYTES_MAX);
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    if (size + chunk.length > bytes.length) {
+      throw new Error(`its answer has more than ${PROVIDER_BODY_BYTES_MAX} bytes`);
+    }
+    bytes.set(chunk, size);
+    size += chunk.length;
+  }
+  return { status, body: new TextDecoder().decode(bytes.subarray(0, size)) };
+};
 
 /** Metrics with those of the process among them; loaded only where they are wanted. */
 export async function openProcessMetrics(

@@ -118,6 +118,8 @@ export type NotNow =
   /** `what` was not done in time, as the end of `while ...`. */
   | { readonly code: "deadline"; readonly what: string; readonly cause: string }
   | { readonly code: "queue_full"; readonly max: number }
+  /** The network provider does not say the VLAN of an address. */
+  | { readonly code: "provider"; readonly message: string }
   | { readonly code: "namespace_unknown"; readonly namespace: string }
   /** The API server could not be asked. */
   | { readonly code: "unavailable"; readonly message: string }

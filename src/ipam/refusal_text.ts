@@ -50,6 +50,7 @@ function textOf(refusal: Refusal): string {
     case "unavailable":
     case "forbidden":
     case "address_held":
+    case "provider":
     case "data_broken":
       return notNowText(refusal);
     default:
@@ -213,6 +214,7 @@ function notNowText(refusal: NotNow): string {
     case "address_held":
       return `Cannot hand over the fixed address ${quoted(refusal.address)}: ${refusal.reason}; ` +
         again;
+    case "provider":
     case "data_broken":
       return refusal.message;
     default:

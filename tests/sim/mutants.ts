@@ -175,7 +175,7 @@ const IN_WORLDS: readonly Mutant[] = [
   {
     name: "a controller frees without a precondition",
     file: "src/controller/reclaim/look.ts",
-    find: "const removed = await settler.remove(SPIDER_IPS, claim, { signal });",
+    find: "const removed = await removeClaim(parts, claim, { signal });",
     replace: "const done = await parts.ports.store.remove(SPIDER_IPS, { name }, { signal });\n" +
       '  const removed = done.ok ? "gone" : "changed";',
     profile: "outage",

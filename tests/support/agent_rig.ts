@@ -14,11 +14,13 @@ import { seededRandom } from "../../src/base/random.ts";
 import { expectOk, ok, type Result } from "../../src/base/result.ts";
 import type { IpamSettings } from "../../src/ipam/settings.ts";
 import { type EnginePorts, IpamEngine } from "../../src/agent/engine.ts";
+import type { PostJson } from "../../src/daemon/network_provider.ts";
 import type { ServiceFailure } from "../../src/agent/service.ts";
 import type { AdmissionRequest } from "../../src/store/engine.ts";
 import type { EngineStore } from "../../src/store/engine_store.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
+import { providedBy } from "./fake_provider.ts";
 
 /** Everything on, as the shipped configuration has it. */
 export const RIG_SETTINGS: IpamSettings = {
@@ -43,6 +45,8 @@ export interface RigOptions {
   readonly wrap?: (store: ObjectStore) => ObjectStore;
   /** What every agent counts into. */
   readonly metrics?: Metrics;
+  /** Asked by every agent for VLANs. */
+  readonly post?: PostJson;
 }
 
 /** A cluster of agents over one store. It ends when it is disposed. */
@@ -96,6 +100,7 @@ export class AgentRig implements AsyncDisposable {
       metrics: this.#options.metrics,
       masterSubnets: () => Promise.resolve(ok([])),
       sandboxOf: (uid) => Promise.resolve(this.sandboxes.get(uid) ?? "absent"),
+      ...providedBy(this.#options, { clock: this.clock }),
     };
     const ipam = { ...RIG_SETTINGS, ...this.#options.settings };
     const identity = `agent-${name}-${this.#count}`;

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import type { ControllerSettings } from "../../src/controller/config.ts";
 import { Controller } from "../../src/controller/controller.ts";
 import type { NodeFiles } from "../../src/controller/discovery/own_network.ts";
+import type { PostJson } from "../../src/daemon/network_provider.ts";
+import { providedBy } from "./fake_provider.ts";
 import type { EnginePorts } from "../../src/controller/engine_ports.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
 import { type Metrics, SILENT_METRICS } from "../../src/base/metrics.ts";
@@ -87,6 +89,8 @@ export interface ControllerRigOptions {
   readonly settings?: Partial<ControllerSettings>;
   readonly metrics?: Metrics;
   readonly files?: NodeFiles;
+  /** Told of addresses that are free. */
+  readonly post?: PostJson;
   /** Stands between controllers and the store. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
   /** Refuses writes, beside what a server would refuse. */
@@ -134,6 +138,7 @@ export class ControllerRig implements AsyncDisposable {
       log: SILENT_LOG,
       metrics: this.#options.metrics ?? SILENT_METRICS,
       files: this.#options.files ?? NO_FILES,
+      ...providedBy(this.#options, { clock: this.clock }),
     };
     const settings = { ...CONTROLLER_SETTINGS, ...this.#options.settings, podName: name };
     const controller = new Controller(ports, settings);

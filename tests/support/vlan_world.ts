@@ -15,9 +15,16 @@ export function linkOf(index: number, name: string, more: Partial<VlanLink> = {}
   return { index, name, isUp: true, mtu: 1_500, isParentElsewhere: false, ...more };
 }
 
+/** Hardware address of the master. */
+export const MASTER_MAC = "02:00:00:00:00:a1";
+
 /** Node and pod, as far as the plugin looks at them. */
 export class MemoryPod {
-  readonly node: VlanLink[] = [linkOf(1, "lo"), linkOf(2, "ens1"), linkOf(3, "ens2")];
+  readonly node: VlanLink[] = [
+    linkOf(1, "lo"),
+    linkOf(2, "ens1", { mac: MASTER_MAC }),
+    linkOf(3, "ens2"),
+  ];
   /** By name. */
   readonly links = new Map<string, VlanLink>([["lo", linkOf(1, "lo")]]);
   /** VLANs of `ens1` that other pods have. */

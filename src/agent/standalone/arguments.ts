@@ -1,6 +1,7 @@
 /** The command lines of an agent without Kubernetes. */
 import { AGENT_SOCKET_PATH } from "../../api/agent.ts";
 import { LOG_LEVEL_ALLOWED, parseLogLevel } from "../../api/log_level.ts";
+import { isProviderUrl } from "../../api/provider.ts";
 import type { LogLevel } from "../../base/log.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { nameProblem } from "../../store/names.ts";
@@ -21,6 +22,8 @@ export interface StandaloneArguments {
   readonly logLevel: LogLevel;
   /** What plugins look for on the wire before an address is used. */
   readonly probes: readonly Probe[];
+  /** URL of the network provider; absent: there is none. */
+  readonly provider?: string;
 }
 
 /** Hosts that have an address already; gateways that do not answer. */
@@ -30,9 +33,12 @@ export type Probe = typeof PROBES[number];
 
 /** Flags of the agent, each with what follows it. */
 export const STANDALONE_USAGE = "--standalone [--pools PATH] [--database FILE] [--socket PATH] " +
-  "[--node NAME] [--log-level LEVEL] [--probe conflicts,gateways]";
+  "[--node NAME] [--log-level LEVEL] [--probe conflicts,gateways] [--provider URL]";
 
-const FLAGS = ["--pools", "--database", "--socket", "--node", "--log-level", "--probe"] as const;
+const FLAGS = [
+  ...["--pools", "--database", "--socket", "--node"],
+  ...["--log-level", "--probe", "--provider"],
+] as const;
 
 /** Reads what follows `--standalone`. The refusal is one sentence. */
 export function readStandaloneArguments(
@@ -62,7 +68,13 @@ export function readStandaloneArguments(
     return err(`Cannot use --probe ${JSON.stringify(probe)}: write ${allowed}`);
   }
   const pools = value.get("--pools");
+  const provider = value.get("--provider");
+  if (provider !== undefined && !isProviderUrl(provider)) {
+    const allowed = "a URL such as https://provider.example:8443";
+    return err(`Cannot use --provider ${JSON.stringify(provider)}: write ${allowed}`);
+  }
   return ok({
+    ...(provider !== undefined && { provider }),
     ...(pools !== undefined && { pools }),
     database: value.get("--database") ?? DATABASE_PATH,
     socket,

@@ -18,6 +18,7 @@ Deno.test("readStandaloneArguments() takes a value as the next word, or after ="
   const args = [
     ...["--pools", "/p", "--database=/d=1", "--socket=/s"],
     ...["--node", "n1.example", "--log-level=debug", "--probe", "gateways,conflicts"],
+    ...["--provider", "https://vlans.example:8443"],
   ];
   assert.deepEqual(readStandaloneArguments(args), {
     ok: true,
@@ -28,6 +29,7 @@ Deno.test("readStandaloneArguments() takes a value as the next word, or after ="
       node: "n1.example",
       logLevel: "debug",
       probes: ["conflicts", "gateways"],
+      provider: "https://vlans.example:8443",
     },
   });
 });
@@ -46,6 +48,7 @@ const BAD: readonly (readonly [readonly string[], RegExp])[] = [
   [["--socket", `/${"x".repeat(103)}`], /at most 103 bytes$/],
   [["--node", "N_1"], /^Cannot use --node: "N_1" is not a name/],
   [["--log-level", "loud"], /^Cannot use --log-level "loud": write /],
+  [["--provider", "provider:8443"], /^Cannot use --provider "provider:8443": write a URL such as/],
   [["--probe", "gateway"], /^Cannot use --probe "gateway": write conflicts, gateways, or both w/],
   [["--probe", "gateways,gateways"], /^Cannot use --probe "gateways,gateways": write conflicts/],
 ];

@@ -2,6 +2,7 @@
 import type { EngineStore } from "../../store/engine_store.ts";
 import type { AdmissionRequest } from "../../store/engine.ts";
 import type { StoreError } from "../../base/object_store.ts";
+import type { NetworkProvider, ProviderSettings } from "../../daemon/network_provider.ts";
 import type { EnginePorts } from "../engine.ts";
 
 /** What is at the path of a network namespace. */
@@ -30,6 +31,7 @@ export interface StandalonePorts {
   listFolder(path: string): Promise<readonly string[] | undefined>;
   readonly lookAtNetns: LookAtNetns;
   readonly masterSubnets: EnginePorts["masterSubnets"];
+  readonly openProvider: (settings: ProviderSettings) => NetworkProvider;
   /** Calls the listener when the program is told to read its files again, until disposed. */
   onReload(listener: () => void): Disposable;
 }

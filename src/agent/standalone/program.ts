@@ -4,6 +4,7 @@ import { errorText } from "../../base/log.ts";
 import { StoreFailure } from "../../base/object_store.ts";
 import type { StoreError } from "../../base/object_store.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import { PROVIDER_TIMEOUT } from "../../api/provider.ts";
 import { writeRefusal } from "../../api/write_rules.ts";
 import type { AdmissionRequest } from "../../store/engine.ts";
 import type { EngineStore } from "../../store/engine_store.ts";
@@ -57,6 +58,9 @@ function settingsOf(args: StandaloneArguments): AgentSettings {
     tunesSysctls: false,
     kubeletRootDir: "",
     ipam: standaloneIpam(args),
+    ...(args.provider !== undefined && {
+      provider: { serverUrl: args.provider, timeoutMs: PROVIDER_TIMEOUT.otherwiseMs },
+    }),
     unused: [],
   };
 }
@@ -81,7 +85,8 @@ async function openMachine(
     const keeper = keeperOf(args, { ports, context, store });
     const applied = await keeper?.apply({ signal });
     if (applied !== undefined && !applied.ok) return applied;
-    const engine = engineOf({ ports, context, store, keeper, nodeName, ipam });
+    const { provider } = settingsOf(args);
+    const engine = engineOf({ ports, context, store, keeper, nodeName, ipam, provider });
     undo.move();
     return ok({
       server: database,
@@ -150,13 +155,14 @@ function keeperOf(
 }
 
 function engineOf(
-  { ports, context, store, keeper, nodeName, ipam }: Making & {
+  { ports, context, store, keeper, nodeName, ipam, provider }: Making & {
     readonly keeper: PoolKeeper | undefined;
     readonly nodeName: string;
     readonly ipam: IpamSettings;
+    readonly provider: AgentSettings["provider"];
   },
 ): StandaloneEngine {
-  const { clock, random, standalone: { lookAtNetns, masterSubnets } } = ports;
+  const { clock, random, standalone: { lookAtNetns, masterSubnets, openProvider } } = ports;
   const { log } = context;
   const inner = new IpamEngine({
     ...context,
@@ -164,6 +170,7 @@ function engineOf(
     clock,
     random,
     masterSubnets,
+    provider: provider && openProvider(provider),
     // A container's Pod is there for as long as anything of the container may be.
     sandboxOf: () => Promise.resolve("absent"),
   }, { ipam, nodeName, identity: `${nodeName}-${random.bigBelow(1n << 64n)}` });

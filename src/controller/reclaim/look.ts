@@ -6,6 +6,7 @@ import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
 import { StoreFailure } from "../../base/object_store.ts";
 import { keeperKeeps } from "../../daemon/keeper_word.ts";
+import { removeClaim } from "../../daemon/provided_claims.ts";
 import {
   decideReclaim,
   isSuperseded,
@@ -57,7 +58,7 @@ export async function lookAt(
     return { kind: "kept", reason: decision.reason, untilMs: decision.untilMs };
   }
   if (decision.verdict === "ask") return { kind: "kept", reason: decision.reason };
-  const removed = await settler.remove(SPIDER_IPS, claim, { signal });
+  const removed = await removeClaim(parts, claim, { signal });
   if (removed === "changed") return { kind: "changed" };
   await removeKeptEndpoint(parts, { claim, signal });
   return { kind: "freed", claim, reason: decision.reason };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ANNOTATION_NETWORK_PROVIDER } from "../../api/annotations.ts";
 import { SPIDER_ENDPOINTS } from "../../api/endpoint.ts";
 import { NAMESPACES, NODES } from "../../api/kubernetes/node.ts";
 import { type Pod, PODS } from "../../api/kubernetes/pod.ts";
@@ -12,6 +13,7 @@ import {
   ControllerRig,
   type ControllerRigOptions,
 } from "../../../tests/support/controller_rig.ts";
+import { FakeProvider } from "../../../tests/support/fake_provider.ts";
 import type { ControllerSettings } from "../config.ts";
 
 const IP = "10.6.0.9";
@@ -104,6 +106,31 @@ Deno.test("an address is free soon after its pod and its node are gone", async (
   assert.equal(await isFree(rig), true);
   const [event] = (await rig.events()).filter(({ reason }) => reason === "AddressFreed");
   assert.match(event?.note ?? "", /"default\/a" is free again: its pod and node "n1" are gone/);
+});
+
+Deno.test("a network provider that was told of an address is told of its end first", async () => {
+  const fake = new FakeProvider();
+  await using rig = await startRig([node("n1")], { post: fake.post });
+  const pod = await makePod(rig);
+  await claim(rig, pod);
+  const parentNicMac = "02:00:00:00:00:01";
+  const { uid: podUID = "" } = pod.metadata;
+  const mark = { parentNicMac, podUID, subnet: "10.6.0.0/16" };
+  const stored = await rig.read(SPIDER_IPS, { name: IP });
+  const annotations = { [ANNOTATION_NETWORK_PROVIDER]: JSON.stringify(mark) };
+  const next = { ...stored, metadata: { ...stored.metadata, annotations } };
+  expectOk(await rig.store.replace(SPIDER_IPS, next, { signal: rig.signal }), "marked");
+  fake.status = 503;
+  await removeNode(rig);
+  await removePod(rig);
+  await rig.clock.advance(SOON_MS);
+  assert.equal(await isFree(rig), false, "nobody else may have it yet");
+  fake.status = 200;
+  fake.before = async () => assert.equal(await isFree(rig), false);
+  await rig.clock.advance(SOON_MS);
+  assert.equal(await isFree(rig), true);
+  const request = { podName: "a", podNamespace: "default", nodeName: "n1" };
+  assert.deepEqual(fake.released, [{ ...request, ...mark, ipAddress: IP }]);
 });
 
 Deno.test("an address whose pod lives is left alone, wherever its node is", async () => {

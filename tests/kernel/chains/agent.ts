@@ -18,6 +18,8 @@ export interface AgentOptions {
   readonly pools: string;
   /** What plugins look for on the wire. */
   readonly probes: readonly string[];
+  /** URL of a network provider, as the node reaches it. */
+  readonly provider?: string | undefined;
 }
 
 /** An agent that serves at `socket`. It is stopped when it is disposed. */
@@ -32,13 +34,14 @@ export class ChainAgent implements AsyncDisposable {
 
   /** Starts one, and waits until it serves. */
   static async start(
-    { node, program, folder, pools, probes }: AgentOptions,
+    { node, program, folder, pools, probes, provider }: AgentOptions,
   ): Promise<ChainAgent> {
     const socket = `${folder}/agent.sock`;
     const log = `${folder}/agent.log`;
     const args = [
       ...["--standalone", "--pools", pools, "--database", `${folder}/addresses.db`],
       ...["--socket", socket, ...(probes.length > 0 ? ["--probe", probes.join(",")] : [])],
+      ...(provider === undefined ? [] : ["--provider", provider]),
     ];
     const [enter, ...words] = node.enter;
     const child = new Deno.Command(enter, {

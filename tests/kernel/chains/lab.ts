@@ -37,6 +37,8 @@ export interface LabOptions {
   readonly pools: string;
   /** What plugins look for on the wire. */
   readonly probes?: readonly string[];
+  /** URL of a network provider, as the node reaches it. */
+  readonly provider?: string;
 }
 
 /** A container: a network namespace with a name. */
@@ -80,8 +82,9 @@ export class Lab implements AsyncDisposable {
     const pools = `${folder}/pools.yaml`;
     await Deno.writeTextFile(pools, options.pools);
     const program = `${programs}/spiderpool-agent`;
-    const { probes = [] } = options;
-    const agent = stack.use(await ChainAgent.start({ node, folder, pools, probes, program }));
+    const { probes = [], provider } = options;
+    const started = await ChainAgent.start({ node, folder, pools, probes, provider, program });
+    const agent = stack.use(started);
     const runner = { enter: node.enter, path: [programs, plugins], signal };
     await layCables({ node, wire }, options);
     const { socket } = agent;
