@@ -74,9 +74,10 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ifacer", [`--allow-env=${CNI_VARIABLES}`, "--allow-read", "--allow-write", "--allow-ffi"]],
   ["vlan", [
     `--allow-env=${CNI_VARIABLES}`,
-    // The agent, if it says the VLAN.
+    // The agent, if it says the VLAN: its socket is where the configuration says.
     "--allow-net",
     "--allow-read",
+    "--allow-write",
     "--allow-ffi",
     // The IPAM plugin, which the network configuration names.
     "--allow-run",
