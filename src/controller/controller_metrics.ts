@@ -1,14 +1,21 @@
 /** What a controller counts, under the reference's documented names. */
 import type { Counter, Gauges, Metrics } from "../base/metrics.ts";
+import { readControlledIpPools } from "../api/subnet_records.ts";
+import type { SpiderSubnet } from "../api/subnet.ts";
 import type { PoolStatus } from "../ipam/pool_status.ts";
 
-/** Numbers of one replica; those of pools are there while it leads. */
+/** Numbers of one replica; those of pools and Subnets are there while it leads. */
 export class ControllerMetrics {
   readonly #reclaimed: Counter;
   readonly #reclaimFailed: Counter;
   readonly #conflicts: Counter;
   readonly #total: Gauges;
   readonly #available: Gauges;
+  /** Names. */
+  readonly #subnets = new Set<string>();
+  readonly #subnetPools: Gauges;
+  readonly #subnetTotal: Gauges;
+  readonly #subnetAvailable: Gauges;
 
   /** @param options.countPools How many pools there are, as far as this replica knows. */
   constructor(metrics: Metrics, { countPools }: { readonly countPools: () => number }) {
@@ -41,6 +48,28 @@ export class ControllerMetrics {
       name: "spiderpool_debug_ippool_available_ip_counts",
       help: "Addresses of a pool that are free",
     });
+    metrics.sampled({
+      name: "spiderpool_total_subnet_counts",
+      help: "SpiderSubnets, as the leader sees them; 0 where a controller does not lead",
+      type: "gauge",
+      read: () => this.#subnets.size,
+    });
+    const ofSubnet = { label: "SpiderSubnet", isDebug: true };
+    this.#subnetPools = metrics.gauges({
+      ...ofSubnet,
+      name: "spiderpool_debug_subnet_ippool_counts",
+      help: "Pools that a SpiderSubnet lends to",
+    });
+    this.#subnetTotal = metrics.gauges({
+      ...ofSubnet,
+      name: "spiderpool_debug_subnet_total_ip_counts",
+      help: "Addresses that a SpiderSubnet may lend",
+    });
+    this.#subnetAvailable = metrics.gauges({
+      ...ofSubnet,
+      name: "spiderpool_debug_subnet_available_ip_counts",
+      help: "Addresses of a SpiderSubnet that no pool has",
+    });
   }
 
   /** An address was freed. */
@@ -70,9 +99,31 @@ export class ControllerMetrics {
     this.#available.remove(pool);
   }
 
+  /** A Subnet is as its status says. */
+  lent({ metadata: { name }, status = {} }: SpiderSubnet): void {
+    const { totalIPCount = 0, allocatedIPCount = 0, controlledIPPools } = status;
+    const records = readControlledIpPools(controlledIPPools);
+    this.#subnets.add(name);
+    this.#subnetPools.set(name, records.ok ? Object.keys(records.value).length : 0);
+    this.#subnetTotal.set(name, totalIPCount);
+    this.#subnetAvailable.set(name, totalIPCount - allocatedIPCount);
+  }
+
+  /** A Subnet is gone. */
+  subnetGone(subnet: string): void {
+    this.#subnets.delete(subnet);
+    for (const gauges of this.#ofSubnets()) gauges.remove(subnet);
+  }
+
   /** This replica leads no longer. */
   clear(): void {
+    this.#subnets.clear();
+    for (const gauges of this.#ofSubnets()) gauges.clear();
     this.#total.clear();
     this.#available.clear();
+  }
+
+  #ofSubnets(): readonly Gauges[] {
+    return [this.#subnetPools, this.#subnetTotal, this.#subnetAvailable];
   }
 }

@@ -3,12 +3,17 @@ import { NAMESPACES, NODES } from "../api/kubernetes/node.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
+import { SPIDER_SUBNETS } from "../api/subnet.ts";
 import { openMetrics } from "../base/metrics_sink.ts";
 import type { ObjectStore, StoreError } from "../base/object_store.ts";
 import { err, expectOk } from "../base/result.ts";
 import { newClaim } from "../ipam/claim.ts";
 import { parseAddress } from "../ip/mod.ts";
-import { ControllerRig, type ControllerRigOptions } from "../../tests/support/controller_rig.ts";
+import {
+  CONTROLLER_SETTINGS,
+  ControllerRig,
+  type ControllerRigOptions,
+} from "../../tests/support/controller_rig.ts";
 import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 
 const SOON_MS = 15_000;
@@ -77,6 +82,7 @@ Deno.test("every counter of a controller is there from the start, at 0", async (
     spiderpool_ip_gc_failure_counts_total: 0,
     [CONFLICTS]: 0,
     spiderpool_total_ippool_counts: 0,
+    spiderpool_total_subnet_counts: 0,
   });
 });
 
@@ -158,4 +164,38 @@ Deno.test("addresses of pools are gauges of the leader: they come, change and go
 
   await replica.stop();
   assert.deepEqual(await pools(), { total_ippool_counts: 0 });
+});
+
+Deno.test("what Subnets lend are gauges of the leader, each of its own Subnet", async () => {
+  const lending = { ...CONTROLLER_SETTINGS.lending, isOn: true };
+  const { rig, read } = countingRig({ keepsDebug: true, settings: { lending } });
+  await using _rig = rig;
+  const subnets = async (): Promise<Readonly<Record<string, number>>> => {
+    const shown = Object.entries(await read()).filter(([name]) => name.includes("subnet"));
+    return Object.fromEntries(shown.map(([name, value]) => {
+      return [name.replace("spiderpool_", "").replace("debug_subnet_", ""), value];
+    }));
+  };
+  const ofSubnet = (name: string, [pools = 0, total = 0, free = 0]: readonly number[]) => ({
+    [`ippool_counts{SpiderSubnet="${name}"}`]: pools,
+    [`total_ip_counts{SpiderSubnet="${name}"}`]: total,
+    [`available_ip_counts{SpiderSubnet="${name}"}`]: free,
+  });
+  const replica = await rig.startController("a");
+  for (const [name, third] of [["s", 6], ["t", 7]] as const) {
+    const spec = { subnet: `10.${third}.0.0/16`, ips: [`10.${third}.0.1-10.${third}.0.9`] };
+    await rig.make(SPIDER_SUBNETS, { metadata: { name }, spec });
+  }
+  await makePool(rig, "p4", "10.6.0.1-10.6.0.4");
+  await rig.clock.advance(SOON_MS);
+  const lent = { ...ofSubnet("s", [1, 9, 5]), ...ofSubnet("t", [0, 9, 9]) };
+  assert.deepEqual(await subnets(), { total_subnet_counts: 2, ...lent });
+
+  const { signal } = rig;
+  expectOk(await rig.store.remove(SPIDER_SUBNETS, { name: "t" }, { signal }), "deleted");
+  await rig.clock.advance(SOON_MS);
+  assert.deepEqual(await subnets(), { total_subnet_counts: 1, ...ofSubnet("s", [1, 9, 5]) });
+
+  await replica.stop();
+  assert.deepEqual(await subnets(), { total_subnet_counts: 0 });
 });

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { run, waitFor } from "../../scripts/cluster/process.ts";
+import { SPIDERPOOL_API_VERSION } from "../../src/api/group.ts";
 import type { AgentProcess } from "../bench/agent_process.ts";
 import type { ControllerProcess } from "../bench/controller_process.ts";
-import { nodeName, type PoolPlan } from "../bench/objects.ts";
+import type { Lab } from "../bench/lab.ts";
+import { nodeName, type PoolPlan, SPIDERPOOL_PATH } from "../bench/objects.ts";
 import { addPod } from "../bench/plugins.ts";
 import { documentedMetrics } from "../support/documented_metrics.ts";
 import {
@@ -82,6 +84,18 @@ async function start(site: Site, stack: AsyncDisposableStack): Promise<Scene> {
   return { prometheus, agent, controller };
 }
 
+/** A SpiderSubnet, from which no pool has anything. */
+async function makeSubnet(lab: Lab): Promise<void> {
+  const spec = { subnet: "10.7.0.0/16", ips: ["10.7.0.1-10.7.0.9"] };
+  const body = {
+    apiVersion: SPIDERPOOL_API_VERSION,
+    kind: "SpiderSubnet",
+    metadata: { name: "s" },
+    spec,
+  };
+  await lab.api.send({ method: "POST", path: `${SPIDERPOOL_PATH}/spidersubnets`, body });
+}
+
 /** Waits until each query has a sample. */
 async function eachHasSamples(prometheus: Prometheus, queries: readonly Query[]): Promise<void> {
   await waitFor(async () => {
@@ -137,6 +151,7 @@ testWith({
     await using stack = new AsyncDisposableStack();
     const { lab } = site;
     const { prometheus, agent, controller } = await start(site, stack);
+    await makeSubnet(lab);
     await lab.makePool(POOL);
     const pods = await makePods(lab, { count: 3, pool: POOL });
     await t.step("the pods of the programs are found, each once", async () => {

@@ -52,10 +52,13 @@ export async function openSite(): Promise<Site> {
     startAgent: (environment) =>
       startAgent({ ...wish("spiderpool-agent", environment), node: nodeName(0) }),
     startController: (environment) =>
-      startController(wish("spiderpool-controller", {
-        SPIDERPOOL_WEBHOOK_PORT: String(freePort()),
-        ...environment,
-      })),
+      startController({
+        ...wish("spiderpool-controller", {
+          SPIDERPOOL_WEBHOOK_PORT: String(freePort()),
+          ...environment,
+        }),
+        lends: true,
+      }),
     [Symbol.asyncDispose]: () => end.disposeAsync(),
   };
 }

@@ -11,6 +11,8 @@ export interface ControllerWish {
   readonly kubeconfigPath: string;
   readonly healthPort: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Whether Subnets lend. */
+  readonly lends?: boolean;
 }
 
 /** A running controller; disposing it ends it in order. */
@@ -23,10 +25,10 @@ const STOP_MS_MAX = 20_000;
 
 /** Starts a controller, and does not wait for it. */
 export async function startController(wish: ControllerWish): Promise<ControllerProcess> {
-  const { program, folder, kubeconfigPath, healthPort, environment } = wish;
+  const { program, folder, kubeconfigPath, healthPort, environment, lends = false } = wish;
   const configPath = path.join(folder, "controller.yml");
   const logPath = path.join(folder, "controller.log");
-  await Deno.writeTextFile(configPath, "enableIPv4: true\n");
+  await Deno.writeTextFile(configPath, `enableIPv4: true\nenableSpiderSubnet: ${lends}\n`);
   const identity = startDetached([program, "daemon", "--config-path", configPath], {
     logPath,
     env: {

@@ -65,14 +65,18 @@ export class Lender {
   }
 
   async #followSubnets({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { metrics } = this.#parts;
     for await (const event of this.#subnets.events({ signal })) {
       if (event.type === "synced") continue;
       if (event.type !== "broken") {
+        if (event.type === "deleted") metrics.subnetGone(event.object.metadata.name);
+        else metrics.lent(event.object);
         const isOwn = event.type === "modified" && this.#memory.isOwn(event.object);
         if (!isOwn) this.#ask(event.object.metadata.name);
         continue;
       }
       const { key: metadata, problem } = event.object;
+      metrics.subnetGone(metadata.name); // Nobody can say what it lends.
       if (event.change === "deleted") continue;
       tellWrong(this.#parts.recorder, { kind: "SpiderSubnet", metadata, problem });
     }

@@ -7,7 +7,7 @@ import type { LendingMemory } from "./memory.ts";
 /** What a lender shares with the other parts of a term. */
 export type LenderParts = Pick<
   LeaderParts,
-  "ports" | "settings" | "settler" | "recorder" | "view"
+  "ports" | "settings" | "settler" | "recorder" | "view" | "metrics"
 >;
 
 /** What all of one look shares. */
