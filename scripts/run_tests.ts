@@ -59,6 +59,9 @@ const FLAG_VALUES: Readonly<Record<string, "none" | "optional" | "required">> = 
   "--allow-import": "optional",
 };
 
+/** Variable that names a folder which goes with the run: what one test file leaves for another. */
+export const RUN_FOLDER = "RUN_FOLDER";
+
 /** Our own flags; the rest goes to `deno test`. */
 const OWN_FLAGS = ["--default", "--match", "--except"] as const;
 
@@ -139,7 +142,8 @@ export async function runTestFiles(
     const report = `${folder}/junit.xml`;
     const child = new Deno.Command(Deno.execPath(), {
       args: ["test", `--junit-path=${report}`, ...flags, ...files],
-      env: { ...environment, COUNTS_FILE: "" }, // A test that runs tests must not be counted twice.
+      // A test that runs tests must not be counted twice.
+      env: { ...environment, COUNTS_FILE: "", [RUN_FOLDER]: folder },
       stdin: "null",
       stdout: "inherit",
       stderr: "inherit",

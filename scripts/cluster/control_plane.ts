@@ -1,5 +1,6 @@
 /** etcd and the Kubernetes control plane: which files, which flags, started where. */
 import * as path from "node:path";
+import { auditFlags, writeAuditPolicy } from "./audit.ts";
 import { type Authority, createAuthority, createTokenKeys, type PemPair } from "./pki.ts";
 import { endProcess, isAlive, type ProcessIdentity, startDetached, waitFor } from "./process.ts";
 
@@ -18,6 +19,8 @@ export interface ControlPlaneWish {
   readonly apiServiceAddresses: readonly string[];
   /** Whether kube-controller-manager and kube-scheduler run as well. */
   readonly controllers: boolean;
+  /** Namespace whose ServiceAccounts' requests are written down; absent: none are. */
+  readonly auditedNamespace?: string;
   /** Put before each command, to start it inside namespaces. */
   readonly enter: readonly string[];
 }
@@ -55,6 +58,8 @@ export async function startControlPlane(wish: ControlPlaneWish): Promise<Control
   await Deno.mkdir(pki, { recursive: true });
   await Deno.mkdir(path.join(wish.folder, "log"), { recursive: true });
   const { authority, admin } = await writeKeys(pki, wish);
+  const { folder, auditedNamespace: namespace } = wish;
+  if (namespace !== undefined) await writeAuditPolicy(folder, { namespace });
   const url = urlOf(wish);
   const kubeconfigPath = path.join(wish.folder, "admin.kubeconfig");
   await writeKubeconfig(kubeconfigPath, { url, authority, pair: admin });
@@ -162,6 +167,7 @@ export function controlPlaneCommands(
       `--kubelet-client-key=${pki}/admin.key`,
       "--enable-aggregator-routing=true", // Webhooks: there is no kube-proxy beside the API server.
       "--enable-admission-plugins=NodeRestriction",
+      ...(wish.auditedNamespace === undefined ? [] : auditFlags(wish.folder)),
     ],
     "kube-controller-manager": [
       "kube-controller-manager",

@@ -187,6 +187,7 @@ function startPlane(
     serviceCidrs: plan.serviceCidrs,
     apiServiceAddresses: plan.apiServiceAddresses,
     controllers: true,
+    auditedNamespace: "spiderpool",
     enter: enterHolder(fabric),
   });
 }

@@ -1,12 +1,15 @@
 /** A cluster of two nodes on which this project is installed, the way its manifests say. */
 import { assert } from "../../../src/base/assert.ts";
+import { auditLogPath } from "../../../scripts/cluster/audit.ts";
 import { cacheFolder } from "../../../scripts/cluster/components.ts";
 import { nativeDown, nativeReboot, nativeUp } from "../../../scripts/cluster/native.ts";
 import { loadImage } from "../../../scripts/cluster/node.ts";
 import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
 import { clusterFolder, type ClusterState } from "../../../scripts/cluster/state.ts";
 import { writeAgentImage } from "../../../scripts/image.ts";
+import { type RequestMade, requestsIn } from "../../support/rights.ts";
 import { type Kubectl, kubectlOf } from "../kubectl.ts";
+import { recordRights } from "../rights.ts";
 
 /** Where scenarios are played. Disposing it takes the cluster down. */
 export interface Installation extends AsyncDisposable {
@@ -14,6 +17,8 @@ export interface Installation extends AsyncDisposable {
   readonly state: ClusterState;
   /** Takes a node's power and gives it back. The answer has the node as it is now. */
   reboot(node: string): Promise<ClusterState>;
+  /** What agents and controllers have asked the API server so far. */
+  requests(): Promise<readonly RequestMade[]>;
   /** Families that pods have, IPv4 first. */
   readonly versions: readonly (4 | 6)[];
   /** Names of both nodes; the first is in zone "a", the second in zone "b". */
@@ -45,22 +50,28 @@ export async function install(
   await using undo = new AsyncDisposableStack();
   undo.defer(() => Deno.remove(options.clusters, { recursive: true }));
   undo.defer(() => nativeDown(name, options).then(() => {}));
+  const folder = clusterFolder({ ...options, name });
+  const requests = async (): Promise<readonly RequestMade[]> => {
+    return requestsIn(await Deno.readTextFile(auditLogPath(`${folder}/control-plane`)));
+  };
   const image = `${options.clusters}/image.tar`;
   const [state] = await Promise.all([
     nativeUp({ name, nodeCount: 2, family }, options),
     writeAgentImage(image, { say: () => {} }),
   ]);
   await Promise.all(state.nodes.map((node) => loadImage(node, image)));
-  const kubectl = kubectlOf(clusterFolder({ ...options, name }));
+  const kubectl = kubectlOf(folder);
   const [first, second] = state.plan.nodes.map((node) => node.name);
   assert(first !== undefined && second !== undefined, "the cluster has two nodes");
   await kubectl.run("label", "node", first, "topology.kubernetes.io/zone=a");
   await kubectl.run("label", "node", second, "topology.kubernetes.io/zone=b");
   await applyManifests(kubectl);
+  undo.defer(async () => recordRights(await requests()));
   const made = undo.move();
   return {
     kubectl,
     state,
+    requests,
     versions: [
       ...(family === "ipv6" ? [] : [4] as const),
       ...(family === "ipv4" ? [] : [6] as const),

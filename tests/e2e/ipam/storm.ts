@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import { runOrThrow } from "../../../scripts/cluster/process.ts";
+import { textOf } from "../../support/rights.ts";
 import {
   ask,
   type Corner,
@@ -148,16 +149,14 @@ async function resumeWaiter(target: number): Promise<void> {
 
 /**
  * The rights in `manifests/rbac` are all that agents and controllers need: the API server refused
- * them nothing.
+ * them nothing for lack of one.
  */
-export async function nothingWasForbidden({ kubectl }: Installation): Promise<void> {
-  const programs = { agent: "daemonset", controller: "deployment" };
-  for (const [program, kind] of Object.entries(programs)) {
-    const logs = ["-n", "spiderpool", `${kind}/spiderpool-${program}`, "--all-pods"];
-    const lines = (await kubectl.run("logs", ...logs, "--tail=-1")).split("\n");
-    assert.ok(lines.some((line) => line.includes(`${program} serves`)), `${program} has a log`);
-    assert.deepEqual(lines.filter((line) => /forbidden/i.test(line)), []);
+export async function nothingWasForbidden({ requests }: Installation): Promise<void> {
+  const made = await requests();
+  for (const program of ["spiderpool-agent", "spiderpool-controller"]) {
+    assert.ok(made.some(({ user }) => user.endsWith(`:${program}`)), `${program} asked something`);
   }
+  assert.deepEqual(made.filter(({ isDenied }) => isDenied).map(textOf), []);
 }
 
 /** When every namespace of the scenarios is gone, so is every address. */

@@ -1,0 +1,87 @@
+/**
+ * Least privilege: `manifests/rbac` gives what the clusters of a whole run needed, and no more. It
+ * comes last, by its name; a run of other files leaves it out, one of some families skips it.
+ */
+import assert from "node:assert/strict";
+import { linkKind, program, root, testWith } from "../support/require.ts";
+import { textOf } from "../support/rights.ts";
+import { say } from "./controller/said.ts";
+import { givenRights, usedRights } from "./rights.ts";
+
+/** Rights that these tests may leave unused, and why programs have them all the same. */
+const EXCUSED: Readonly<Record<string, string>> = {
+  "spiderpool-agent get virtualmachineinstancemigrations.kubevirt.io":
+    "asked of a pod that KubeVirt made for a move, where addresses are probed",
+  "spiderpool-agent get virtualmachines.kubevirt.io": "there is no KubeVirt",
+  "spiderpool-agent get virtualmachineinstances.kubevirt.io": "there is no KubeVirt",
+  "spiderpool-agent get jobs.batch": "no scenario has a Job",
+  "spiderpool-agent list spiderendpoints.spiderpool.spidernet.io":
+    "a pool is taken over by an agent only while no controller leads",
+  "spiderpool-agent update spiderippools/status.spiderpool.spidernet.io":
+    "a pool is taken over by an agent only while no controller leads",
+  ...excuseAll("there is no KubeVirt", [
+    "get virtualmachines.kubevirt.io",
+    "get virtualmachineinstances.kubevirt.io",
+  ]),
+  ...excuseAll("nobody deletes endpoints, and there are none of the reference's", [
+    ...["create", "update", "delete"].map((verb) =>
+      `${verb} spiderendpoints.spiderpool.spidernet.io`
+    ),
+  ]),
+  ...excuseAll("there is no Calico and no Cilium", [
+    "watch ippools.crd.projectcalico.org",
+    "list ciliumpodippools.cilium.io",
+    "watch ciliumpodippools.cilium.io",
+    "list configmaps cilium-config in kube-system",
+    "watch configmaps cilium-config in kube-system",
+  ]),
+  ...excuseAll("a write whose answer was lost is read back", [
+    "get spidercoordinators.spiderpool.spidernet.io",
+  ]),
+  ...excuseAll("asked for by the admission plugin OwnerReferencesPermissionEnforcement alone", [
+    "update spidersubnets/finalizers.spiderpool.spidernet.io",
+  ]),
+  ...excuseAll("no test here makes SpiderSubnets", [
+    "get spidersubnets.spiderpool.spidernet.io",
+    "update spidersubnets.spiderpool.spidernet.io",
+    "update spidersubnets/status.spiderpool.spidernet.io",
+    "delete spiderippools.spiderpool.spidernet.io",
+  ]),
+  ...excuseAll("no test here makes SpiderMultusConfigs", [
+    "list spidermultusconfigs.spiderpool.spidernet.io",
+    "watch spidermultusconfigs.spiderpool.spidernet.io",
+    ...["get", "list", "watch", "create", "update", "delete"].map((verb) =>
+      `${verb} network-attachment-definitions.k8s.cni.cncf.io`
+    ),
+  ]),
+  ...excuseAll("no test here applies manifests/webhooks", [
+    "update mutatingwebhookconfigurations.admissionregistration.k8s.io spiderpool-controller",
+    "update validatingwebhookconfigurations.admissionregistration.k8s.io spiderpool-controller",
+    "update secrets spiderpool-controller-server-certs in spiderpool",
+  ]),
+};
+
+/** Rights of the controller for one reason. */
+function excuseAll(reason: string, rights: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(rights.map((right) => [`spiderpool-controller ${right}`, reason]));
+}
+
+const isPart = Deno.env.has("E2E_FAMILIES");
+
+testWith({
+  name: "agents and controllers use each right that they have" +
+    (isPart ? " (skipped, E2E_FAMILIES leaves some out)" : ""),
+  ignore: isPart,
+  needs: [root, ...["containerd", "curl", "nft"].map(program), linkKind("macvlan")],
+  async fn() {
+    const used = await usedRights();
+    const given = (await givenRights()).map(textOf);
+    const idle = given.filter((right) => !used.has(right) && !(right in EXCUSED));
+    assert.deepEqual(idle, [], "take them away, or play what needs them");
+    for (const right of Object.keys(EXCUSED).filter((one) => used.has(one))) {
+      await say(`needs no excuse any more: ${right}`);
+    }
+    const unknown = Object.keys(EXCUSED).filter((right) => !given.includes(right));
+    assert.deepEqual(unknown, [], "nobody has these rights: excuse them no more");
+  },
+});
