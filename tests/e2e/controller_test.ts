@@ -4,9 +4,11 @@ import { linkKind, program, root, testWith } from "../support/require.ts";
 import { AGAIN } from "./controller/again.ts";
 import { BETWEEN } from "./controller/between.ts";
 import { DISCOVERY } from "./controller/discovery.ts";
+import { ENDPOINTS } from "./controller/endpoints.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
 import { LOST_DELS } from "./controller/lost_dels.ts";
 import { LOST_NODE } from "./controller/lost_node.ts";
+import { MACHINE } from "./controller/machine.ts";
 import { MEANWHILE } from "./controller/meanwhile.ts";
 import { RETURNS } from "./controller/returns.ts";
 import { FENCE, STATUS } from "./controller/status.ts";
@@ -23,7 +25,7 @@ const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 /** One after the other: the last ones take something away that the others need. */
 const SCENARIOS = [
   ...[STATUS, FENCE, WRONG_POOLS, VANISHED, AGAIN, LOST_DELS],
-  ...[BETWEEN, LEADERSHIP, MEANWHILE, RETURNS, DISCOVERY],
+  ...[BETWEEN, LEADERSHIP, MEANWHILE, RETURNS, MACHINE, ENDPOINTS, DISCOVERY],
 ];
 
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {

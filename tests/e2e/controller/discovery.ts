@@ -4,6 +4,7 @@ import { type Corner, namespaceOf, type Scenario } from "../ipam/corner.ts";
 import { LIMIT } from "../ipam/installation.ts";
 import { eventually } from "../ipam/observed.ts";
 import { kubeadmConfig } from "./kubeadm.ts";
+import { serveKind } from "./kinds.ts";
 
 /** The status of a SpiderCoordinator, as far as it is looked at. */
 interface ObservedStatus {
@@ -39,6 +40,55 @@ function isSame(one: readonly string[] | undefined, other: readonly string[]): b
 /** A further network of services, of each family. */
 function furtherServices({ site: { versions } }: Corner): readonly string[] {
   return versions.map((version) => version === 4 ? "10.97.0.0/16" : "fd00:10:97::/112");
+}
+
+/** Calico's pools, whose kind comes later than the wish for it. */
+async function findCalico(corner: Corner): Promise<void> {
+  const { kubectl, versions } = corner.site;
+  const cidrs = versions.map((version) => version === 4 ? "10.201.0.0/16" : "fd00:201::/64");
+  const group = "crd.projectcalico.org";
+  await using _kind = await serveKind(kubectl, { group, version: "v1", kind: "IPPool" });
+  await kubectl.apply(...cidrs.map((cidr, index) => ({
+    apiVersion: `${group}/v1`,
+    kind: "IPPool",
+    metadata: { name: `pool-${index}` },
+    spec: { cidr },
+  })));
+  await untilStatus(corner, ({ phase, overlayPodCIDR }) => {
+    return phase === "Synced" && isSame(overlayPodCIDR?.toSorted(), cidrs);
+  });
+}
+
+/** Cilium's pools, once its ConfigMap says that it uses them. */
+async function findCilium(corner: Corner): Promise<void> {
+  const { kubectl, versions } = corner.site;
+  const [cidr4, cidr6] = ["10.202.0.0/16", "fd00:202::/64"];
+  const cidrs = versions.map((version) => version === 4 ? cidr4 : cidr6);
+  const [group, version] = ["cilium.io", "v2alpha1"];
+  await using _kind = await serveKind(kubectl, { group, version, kind: "CiliumPodIPPool" });
+  await kubectl.apply({
+    apiVersion: `${group}/${version}`,
+    kind: "CiliumPodIPPool",
+    metadata: { name: "default" },
+    spec: {
+      ...(versions.includes(4) && { ipv4: { cidrs: [cidr4] } }),
+      ...(versions.includes(6) && { ipv6: { cidrs: [cidr6] } }),
+    },
+  });
+  await setType(corner, "cilium");
+  await untilStatus(corner, ({ phase, reason = "" }) => {
+    return phase === "NotReady" && /ConfigMap "kube-system\/cilium-config" is missing/.test(reason);
+  });
+  await kubectl.apply({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "cilium-config", namespace: "kube-system" },
+    data: { ipam: "multi-pool" },
+  });
+  await untilStatus(corner, ({ phase, overlayPodCIDR }) => {
+    return phase === "Synced" && isSame(overlayPodCIDR?.toSorted(), cidrs);
+  });
+  await kubectl.run("delete", "configmap", "-n", "kube-system", "cilium-config");
 }
 
 async function setType({ site: { kubectl } }: Corner, podCIDRType: string): Promise<void> {
@@ -93,6 +143,8 @@ export const DISCOVERY: Scenario = {
     await untilStatus(corner, ({ phase, reason = "" }) => {
       return phase === "NotReady" && /the server has no kind IPPool of crd\.project/.test(reason);
     });
+    await findCalico(corner);
+    await findCilium(corner);
     // The rig's own network is none of those that `auto` knows.
     await setType(corner, "auto");
     await untilStatus(corner, ({ phase, reason, overlayPodCIDR, serviceCIDR }) => {

@@ -25,6 +25,17 @@ async function scale(corner: Corner, replicas: number): Promise<void> {
   await rolledOut(corner, "statefulset/db");
 }
 
+/** A pool that is made while nobody leads is taken over by an agent whose pod waits for it. */
+async function useNewPool(corner: Corner): Promise<void> {
+  await corner.site.kubectl.apply(
+    ...pools(corner, "late", { from: 101, count: 1 }),
+    deployment(corner, "late", { replicas: 1, ippool: ask(corner, "late") }),
+  );
+  await rolledOut(corner, "deployment/late");
+  const pods = await podsOf(corner, "late");
+  await assertAddresses(corner, pods, { nic: "net1", from: ["late"] });
+}
+
 /** A StatefulSet that shrinks and grows, and a Deployment that goes, unseen. */
 export const MEANWHILE: Scenario = {
   name: "meanwhile",
@@ -50,6 +61,7 @@ export const MEANWHILE: Scenario = {
       await assertAddresses(corner, pods, { nic: "net1", from: ["p"] });
       assert.deepEqual(pods[0], first, "the pod that stayed noticed nothing");
       await scale(corner, 1);
+      await useNewPool(corner);
     } finally {
       await kubectl.run("scale", ...CONTROLLERS, "--replicas=2");
     }

@@ -222,6 +222,21 @@ export function statefulSet(
   };
 }
 
+/** A Job whose pods end at once, one after the other. */
+export function jobOf(
+  corner: Corner,
+  name: string,
+  { completions, ...wish }: PodWish & { readonly completions: number },
+): unknown {
+  const { metadata, spec } = template(name, { ...wish, container: { command: ["true"] } });
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name, namespace: corner.name },
+    spec: { completions, template: { metadata, spec: { ...spec, restartPolicy: "Never" } } },
+  };
+}
+
 function template(app: string, wish: PodWish) {
   const { ippool, ippools, networks = [UNDERLAY], firstNetwork, annotations, node, container } =
     wish;

@@ -4,6 +4,7 @@ import {
   ask,
   type Corner,
   deployment,
+  jobOf,
   namespaceOf,
   poolName,
   pools,
@@ -148,6 +149,30 @@ const exhausted: Scenario = {
   },
 };
 
+const job: Scenario = {
+  name: "job",
+  promise: "pods of a Job give their addresses back when they have done their work",
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...pools(corner, "p", { count: 1 }),
+    jobOf(corner, "work", { completions: 2, ippool: ask(corner, "p") }),
+  ],
+  check: async (corner) => {
+    const { kubectl, versions } = corner.site;
+    const done = ["job/work", "--for=condition=Complete", `--timeout=${LIMIT}`];
+    await kubectl.run("wait", "-n", corner.name, ...done);
+    const pods = await podsOf(corner, "work");
+    const addresses = pods.map(({ nics }) => nics.get("net1"));
+    assert.equal(addresses.length, 2);
+    assert.deepEqual(addresses[0], addresses[1], "one after the other had the only one");
+    assert.equal(addresses[0]?.length, versions.length);
+    await eventually(`${addresses} to be free`, async () => {
+      const inUse = await addressesInUse(corner.site);
+      return addressesOf(pods, "net1").every((ip) => !inUse.has(ip));
+    });
+  },
+};
+
 /** Name of the pod of two that has to wait, once the other one has its address. */
 async function podWithoutAddress(corner: Corner): Promise<string> {
   let name = "";
@@ -161,4 +186,4 @@ async function podWithoutAddress(corner: Corner): Promise<string> {
 }
 
 /** All of them; they can be played side by side. */
-export const WORKLOADS: readonly Scenario[] = [rolling, sticky, exhausted];
+export const WORKLOADS: readonly Scenario[] = [rolling, sticky, exhausted, job];
