@@ -243,7 +243,8 @@ function refusalOf(text: string, version: 4 | 6 | undefined): AddressRefusal {
     return { code: "zone", text, without: unzoned };
   }
   if (version !== undefined && isAddressText(text)) return { code: "other_family", text, version };
-  return numbersRefusal(text) ?? { code: "not_address", text, version };
+  const numbers = version === 6 ? undefined : numbersRefusal(text);
+  return numbers ?? { code: "not_address", text, version };
 }
 
 function isAddressText(text: string): boolean {

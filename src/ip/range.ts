@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Address, formatAddress, parseAddress, type Range, versionOf } from "./address.ts";
 import { type Cidr, formatCidr, parseAnyAddressInCidr } from "./cidr.ts";
-import { type Family, IPV4 } from "./family.ts";
+import type { Family } from "./family.ts";
 import type { RangeRefusal } from "./refusal.ts";
 
 /**
@@ -80,7 +80,8 @@ function endRefusal<A extends Address>(family: Family<A>, ends: Ends): RangeRefu
   if (isMixed(firstText, lastText)) return { code: "mixed_families", text };
   if (!first.ok) return { code: "bad_end", text, end: "start", address: first.error };
   assert(!last.ok, "a range of two good ends is not refused for its ends");
-  return shortEndRefusal(ends) ?? { code: "bad_end", text, end: "end", address: last.error };
+  return shortEndRefusal(family, ends) ??
+    { code: "bad_end", text, end: "end", address: last.error };
 }
 
 function cidrRefusal(text: string): RangeRefusal | undefined {
@@ -97,11 +98,15 @@ function isMixed(firstText: string, lastText: string): boolean {
   return first.ok && last.ok && versionOf(first.value) !== versionOf(last.value);
 }
 
-/** `10.0.0.1-9`: the end replaces the last number of the start. */
-function shortEndRefusal({ text, firstText, lastText }: Ends): RangeRefusal | undefined {
-  if (!/^\d+$/.test(lastText)) return undefined;
-  const first = IPV4.parse(firstText);
-  const last = IPV4.parse(firstText.replace(/\d+$/, lastText));
+/** `10.0.0.1-9`, `fd00::1-9`: the end replaces the last number of the start. */
+function shortEndRefusal<A extends Address>(
+  family: Family<A>,
+  { text, firstText, lastText }: Ends,
+): RangeRefusal | undefined {
+  const number = family.version === 4 ? /\d+$/ : /[\da-f]+$/i;
+  if (number.exec(lastText)?.[0] !== lastText) return undefined;
+  const first = family.parse(firstText);
+  const last = family.parse(firstText.replace(number, lastText));
   if (!first.ok || !last.ok || last.value < first.value) return undefined;
   const range = formatRange({ first: first.value, last: last.value });
   return { code: "short_end", text, range };

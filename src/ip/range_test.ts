@@ -136,6 +136,19 @@ Deno.test("describeRefusal() says what is wrong with a CIDR", () => {
   }
 });
 
+Deno.test("describeRefusal() says of an IPv6 end what an IPv6 end is", () => {
+  const cases: readonly [string, string][] = [
+    ["fd00::a1-aF", 'its end is abbreviated; write "fd00::a1-fd00::af"'],
+    ["fd00::9-1", 'its end "1" is not an IPv6 address; write one such as "fd00:6::17"'],
+  ];
+  for (const [text, reason] of cases) {
+    const parsed = parseRange(IPV6, text);
+    assert.ok(!parsed.ok, text);
+    const sentence = describeRefusal(parsed.error, "spec.ips[0]");
+    assert.equal(sentence, `Cannot use spec.ips[0] "${text}": ${reason}`);
+  }
+});
+
 Deno.test("describeRefusal() shows control characters escaped and long values shortened", () => {
   const parsed = parseRange(IPV4, "\u0007" + "9".repeat(100_000));
   assert.ok(!parsed.ok);
