@@ -12,6 +12,7 @@ import {
   WEBHOOK_IDLE_MS,
 } from "../base/limits.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 /** A certificate chain and its key, PEM. */
 export interface ServingCertificate {
@@ -79,9 +80,12 @@ export async function openWebhookServer(options: WebhookServerOptions): Promise<
   const { hostname, port, certificate, connectionsMax } = options;
   checkPair(certificate);
   const how = { ...certificate, ...TIMES, minVersion: "TLSv1.2" } as const;
+  const connections = new OpenConnections();
   const server = createServer(how, (asked, response) => {
+    connections.ask(asked.socket, response);
     void exchange({ asked, response }, options);
   });
+  server.on("secureConnection", (socket) => connections.add(socket));
   server.maxConnections = connectionsMax;
   server.on("tlsClientError", () => {}); // Somebody who is not a client of ours: he hears of it.
   await listening(server, { hostname, port });
@@ -100,10 +104,46 @@ export async function openWebhookServer(options: WebhookServerOptions): Promise<
     [Symbol.asyncDispose]: () => {
       return new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeIdleConnections();
+        connections.close();
       });
     },
   };
+}
+
+/**
+ * Connections, and how many requests each has. API servers keep them open for a minute and a half;
+ * `server.closeIdleConnections()` leaves them as they are, and a server waits for all.
+ */
+class OpenConnections {
+  readonly #requests = new Map<Socket, number>();
+  #isClosing = false;
+
+  add(socket: Socket): void {
+    if (this.#isClosing) return void socket.destroy();
+    this.#requests.set(socket, 0);
+    socket.on("close", () => this.#requests.delete(socket));
+  }
+
+  /** Notes a request, until it is answered or its sender is gone. */
+  ask(socket: Socket, response: ServerResponse): void {
+    this.#count(socket, 1);
+    response.on("close", () => {
+      const left = this.#count(socket, -1);
+      if (this.#isClosing && left === 0) socket.end(() => socket.destroy());
+    });
+  }
+
+  /** Ends those without a request now, the others when they have been answered. */
+  close(): void {
+    this.#isClosing = true;
+    for (const [socket, count] of this.#requests) if (count === 0) socket.destroy();
+  }
+
+  #count(socket: Socket, by: 1 | -1): number {
+    const count = (this.#requests.get(socket) ?? 0) + by;
+    if (this.#requests.has(socket)) this.#requests.set(socket, count);
+    return count;
+  }
 }
 
 /** A server with a wrong pair would take connections and fail each of them. */

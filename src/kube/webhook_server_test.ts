@@ -162,3 +162,47 @@ Deno.test("openWebhookServer() survives who speaks no TLS, and stops when told t
   using late = clientOf(authority, { port: server.port });
   await assert.rejects(late.ask("x"));
 });
+
+Deno.test("openWebhookServer() ends kept connections, and answers what was asked", async () => {
+  const authority = await makeAuthority();
+  const certificate = await issue(authority);
+  const [asked, late] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const server = await openWebhookServer({
+    ...LOCAL,
+    certificate,
+    answer: async ({ target }) => {
+      if (target === "/late") {
+        asked.resolve();
+        await late.promise;
+      }
+      return { status: 200, text: target };
+    },
+  });
+  async function connected(path?: string): Promise<Deno.TlsConn> {
+    const caCerts = [authority.cert];
+    const one = await Deno.connectTls({ hostname: "localhost", port: server.port, caCerts });
+    await one.handshake();
+    if (path === undefined) return one;
+    await one.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`));
+    return one;
+  }
+  async function readFrom(one: Deno.TlsConn): Promise<string | null> {
+    const buffer = new Uint8Array(1_024);
+    const count = await one.read(buffer).catch(() => null);
+    return count === null ? null : new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  using silent = await connected();
+  using kept = await connected("/kept");
+  assert.match(await readFrom(kept) ?? "", /^HTTP\/1\.1 200 /);
+  using busy = await connected("/late");
+  await asked.promise;
+  const ended = server[Symbol.asyncDispose]();
+  let rest: string | null = "";
+  while (rest !== null) rest = await readFrom(kept); // It may have had a part of the answer.
+  assert.equal(await readFrom(silent), null);
+  late.resolve();
+  let answer = "";
+  for (let part = await readFrom(busy); part !== null; part = await readFrom(busy)) answer += part;
+  assert.match(answer, /^HTTP\/1\.1 200 [^]*\/late/);
+  await ended;
+});
