@@ -1,6 +1,6 @@
 /** Fields and rules that SpiderIPPool and SpiderSubnet have in common. */
 import * as z from "zod";
-import { rangesSchema, routesSchema } from "./parts.ts";
+import { hopSchema, networkSchema, rangesSchema, routesSchema } from "./parts.ts";
 import { cel, type CelRule } from "./schema.ts";
 
 /** What the rules below say when they refuse; `write_rules.ts` says the same without CEL. */
@@ -19,15 +19,25 @@ export const ipVersionSchema = z.literal([4, 6]).optional().meta({
   description: "Address family, 4 or 6; derived when absent, never changes once set.",
   type: "integer",
   format: "int64",
-  ...cel({ rule: "self == oldSelf", message: ADDRESS_SPACE_MESSAGES.ipVersionChanged }),
+  ...cel({
+    rule: "self == oldSelf",
+    message: ADDRESS_SPACE_MESSAGES.ipVersionChanged,
+    // `string()` of a number is too costly for the API server's estimate.
+    messageExpression: `'${ADDRESS_SPACE_MESSAGES.ipVersionChanged}, or write ' + ` +
+      "(oldSelf == 4 ? '4' : '6')",
+  }),
 });
 
 /** The `spec` fields of both kinds. Ranges are read by `src/ip`, with the pool's subnet at hand. */
 export const addressSpaceShape = {
   ipVersion: ipVersionSchema,
-  subnet: z.string().max(64).meta({
+  subnet: networkSchema.meta({
     description: "CIDR that the addresses belong to, in canonical form; never changes.",
-    ...cel({ rule: "self == oldSelf", message: ADDRESS_SPACE_MESSAGES.subnetChanged }),
+    ...cel({
+      rule: "self == oldSelf",
+      message: ADDRESS_SPACE_MESSAGES.subnetChanged,
+      messageExpression: `'${ADDRESS_SPACE_MESSAGES.subnetChanged}, or write "' + oldSelf + '"'`,
+    }),
   }),
   ips: rangesSchema.optional().meta({
     description: "Addresses to give out, each entry as 10.6.0.10 or 10.6.0.10-10.6.0.20.",
@@ -35,7 +45,7 @@ export const addressSpaceShape = {
   excludeIPs: rangesSchema.optional().meta({
     description: "Addresses among ips that are not given out, written as in ips.",
   }),
-  gateway: z.string().max(64).optional().meta({
+  gateway: hopSchema.optional().meta({
     description: "Next hop of the default route; a pool without one takes its SpiderSubnet's.",
   }),
   routes: routesSchema.optional().meta({
@@ -69,6 +79,8 @@ export const ADDRESS_SPACE_RULES: readonly CelRule[] = [
     rule: "!has(self.gateway) || self.gateway == '' || " +
       `self.gateway.contains(':') == ${SUBNET_IS_IPV6}`,
     message: ADDRESS_SPACE_MESSAGES.gateway,
+    messageExpression: `'${ADDRESS_SPACE_MESSAGES.gateway}: "' + self.gateway + '" does not go ` +
+      `with "' + self.subnet + '"; write an address of that network'`,
     fieldPath: ".gateway",
   },
   {

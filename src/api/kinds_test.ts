@@ -100,7 +100,11 @@ Deno.test("parse() leaves managedFields out", () => {
 Deno.test("parse() says path, value and remedy in one sentence", () => {
   const cases: readonly [CustomResource<StoredObject>, object, string][] = [
     [SPIDER_IP_POOLS, {}, "Cannot use spec: it is missing; write an object"],
-    [SPIDER_IP_POOLS, { spec: {} }, "Cannot use spec.subnet: it is missing; write a string"],
+    [
+      SPIDER_IP_POOLS,
+      { spec: {} },
+      'Cannot use spec.subnet: it is missing; write a network, such as "10.6.0.0/16"',
+    ],
     [
       SPIDER_IP_POOLS,
       { spec: { subnet: "10.6.0.0/16", ipVersion: 5 } },
@@ -109,7 +113,8 @@ Deno.test("parse() says path, value and remedy in one sentence", () => {
     [
       SPIDER_IP_POOLS,
       { spec: { subnet: "10.6.0.0/16", ips: ["10.6.0.1", 7], disable: "yes" } },
-      "Cannot use spec.ips[1] 7: write a string (and 1 more problem)",
+      'Cannot use spec.ips[1] 7: write an address or a range, such as "10.6.0.10-10.6.0.20" (and ' +
+      "1 more problem)",
     ],
     [
       SPIDER_IP_POOLS,

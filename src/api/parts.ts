@@ -1,15 +1,23 @@
 /** Small schemas that several kinds contain. */
 import * as z from "zod";
 import { POOL_RANGES_MAX, ROUTES_MAX } from "../base/limits.ts";
-import { wholeNumberSchema, type Wire } from "./schema.ts";
+import { textSchema, wholeNumberSchema, type Wire } from "./schema.ts";
 
 /** One entry of `ips` or `excludeIPs`: `10.6.0.10` or `10.6.0.10-10.6.0.20`. */
-export const rangesSchema = z.array(z.string().max(96)).max(POOL_RANGES_MAX);
+export const rangesSchema = z.array(
+  textSchema({ max: 96, write: 'an address or a range, such as "10.6.0.10-10.6.0.20"' }),
+).max(POOL_RANGES_MAX);
+
+/** A network: `10.6.0.0/16`. */
+export const networkSchema = textSchema({ max: 64, write: 'a network, such as "10.6.0.0/16"' });
+
+/** A next hop: `10.6.0.1`. */
+export const hopSchema = textSchema({ max: 64, write: 'an address, such as "10.6.0.1"' });
 
 /** An extra route. */
 export const routeSchema = z.looseObject({
-  dst: z.string().max(64).meta({ description: "Destination: a CIDR such as 10.100.0.0/16." }),
-  gw: z.string().max(64).meta({ description: "Next hop: an address of the same family as dst." }),
+  dst: networkSchema.meta({ description: "Destination: a CIDR such as 10.100.0.0/16." }),
+  gw: hopSchema.meta({ description: "Next hop: an address of the same family as dst." }),
 });
 
 /** An extra route. */

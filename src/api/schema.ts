@@ -30,6 +30,8 @@ export interface CelRule {
   readonly rule: string;
   /** One sentence with the remedy, shown to who is refused. */
   readonly message: string;
+  /** CEL of the same with the values, for servers that know it (Kubernetes 1.27). */
+  readonly messageExpression?: string;
   /** The field that the refusal names, where it is not the one that carries the rule. */
   readonly fieldPath?: string;
 }
@@ -73,6 +75,17 @@ export function wholeNumberSchema(
   if (min !== undefined) schema = schema.min(min, { error });
   if (max !== undefined) schema = schema.max(max, { error });
   return format === undefined ? schema : schema.meta({ format });
+}
+
+/**
+ * A text of which `z.string()` would not say what stands in it.
+ *
+ * @param options.write What to write where it is missing or no text, as an object of "write".
+ */
+export function textSchema(
+  { write, max }: { readonly write: string; readonly max: number },
+): z.ZodString {
+  return z.string({ error: ALLOWED + write }).max(max);
 }
 
 /** Marks a message that is already an object of "write". */

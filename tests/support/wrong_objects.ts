@@ -68,7 +68,9 @@ function endpoint(
 }
 
 const POOLS: readonly WrongObject[] = [
-  pool("no subnet", {}, { says: ["Cannot use spec.subnet: it is missing; write a string"] }),
+  pool("no subnet", {}, {
+    says: ['Cannot use spec.subnet: it is missing; write a network, such as "10.6.0.0/16"'],
+  }),
   pool("no address", { subnet: "office" }, {
     says: [
       'Cannot use spec.subnet "office": its address "office" is not an IPv4 address; write one ' +
@@ -663,7 +665,9 @@ export const WRONG_OBJECTS: readonly WrongObject[] = [
 export function objectOf(
   { kind, annotations, labels }: WrongObject,
   { name, body }: { readonly name: string; readonly body: WrongObject["body"] },
-): Readonly<Record<string, unknown>> & { readonly metadata: { readonly name: string } } {
+): Readonly<Record<string, unknown>> & {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+} {
   const isNamespaced = kind === "SpiderMultusConfig" || kind === "SpiderEndpoint";
   return {
     apiVersion: SPIDERPOOL_API_VERSION,

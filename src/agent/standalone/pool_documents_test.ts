@@ -98,7 +98,8 @@ const WRONG: readonly (readonly [what: string, texts: readonly string[], sentenc
   [
     "another type",
     [POOL.replace("    - 10.6.0.10\n", "    - 10\n")],
-    "a.yaml:9: Cannot use spec.ips[0] 10: write a string",
+    "a.yaml:9: Cannot use spec.ips[0] 10: write an address or a range, such as " +
+    '"10.6.0.10-10.6.0.20"',
   ],
   [
     "no subnet",
