@@ -43,7 +43,7 @@ class Served implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", CRDS]);
+    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", CRDS]);
     const names = SPIDER_KINDS.map(({ plural, group }) => `crd/${plural}.${group}`);
     await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
     const name = this.#name;
@@ -77,13 +77,15 @@ testWith({
     const answers = stderr.trim().split("\n");
     assert.equal(answers.length, objects.length, stderr);
     for (const [index, object] of objects.entries()) {
-      const singular = String(object["kind"]).toLowerCase();
+      const kind = String(object["kind"]);
+      const { namespace, name } = object.metadata;
+      const called = namespace === undefined ? name : `${namespace}/${name}`;
       const faults = faultsFor({ object, settings: ADMISSION_SETTINGS });
       assert.equal(
         answers[index],
         'Error from server (Invalid): error when creating "STDIN": admission webhook ' +
-          `"${singular}.spiderpool.spidernet.io" denied the request: ` +
-          faults.map(faultSentence).join(". "),
+          `"${kind.toLowerCase()}.spiderpool.spidernet.io" denied the request: ` +
+          `${kind} "${called}": ` + faults.map(faultSentence).join(". "),
       );
     }
   },

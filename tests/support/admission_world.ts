@@ -2,6 +2,7 @@
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
 import { CUSTOM_KINDS } from "../../src/api/kinds.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../src/api/subnet.ts";
+import { isRecord } from "../../src/api/decode.ts";
 import { assert } from "../../src/base/assert.ts";
 import type { ObjectStore, StoredObject } from "../../src/base/object_store.ts";
 import { StoreFailure } from "../../src/base/object_store.ts";
@@ -133,7 +134,7 @@ export function requestOf(
   { previous, operation, dryRun = false }: ReviewInit = {},
 ): AdmissionRequest {
   const meta = object.metadata;
-  const name = typeof meta === "object" && meta !== null && "name" in meta ? String(meta.name) : "";
+  const { name, namespace } = isRecord(meta) ? meta : {};
   const kind = String(object.kind);
   const isRemoval = operation === "DELETE";
   return {
@@ -144,8 +145,8 @@ export function requestOf(
     kind,
     resource: `${kind.toLowerCase()}s`,
     subResource: "",
-    namespace: undefined,
-    name,
+    namespace: typeof namespace === "string" ? namespace : undefined,
+    name: typeof name === "string" ? name : "",
     username: "joe",
     groups: [],
     dryRun,

@@ -132,11 +132,11 @@ function judgeOf<T extends StoredObject>(
     options: CallOptions,
   ): Promise<AdmissionVerdict> {
     const read = readFilled(rules, { request, settings });
-    if (!read.ok) return refused(read.error);
+    if (!read.ok) return refused(request, read.error);
     const filled = read.value;
     if (filled === undefined) return ALLOWED;
     const faults = faultsOf(rules, filled);
-    if (faults.length > 0) return refused(faults);
+    if (faults.length > 0) return refused(request, faults);
     const completed = filled.isTouched
       ? await cluster.complete?.(filled, { view, ...options })
       : undefined;
@@ -152,12 +152,12 @@ function judgeOf<T extends StoredObject>(
       return advised(await cluster.remove?.(stored.value, { view, settings, ...options }));
     }
     const read = readFilled(rules, { request, settings });
-    if (!read.ok) return refused(read.error);
+    if (!read.ok) return refused(request, read.error);
     const filled = read.value;
     if (filled === undefined || !filled.isTouched) return ALLOWED;
     const related = await cluster.relate?.(filled, { view, ...options });
     const faults = [...faultsOf(rules, filled), ...related?.faults ?? []];
-    if (faults.length > 0) return { ...refused(faults), warnings: related?.warnings };
+    if (faults.length > 0) return { ...refused(request, faults), warnings: related?.warnings };
     if (!request.dryRun) cluster.note?.(filled.object, view);
     return { allowed: true, warnings: related?.warnings };
   }
@@ -176,8 +176,14 @@ function readFilled<T extends StoredObject>(
   return fillIn(rules, { object: isRecord(object) ? object : {}, previous, settings });
 }
 
-function refused(faults: readonly Fault[]): AdmissionVerdict & { readonly allowed: false } {
-  const message = faults.map(faultSentence).join(". ");
+/** Of the objects of one file kubectl does not say which was refused: the message does. */
+function refused(
+  { kind, namespace, name }: AdmissionRequest,
+  faults: readonly Fault[],
+): AdmissionVerdict & { readonly allowed: false } {
+  const called = namespace === undefined ? name : `${namespace}/${name}`;
+  const object = name === "" ? `a new ${kind}` : `${kind} ${JSON.stringify(called)}`;
+  const message = `${object}: ${faults.map(faultSentence).join(". ")}`;
   return { allowed: false, status: 422, message, causes: faults.map(faultCause) };
 }
 

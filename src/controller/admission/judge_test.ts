@@ -50,8 +50,8 @@ Deno.test("a pool that shares addresses with another one is refused with both na
   await world.follow();
   await world.stored(written({ name: "old" }));
   const object = raw(written({ name: "new", ips: ["10.6.0.15-10.6.0.30"] }));
-  const refusal = 'Cannot use spec.ips "10.6.0.15-10.6.0.19": SpiderIPPool "old" has these ' +
-    "addresses too; leave them out of one of the two";
+  const refusal = 'SpiderIPPool "new": Cannot use spec.ips "10.6.0.15-10.6.0.19": SpiderIPPool ' +
+    '"old" has these addresses too; leave them out of one of the two';
   const verdict = await world.review("validate", object);
   assert.deepEqual(verdict, {
     allowed: false,
@@ -115,10 +115,10 @@ Deno.test("addresses that pods use stay in their pool, and the pod is named", as
   const less = raw(written({ ips: ["10.6.0.10-10.6.0.18"], excludeIPs: ["10.6.0.12"] }));
   assert.equal(
     await world.said("validate", less, { previous }),
-    'Cannot use spec.excludeIPs: it takes away "10.6.0.12", which pod "default/web-1" (NIC ' +
-      '"eth0") uses; keep the address until that has ended. Cannot use spec.ips: it leaves out ' +
-      '"10.6.0.19", which pod "default/web-0" (NIC "eth0") uses; keep the address until that has ' +
-      "ended",
+    'SpiderIPPool "p1": Cannot use spec.excludeIPs: it takes away "10.6.0.12", which pod ' +
+      '"default/web-1" (NIC "eth0") uses; keep the address until that has ended. Cannot use ' +
+      'spec.ips: it leaves out "10.6.0.19", which pod "default/web-0" (NIC "eth0") uses; keep ' +
+      "the address until that has ended",
   );
   const unused = raw(written({ ips: ["10.6.0.12-10.6.0.19"] }));
   assert.equal(await world.said("validate", unused, { previous }), "admitted");
@@ -226,7 +226,7 @@ Deno.test("a pool of a subnet stays inside it", async () => {
   const pool = raw(written({ ips: ["10.6.0.98-10.6.0.101"], metadata }));
   assert.match(
     await world.said("validate", pool),
-    /^Cannot use spec\.ips "10\.6\.0\.100-10\.6\.0\.101": SpiderSubnet "s" does not have these/,
+    /: Cannot use spec\.ips "10\.6\.0\.100-10\.6\.0\.101": SpiderSubnet "s" does not have these/,
   );
   const orphan = raw(written({ metadata: { ownerReferences: [{ ...owner, name: "t" }] } }));
   assert.match(await world.said("validate", orphan), /SpiderSubnet "t", .* does not exist; create/);
@@ -238,7 +238,7 @@ Deno.test("what else there is counts for subnets, coordinators, reserved ones", 
   await world.stored(subnet("s"));
   assert.match(
     await world.said("validate", raw(subnet("t"))),
-    /^Cannot use spec\.subnet "10\.6\.0\.0\/16": SpiderSubnet "s" has this network; add/,
+    /: Cannot use spec\.subnet "10\.6\.0\.0\/16": SpiderSubnet "s" has this network; add/,
   );
   const coordinator = {
     kind: "SpiderCoordinator",
@@ -277,8 +277,14 @@ Deno.test("two networks do not keep one NetworkAttachmentDefinition", async () =
   const second = { kind, metadata: { name: "net", namespace: "default" }, spec };
   assert.equal(
     await world.said("validate", second),
-    'Cannot use metadata.name "net": NetworkAttachmentDefinition "net" of this namespace is kept ' +
-      'by SpiderMultusConfig "a"; choose another name',
+    'SpiderMultusConfig "default/net": Cannot use metadata.name "net": ' +
+      'NetworkAttachmentDefinition "net" of this namespace is kept by SpiderMultusConfig "a"; ' +
+      "choose another name",
+  );
+  const unnamed = { ...second, metadata: { generateName: "net-", namespace: "default" } };
+  assert.match(
+    await world.said("mutate", { ...unnamed, spec: { cniType: "bridge" } }),
+    /^a new SpiderMultusConfig: Cannot use spec\.cniType "bridge": write "macvlan", /,
   );
   const elsewhere = { kind, metadata: { name: "net", namespace: "other" }, spec };
   assert.equal(await world.said("validate", elsewhere), "admitted");

@@ -13,6 +13,7 @@ import {
   POOL_RULES,
   type RawObject,
   type Submitted,
+  SUBNET_RULES,
 } from "./kind_rules.ts";
 import { patchBetween } from "./json_patch.ts";
 
@@ -102,4 +103,14 @@ Deno.test("a pool is filled in by a patch of what it lacks", () => {
     { op: "replace", path: "/spec/ips", value: ["10.6.0.5-10.6.0.9"] },
     { op: "add", path: "/spec/ipVersion", value: 4 },
   ]);
+});
+
+Deno.test("a subnet waits for the controller only where that looks at subnets", () => {
+  const object = { kind: "SpiderSubnet", metadata: { name: "x" }, spec: { subnet: "10.6.0.0/16" } };
+  const paths = [true, false].map((enableSpiderSubnet) => {
+    const settings = { ...ADMISSION_SETTINGS, enableSpiderSubnet };
+    const patch = patchOf(SUBNET_RULES, { object, settings });
+    return JSON.stringify(patch).includes("/metadata/finalizers");
+  });
+  assert.deepEqual(paths, [true, false]);
 });

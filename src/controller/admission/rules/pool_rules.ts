@@ -20,16 +20,20 @@ export function isAutomaticPool(pool: SpiderIpPool): boolean {
 
 /** Fills in what a pool leaves out; what its SpiderSubnet has is `withSubnet`'s business. */
 export function mutatePool(reviewed: Reviewed<SpiderIpPool>): SpiderIpPool {
-  return mutateSpace(reviewed, { label: LABEL_IP_POOL_CIDR });
-}
-
-/** Fills in what a subnet leaves out. */
-export function mutateSubnet(reviewed: Reviewed<SpiderSubnet>): SpiderSubnet {
-  return mutateSpace(reviewed, { label: LABEL_SUBNET_CIDR });
+  return withFinalizer(mutateSpace(reviewed, { label: LABEL_IP_POOL_CIDR }));
 }
 
 /**
- * Finalizer, family, label of the CIDR, ranges sorted and joined.
+ * Fills in what a subnet leaves out. Where subnets are switched off nobody would ever take its
+ * finalizer away.
+ */
+export function mutateSubnet(reviewed: Reviewed<SpiderSubnet>): SpiderSubnet {
+  const filled = mutateSpace(reviewed, { label: LABEL_SUBNET_CIDR });
+  return reviewed.settings.enableSpiderSubnet ? withFinalizer(filled) : filled;
+}
+
+/**
+ * Family, label of the CIDR, ranges sorted and joined.
  *
  * @source spiderpool `pkg/ippoolmanager/ippool_mutate.go`
  */
@@ -43,7 +47,7 @@ function mutateSpace<T extends SpaceObject>(
   const ipVersion = spec.ipVersion ?? (subnet.ok ? subnet.value.version : undefined);
   const filled = { ...object, spec: ipVersion === undefined ? merged : { ...merged, ipVersion } };
   const value = subnet.ok ? formatCidrLabel(subnet.value.cidr) : undefined;
-  return withFinalizer(value === undefined ? filled : withLabels(filled, { [label]: value }));
+  return value === undefined ? filled : withLabels(filled, { [label]: value });
 }
 
 /**
