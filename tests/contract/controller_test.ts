@@ -30,7 +30,7 @@ import { must } from "./steps.ts";
 const folder = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
 
 async function applyKinds(): Promise<void> {
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", folder]);
+  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", folder]);
   const names = CUSTOM_KINDS.map((kind) => `crd/${kind.plural}.${kind.group}`);
   await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
 }

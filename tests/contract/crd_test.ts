@@ -28,7 +28,7 @@ function crdTest(name: string, run: (name: string) => Promise<void>): void {
 }
 
 async function apply(): Promise<void> {
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", folder]);
+  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", folder]);
   const names = CUSTOM_KINDS.map((kind) => `crd/${kind.plural}.${kind.group}`);
   await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
 }

@@ -84,14 +84,20 @@ export async function install(
 
 /** What `manifests/deploy/README.md` says, command by command. */
 async function applyManifests(kubectl: Kubectl): Promise<void> {
-  const files = (await Array.fromAsync(Deno.readDir(`${MANIFESTS}/crds`))).map(({ name }) => name)
-    .filter((name) => /^spiderpool\..*\.yaml$/.test(name)).toSorted()
-    .flatMap((name) => ["-f", `${MANIFESTS}/crds/${name}`]);
-  await kubectl.run("apply", "--server-side", ...files);
-  await kubectl.run("wait", "--for=condition=Established", `--timeout=${LIMIT}`, ...files);
+  const crds = ["-f", `${MANIFESTS}/crds`];
+  await kubectl.run("apply", "--server-side", ...crds);
+  await kubectl.run("wait", "--for=condition=Established", `--timeout=${LIMIT}`, ...crds);
   await kubectl.run("apply", "-f", `${MANIFESTS}/rbac`, "-f", `${MANIFESTS}/deploy`);
   await agentsAreReady(kubectl);
   await controllersAreReady(kubectl);
+}
+
+/** What `docs/webhooks.md` says, command by command. */
+export async function applyWebhooks(kubectl: Kubectl): Promise<void> {
+  await kubectl.run("apply", "-f", `${MANIFESTS}/webhooks`);
+  const kinds = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
+  const isTrusted = "--for=jsonpath={.webhooks[0].clientConfig.caBundle}";
+  await kubectl.run("wait", kinds, "spiderpool-controller", isTrusted, `--timeout=${LIMIT}`);
 }
 
 /** Waits until both controllers serve and one of them leads. */
