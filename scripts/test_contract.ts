@@ -14,6 +14,7 @@ const SERVER_TESTS = [
   "tests/contract/kube_server_test.ts",
   "tests/contract/controller_test.ts",
   "tests/contract/discovery_test.ts",
+  "tests/contract/lending_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {

@@ -6,19 +6,13 @@ import { SILENT_LOG } from "../../src/base/log.ts";
 import { SILENT_METRICS } from "../../src/base/metrics.ts";
 import type { ObjectStore } from "../../src/base/object_store.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { expectOk } from "../../src/base/result.ts";
 import { Discoverer } from "../../src/controller/discovery/discoverer.ts";
 import type { CoordinatorStatus } from "../../src/controller/discovery/status.ts";
-import {
-  EventRecorder,
-  KubeStore,
-  readKubeConfig,
-  Settler,
-  Transport,
-} from "../../src/kube/mod.ts";
+import { EventRecorder, Settler } from "../../src/kube/mod.ts";
 import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
 import { program, testWith } from "../support/require.ts";
+import { connectAsController } from "./controller_account.ts";
 import { apiServer, kubectlOk, TestObjects } from "./kubectl.ts";
 
 const NAME = "contract-discovery";
@@ -41,27 +35,6 @@ const CALICO_KIND = {
     }],
   },
 };
-
-/** The store as the controller of `manifests/rbac` has it. */
-async function connectAsController(): Promise<Disposable & { readonly store: ObjectStore }> {
-  const account = ["-n", "spiderpool", "spiderpool-controller"];
-  const token = (await kubectlOk(["create", "token", ...account])).trim();
-  const readText = async (path: string): Promise<string> => {
-    const config = JSON.parse(await Deno.readTextFile(path));
-    const users = config.users.map(({ name }: { readonly name: string }) => {
-      return { name, user: { token } };
-    });
-    return JSON.stringify({ ...config, users });
-  };
-  const path = Deno.env.get("CONTRACT_KUBECONFIG") ?? "";
-  const access = expectOk(await readKubeConfig([path], { readText }), "the token is taken");
-  const ports = { clock: systemClock(), random: systemRandom() };
-  const transport = new Transport(access, { ...ports, userAgent: "contract-test" });
-  return {
-    store: new KubeStore(transport, ports),
-    [Symbol.dispose]: () => transport[Symbol.dispose](),
-  };
-}
 
 /** Finds networks until it is disposed. */
 function startDiscoverer(store: ObjectStore): AsyncDisposable {
@@ -141,13 +114,6 @@ testWith({
     const kind = "manifests/crds/spiderpool.spidernet.io_spidercoordinators.yaml";
     await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", kind]);
     await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", "-f", kind]);
-    const rights = [
-      "-f",
-      "manifests/rbac/00-namespace.yaml",
-      "-f",
-      "manifests/rbac/controller.yaml",
-    ];
-    await kubectlOk(["apply", ...rights]);
     using session = await connectAsController();
     const { store } = session;
     await using objects = new TestObjects();
