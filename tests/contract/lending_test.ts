@@ -13,6 +13,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import { expectOk } from "../../src/base/result.ts";
 import { runTogether } from "../../src/base/waiting.ts";
 import { ClusterView } from "../../src/controller/cluster_view.ts";
+import { ControllerMetrics } from "../../src/controller/controller_metrics.ts";
 import { Lender } from "../../src/controller/lending/lender.ts";
 import { EventRecorder, Settler } from "../../src/kube/mod.ts";
 import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
@@ -39,7 +40,9 @@ function startLender(store: ObjectStore): AsyncDisposable {
   const recorder = new EventRecorder({ store, clock, random, ...named });
   const view = new ClusterView(ports);
   const settings = CONTROLLER_SETTINGS;
-  const lender = new Lender({ ports, settings, recorder, view, settler: new Settler(ports) });
+  const metrics = new ControllerMetrics(SILENT_METRICS, { countPools: () => 0 });
+  const settler = new Settler(ports);
+  const lender = new Lender({ ports, settings, recorder, view, metrics, settler });
   const stop = new AbortController();
   const { signal } = stop;
   const running = runTogether([
