@@ -7,24 +7,25 @@ import { linkKind, program, testWith } from "../support/require.ts";
 import { untilTrue } from "../support/hang_limit.ts";
 import { parallel } from "../support/parallel.ts";
 import { addFlowing, assertReaches } from "./chains/flow.ts";
-import { Lab, PEER, type Plugin } from "./chains/lab.ts";
+import { Lab, PEER } from "./chains/lab.ts";
 import { dualPools, mainNeeds, NEEDS, VLAN } from "./chains/networks.ts";
+import { renderedChain } from "./chains/rendered.ts";
 import { connect, pingInVain } from "./coordinator/packets.ts";
 
 const MAINS = ["macvlan", "ipvlan"] as const;
 const BOND = "b0";
 
-/** A chain with NICs of a kind on a master. */
+/** The chain of a network of this type, on these masters. */
 function chain(
   lab: Lab,
-  { ifacer, main, master }: {
-    readonly ifacer: Plugin;
-    readonly main: typeof MAINS[number];
-    readonly master: string;
+  { main, ...block }: {
+    readonly main: typeof MAINS[number] | "vlan";
+    readonly master: readonly string[];
+    readonly vlanID?: number;
+    readonly bond?: unknown;
   },
 ) {
-  const mode = main === "macvlan" ? "bridge" : "l2";
-  return lab.network([ifacer, { type: main, master, mode, ipam: lab.ipam() }]);
+  return renderedChain(lab, { cniType: main, [main]: block });
 }
 
 /** What `ip` says of a link by its kind. */
@@ -57,8 +58,7 @@ testWith({
   async fn(context) {
     const count = 30;
     await using lab = await Lab.open({ cables: 1, vlan: VLAN, pools: dualPools(count) });
-    const ifacer = { type: "ifacer", interfaces: ["s0"], vlanID: VLAN };
-    const list = chain(lab, { ifacer, main: "macvlan", master: `s0.${VLAN}` });
+    const list = chain(lab, { main: "macvlan", master: ["s0"], vlanID: VLAN });
     const pods = await parallel(count, (index) => lab.pod(`pod${index}`));
     const given: string[] = [];
     // A step has two minutes, and an emulated machine needs three seconds and more for a pod.
@@ -83,10 +83,7 @@ testWith({
   ],
   async fn() {
     await using lab = await Lab.open({ cables: 1, vlan: VLAN, pools: dualPools(3) });
-    const foundation = {
-      ifacer: { type: "ifacer", interfaces: ["s0"], vlanID: VLAN },
-      master: `s0.${VLAN}`,
-    };
+    const foundation = { master: ["s0"], vlanID: VLAN };
     const [{ address: mac }] = JSON.parse(await lab.node.run("ip", "-j", "link", "show", "s0"));
     await lab.wire.run(
       "nft",
@@ -114,7 +111,7 @@ testWith({
   async fn() {
     await using lab = await Lab.open({ cables: 1, vlan: VLAN, pools: dualPools(1) });
     await lab.node.run("ip", "link", "set", "s0", "up");
-    const list = lab.network([{ type: "vlan", master: "s0", vlanId: VLAN, ipam: lab.ipam() }]);
+    const list = chain(lab, { main: "vlan", master: ["s0"], vlanID: VLAN });
     const pod = await lab.pod("pod");
     for (const address of await lab.add(pod, list)) {
       await connect({ from: lab.peer, address, to: pod.namespace });
@@ -137,11 +134,9 @@ for (const vlan of [undefined, VLAN]) {
       const pools = dualPools(2);
       await using lab = await Lab.open({ cables: 2, pools, ...(vlan !== undefined && { vlan }) });
       const bond = { name: BOND, mode: 1, options: "miimon=50" };
-      const on = { type: "ifacer", interfaces: ["s0", "s1"], bond };
-      const ifacer = vlan === undefined ? on : { ...on, vlanID: vlan };
-      const master = vlan === undefined ? BOND : `${BOND}.${vlan}`;
+      const on = { master: ["s0", "s1"], bond, ...(vlan !== undefined && { vlanID: vlan }) };
       const flowing = async (main: typeof MAINS[number]) => {
-        const list = chain(lab, { ifacer, main, master });
+        const list = chain(lab, { ...on, main });
         const pods = await addFlowing(lab, list);
         assert.deepEqual(await madeOn(lab), made);
         await loseCable(lab);

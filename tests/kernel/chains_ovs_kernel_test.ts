@@ -5,6 +5,7 @@ import { addFlowing } from "./chains/flow.ts";
 import { Lab } from "./chains/lab.ts";
 import { dualPools, NEEDS, VLAN } from "./chains/networks.ts";
 import { OPEN_VSWITCH, OpenVswitch } from "./chains/ovs.ts";
+import { renderedChain } from "./chains/rendered.ts";
 
 testWith({
   name: "chain: pods on an Open vSwitch bridge reach each other and the wire, in their VLAN",
@@ -14,7 +15,7 @@ testWith({
     await using ovs = await OpenVswitch.start(lab.node);
     await lab.node.run("ip", "link", "set", "s0", "up");
     await ovs.control("add-br", "br-ex", "--", "add-port", "br-ex", "s0");
-    const list = lab.network([{ type: "ovs", bridge: "br-ex", vlan: VLAN, ipam: lab.ipam() }]);
+    const list = renderedChain(lab, { cniType: "ovs", ovs: { bridge: "br-ex", vlan: VLAN } });
     const pods = await addFlowing(lab, list);
     assert.equal((await ovs.control("list-ports", "br-ex")).trim().split("\n").length, 3);
     await Promise.all(pods.map((pod) => lab.del(pod, list)));
