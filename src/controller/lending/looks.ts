@@ -26,8 +26,11 @@ import { tellPools } from "./news.ts";
 import { performStep, writeStatus } from "./perform.ts";
 import type { LenderParts, LookWork } from "./work.ts";
 
-/** Milliseconds before a Subnet that somebody else wrote meanwhile is looked at again. */
-const AGAIN_MS = 100;
+/**
+ * Milliseconds before a Subnet that somebody else wrote meanwhile is looked at again; they double
+ * with each time in a row: a copy that is silent makes every write one that lost.
+ */
+const AGAIN_MS = { least: 100, most: 5_000 };
 /**
  * Milliseconds, beyond a lease, that a record waits in a new term for a pool that was never seen: a
  * leader before this one may have been about to make it.
@@ -38,6 +41,8 @@ const NEVER_MADE_MS = 60_000;
 export class SubnetLooks {
   readonly #parts: LenderParts;
   readonly #memory: LendingMemory;
+  /** By name: looks in a row that came to no end. */
+  readonly #unfinished = new Map<string, number>();
 
   constructor(parts: LenderParts, memory: LendingMemory) {
     this.#parts = parts;
@@ -53,6 +58,20 @@ export class SubnetLooks {
     name: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
+    const outcome = await this.#look(name, { signal });
+    if (outcome !== "unfinished") {
+      this.#unfinished.delete(name);
+      return outcome;
+    }
+    const times = this.#unfinished.get(name) ?? 0;
+    this.#unfinished.set(name, times + 1);
+    return again(Math.min(AGAIN_MS.least * 2 ** times, AGAIN_MS.most));
+  }
+
+  async #look(
+    name: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WorkOutcome | "unfinished"> {
     const { settler } = this.#parts;
     const subnet = await settler.get(SPIDER_SUBNETS, { name }, { signal });
     if (subnet === undefined) {
@@ -69,13 +88,13 @@ export class SubnetLooks {
       hasFailed: false,
       signal,
     };
-    if (!await ownSubnet(work)) return again(AGAIN_MS);
+    if (!await ownSubnet(work)) return "unfinished";
     await adoptPools(work);
     await removePools(work);
     return await this.#lend(work);
   }
 
-  async #lend(work: LookWork): Promise<WorkOutcome> {
+  async #lend(work: LookWork): Promise<WorkOutcome | "unfinished"> {
     const { view } = this.#parts;
     const gone = new Set<string>();
     const facts = readLending(work.subnet, {
@@ -97,7 +116,7 @@ export class SubnetLooks {
   async #drive<A extends Address>(
     facts: LendingFacts<A>,
     { work, gone }: { readonly work: LookWork; readonly gone: Set<string> },
-  ): Promise<WorkOutcome> {
+  ): Promise<WorkOutcome | "unfinished"> {
     const { ports: { log } } = this.#parts;
     const { name: subnet } = work.subnet.metadata;
     if (facts.recordProblem !== undefined) {
@@ -110,14 +129,14 @@ export class SubnetLooks {
     let next = steps.next();
     while (next.done !== true) next = steps.next(await performStep(next.value, { work, statusOf }));
     const { plan, loans, unfinished } = next.value;
-    if (loans === undefined) return again(AGAIN_MS);
+    if (loans === undefined) return "unfinished";
     const isTold = await writeStatus(work, statusOf(plan, loans));
     const holdMs = await endHolds({ facts, loans }, work);
     this.#tell(next.value, work);
     if (work.hasFailed) return { code: "failed" };
-    if (!isTold || unfinished.size > 0) return again(AGAIN_MS);
+    if (!isTold || unfinished.size > 0) return "unfinished";
     const isFree = loans.size === 0 && holdMs === Infinity;
-    if (isFree && !await endSubnet(work)) return again(AGAIN_MS);
+    if (isFree && !await endSubnet(work)) return "unfinished";
     const waitMs = Math.min(unsureMs, holdMs);
     return waitMs === Infinity ? { code: "done" } : again(waitMs);
   }
