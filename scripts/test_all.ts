@@ -4,19 +4,16 @@
  * whatever the ones before did: a person sees everything that is broken at once.
  *
  * The virtual machine runs beside the others: an emulator without KVM uses one processor, and takes
- * as long as all of them. Its lines come when it has ended. Real clusters have the machine alone.
+ * as long as many of them. Its lines come when all has ended.
  */
 import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
 
-/** Tasks of deno.json. A round's lanes run side by side, the stages of a lane one by one. */
-const ROUNDS: readonly (readonly (readonly string[])[])[] = [
-  [
-    ["ok", "sim", "test:contract", "test:build", "test:agent", "test:kernel", "test:rig"],
-    ["test:vm"],
-  ],
-  [["e2e"]],
+/** Tasks of deno.json: lanes run side by side, the stages of a lane one by one. */
+const LANES: readonly (readonly string[])[] = [
+  ["ok", "sim", "test:contract", "test:build", "test:agent", "test:kernel", "test:rig", "e2e"],
+  ["test:vm"],
 ];
-const STAGES = ROUNDS.flat(2);
+const STAGES = LANES.flat();
 
 /** Last lines that are shown of a stage that failed without naming a test. */
 const LAST_LINES = 6;
@@ -122,7 +119,7 @@ async function runStage(
 }
 
 /** Runs lanes side by side; what all but the first print comes when they have ended. */
-async function runRound(lanes: readonly (readonly string[])[]): Promise<readonly StageReport[]> {
+async function runLanes(lanes: readonly (readonly string[])[]): Promise<readonly StageReport[]> {
   const reports = await Promise.all(lanes.map(async (stages, lane) => {
     const kept: string[] = [];
     const write = lane === 0 ? print : (text: string) => void kept.push(text);
@@ -145,13 +142,10 @@ async function main(wanted: readonly string[]): Promise<number> {
     print(`Unknown stage "${unknown}": use ${STAGES.join(", ")}, or none for all of them\n`);
     return 2;
   }
-  const reports: StageReport[] = [];
-  for (const round of ROUNDS) {
-    const lanes = round
-      .map((stages) => stages.filter((stage) => wanted.length === 0 || wanted.includes(stage)))
-      .filter((stages) => stages.length > 0);
-    reports.push(...await runRound(lanes));
-  }
+  const lanes = LANES
+    .map((stages) => stages.filter((stage) => wanted.length === 0 || wanted.includes(stage)))
+    .filter((stages) => stages.length > 0);
+  const reports = await runLanes(lanes);
   print("== all\n");
   for (const { stage, counts, seconds } of reports) {
     print(`${stage.padEnd(14)} ${countsText(counts)} (${seconds} s)\n`);

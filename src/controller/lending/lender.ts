@@ -98,11 +98,17 @@ export class Lender {
     }
   }
 
-  /** An address that nobody has any more may be lent, or given back. */
+  /**
+   * An address that nobody has any more may be lent, or given back. What is held back may show only
+   * after the look that wanted it, or come late: somebody has to end it.
+   */
   async #followClaims({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     for await (const event of this.#parts.view.claims.events({ signal })) {
-      if (event.type !== "deleted") continue;
-      for (const name of this.#memory.waiting) this.#ask(name, GATHER_CLAIMS_MS);
+      if (event.type === "deleted") {
+        for (const name of this.#memory.waiting) this.#ask(name, GATHER_CLAIMS_MS);
+      } else if (event.type === "added" && event.object.spec.hold !== undefined) {
+        this.#askAll(GATHER_CLAIMS_MS);
+      }
     }
   }
 
@@ -133,8 +139,8 @@ export class Lender {
     await endOrphans(this.#parts, { subnets: this.#subnets.objects(), signal });
   }
 
-  #askAll(): void {
-    for (const { metadata } of this.#subnets.objects()) this.#ask(metadata.name);
+  #askAll(afterMs: number = GATHER_MS): void {
+    for (const { metadata } of this.#subnets.objects()) this.#ask(metadata.name, afterMs);
   }
 
   #ask(name: string, afterMs: number = GATHER_MS): void {

@@ -116,17 +116,12 @@ export class LoanChecker {
       this.#checkCovered(pool, { subnet, records: recordsOf(subnet) });
     }
     for (const address of had) {
-      if (has.has(address) || this.#claimed(address)) continue;
+      if (has.has(address) || isClaimed(this.#facts, address)) continue;
       this.#referee.report(
         "not_held",
         `${actor} took ${address} from ${pool.metadata.name}, and a pod may still get it there`,
       );
     }
-  }
-
-  #claimed(address: string): boolean {
-    const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
-    return this.#facts.claim(name) !== undefined;
   }
 
   #borrowersOf(subnet: SpiderSubnet): readonly SpiderIpPool[] {
@@ -156,8 +151,12 @@ export function findUnlent(facts: Facts): readonly Unrest[] {
         problems.push(`${name} lends ${[...lent]} to ${pool.metadata.name}, which has ${has}`);
       }
       const number = pool.metadata.annotations?.[ANNOTATION_IP_NUMBER];
-      if (isAutomatic(pool) && number !== String(has.length)) {
-        problems.push(`${pool.metadata.name} should have ${number} addresses, and has ${has}`);
+      const unused = has.filter((address) => !isClaimed(facts, address));
+      // What pods use is not taken from them.
+      const isInUse = has.length > Number(number) && unused.length === 0;
+      if (isAutomatic(pool) && number !== String(has.length) && !isInUse) {
+        const { name } = pool.metadata;
+        problems.push(`${name} should have ${number} addresses, and has ${has}, unused: ${unused}`);
       }
     }
     const names = new Set(pools.map(({ metadata }) => metadata.name));
@@ -173,6 +172,11 @@ export function findUnlent(facts: Facts): readonly Unrest[] {
     if (spec.hold !== undefined) problems.push(`${metadata.name} is held for ${spec.pool} still`);
   }
   return problems.map((message) => ({ rule: "unlent", message }));
+}
+
+function isClaimed(facts: Facts, address: string): boolean {
+  const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
+  return facts.claim(name) !== undefined;
 }
 
 function isLentElsewhere(records: Records, address: string): boolean {
