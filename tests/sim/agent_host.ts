@@ -40,6 +40,8 @@ export interface AnsweredAdd {
 /** An ADD that was refused, at the moment it is. */
 export interface RefusedAdd extends Omit<AnsweredAdd, "response"> {
   readonly message: string;
+  /** Whether the agent's time is up: what it made stays for its successor. */
+  readonly isEnding: boolean;
 }
 
 /** What the checkers want to hear of. */
@@ -169,7 +171,9 @@ export class AgentHost {
       signal,
       body: () => process.agent.add(args, { signal }),
       onAnswer: (response) => observer.addAnswered({ ...call, response }),
-      onRefusal: (message) => observer.addRefused({ ...call, message }),
+      onRefusal: (message) => {
+        observer.addRefused({ ...call, message, isEnding: process.stop.signal.aborted });
+      },
     }).finally(() => {
       if (!process.isReference) observer.addEnded(call);
     });

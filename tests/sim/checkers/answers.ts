@@ -131,6 +131,7 @@ export class AnswerChecker implements CallObserver {
   #checkRollBack(call: RefusedAdd): void {
     const { facts } = this.#options;
     const { podNamespace, podName, containerID } = call.args;
+    if (call.isEnding) return;
     if (call.message.includes(OUT_OF_TIME)) return; // What is under way then may still come.
     // What is deleted with its namespace under the call may be up already: it is freed later.
     const namespace = facts.control.get(NAMESPACES, { name: podNamespace });

@@ -66,7 +66,8 @@ export class ClaimChecker {
 
   #checkCreation(claim: SpiderIp, actor: string): void {
     const { facts, wasRecorded } = this.#options;
-    const { pool, ip } = claim.spec;
+    const { pool, ip, hold } = claim.spec;
+    if (hold !== undefined) return; // No pod gets it: the rules of loans say what may be held.
     const sinceMs = facts.nowMs - KNOWLEDGE_MS_MAX;
     if (facts.pools.couldGive(pool, { address: ip, sinceMs }) || wasRecorded(claim)) return;
     this.#report(
