@@ -24,13 +24,8 @@ export async function assertRefused(kubectl: Kubectl, wrong: readonly Wrong[]): 
   });
   await kubectl.apply(...stored);
   const before = await generations(kubectl);
-  // Two changes of one object are two calls: kubectl applies what it lists once.
-  const rounds = [
-    named.filter(({ name }, index) => named.findIndex((other) => other.name === name) === index),
-    named.filter(({ name }, index) => named.findIndex((other) => other.name === name) !== index),
-  ];
   const problems: string[] = [];
-  for (const round of rounds.filter((objects) => objects.length > 0)) {
+  for (const round of roundsOf(named)) {
     const { code, stdout, stderr } = await kubectl.attempt(
       ["apply"],
       round.map(({ object }) => object),
@@ -51,6 +46,24 @@ export async function assertRefused(kubectl: Kubectl, wrong: readonly Wrong[]): 
   }
   assert.deepEqual(await generations(kubectl), before, "what is stored is as it was");
   if (stored.length > 0) await kubectl.attempt(["delete", "--wait=false"], stored);
+}
+
+/**
+ * Two changes of one object are two calls: kubectl applies what it lists once. Of one refusal alone
+ * it prints the cause only, so it always has another beside it.
+ */
+function roundsOf<T extends { readonly name: string }>(
+  named: readonly T[],
+): readonly (readonly T[])[] {
+  const isFirst = ({ name }: T, index: number): boolean =>
+    named.findIndex((other) => other.name === name) === index;
+  const first = named.filter(isFirst);
+  const rest = named.filter((one, index) => !isFirst(one, index));
+  const [only] = rest;
+  if (only === undefined) return [first];
+  if (rest.length > 1) return [first, rest];
+  const beside = first.find(({ name }) => name !== only.name);
+  return [first, beside === undefined ? rest : [beside, only]];
 }
 
 async function generations(kubectl: Kubectl): Promise<readonly string[]> {
