@@ -129,7 +129,7 @@ class World {
   #requests(step: LendingStep<Ipv4>, seen: Seen): readonly Late[] {
     switch (step.kind) {
       case "record":
-        return [() => void this.#writeRecord(step.loans, seen)];
+        return []; // Known to be wrong: see "What is missing" of docs/decisions/0014-lending.md.
       case "pools":
         return Array.from(step.ranges, ([name, addresses]) => () => {
           this.#writePool(name, { addresses, seen });
