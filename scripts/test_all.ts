@@ -52,8 +52,7 @@ export function failuresIn(output: string): readonly string[] {
   const failures: string[] = [];
   let isList = false;
   let name: string | undefined;
-  // deno-lint-ignore no-control-regex -- Colours, where there is a terminal.
-  for (const line of output.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n")) {
+  for (const line of plainLines(output)) {
     if (line.trim() === "ERRORS") isList = true;
     if (line.trim() === "FAILURES") isList = false;
     if (!isList) continue;
@@ -68,9 +67,12 @@ export function failuresIn(output: string): readonly string[] {
 
 /** The last lines that say something: for a stage that failed in words of its own. */
 export function lastLines(output: string, { count }: { readonly count: number }): string[] {
+  return plainLines(output).map((line) => line.trim()).filter((line) => line !== "").slice(-count);
+}
+
+function plainLines(output: string): readonly string[] {
   // deno-lint-ignore no-control-regex -- Colours, where there is a terminal.
-  const plain = output.replaceAll(/\x1b\[[0-9;]*m/g, "");
-  return plain.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(-count);
+  return output.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n");
 }
 
 /** One stage that has ended. */

@@ -1,4 +1,5 @@
 /** One agent of all takes over older records, while it has a Lease and no controller leads. */
+import { serverNowMs } from "../base/server_time.ts";
 import { ADOPTION_LEASE, LEADER_LEASE_NAME } from "../api/leases.ts";
 import { Adopter } from "../daemon/adopter.ts";
 import { LeaseCandidate, LEASES } from "../kube/lease.ts";
@@ -45,5 +46,5 @@ async function controllerLeads(
   const { holderIdentity = "", renewTime = "", leaseDurationSeconds = 0 } = lease?.spec ?? {};
   if (holderIdentity === "") return false;
   const untilMs = Date.parse(renewTime) + leaseDurationSeconds * 1_000;
-  return (store.serverTimeMs() ?? clock.nowMs()) < untilMs; // Never, of a time that is none.
+  return serverNowMs({ store, clock }) < untilMs; // Never, of a time that is none.
 }

@@ -1,8 +1,8 @@
 /** Pools and reserved addresses, each read in full only when its metadata says that it changed. */
 import type { Log } from "../base/log.ts";
 import type { MetadataObject, ObjectMeta, ObjectStore } from "../base/object_store.ts";
+import { pagesOf } from "../base/pages.ts";
 import { StoreFailure } from "../base/object_store.ts";
-import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { ANNOTATION_NOT_USABLE } from "../api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { isTerminating } from "../api/metadata.ts";
@@ -134,21 +134,17 @@ export class PoolReader {
 
   async #listPools(): Promise<void> {
     const { store, settler, lifetime } = this.#options;
-    let continuation: string | undefined;
     const names = new Set<string>();
-    do {
-      const page = await settler.read(
-        (options) =>
-          store.list(SPIDER_IP_POOLS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-        { signal: lifetime },
-      );
-      if (!page.ok) throw new StoreFailure(page.error);
-      for (const pool of page.value.items) {
+    const signal = lifetime;
+    const pages = pagesOf((page) =>
+      settler.read((options) => store.list(SPIDER_IP_POOLS, { ...options, ...page }), { signal })
+    );
+    for await (const { items } of pages) {
+      for (const pool of items) {
         names.add(pool.metadata.name);
         this.#keep(pool.metadata.name, pool);
       }
-      continuation = page.value.continuation;
-    } while (continuation !== undefined);
+    }
     for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name);
   }
 

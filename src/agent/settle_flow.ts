@@ -5,6 +5,7 @@
 import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
+import { serverNowMs } from "../base/server_time.ts";
 import type { SpiderEndpoint } from "../api/endpoint.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
 import { ANNOTATION_CONFIG_HASH } from "../api/annotations.ts";
@@ -28,6 +29,7 @@ import { removeClaim } from "../daemon/provided_claims.ts";
 import type { AgentParts } from "./parts.ts";
 import { removeKeptEndpoint } from "./release_flow.ts";
 import { keeperKeeps } from "../daemon/keeper_word.ts";
+import { SeenSince } from "../daemon/seen_since.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Turns } from "./turns.ts";
 import { podText } from "./adding.ts";
@@ -69,13 +71,6 @@ export interface Settled {
   readonly failed: number;
 }
 
-/** What looks dead, on a node that has been ready, or not, all the while. */
-interface Suspicion {
-  /** Monotonic milliseconds. */
-  readonly sinceMs: number;
-  readonly readySince: string | undefined;
-}
-
 /** What a look at one claim came to; `againMs`: milliseconds to the next that is worth while. */
 type Look = "freed" | "kept" | { readonly againMs: number };
 
@@ -85,7 +80,7 @@ export class Settling {
   readonly #turns: Turns;
   readonly #reporter: Reporter;
   /** Claims that look dead without proof. */
-  readonly #suspects = new Map<string, Suspicion>();
+  readonly #suspects = new SeenSince();
   /** Claims that an endpoint was seen to list: they are not looked at again while the pod lives. */
   readonly #listed = new Set<string>();
   /** Pods that are to be looked at soon. */
@@ -164,7 +159,7 @@ export class Settling {
     }
     const marks = new Set(claims.all().map(markOf));
     for (const mark of this.#listed) if (!marks.has(mark)) this.#listed.delete(mark);
-    for (const mark of this.#suspects.keys()) if (!marks.has(mark)) this.#suspects.delete(mark);
+    this.#suspects.keepOnly((mark) => marks.has(mark));
     claimer.keepOnly(new Set(Array.from(view.pods.objects()).flatMap(uidsOf)));
     if (view.pools.hasSynced) book.keepOnly(new Set(reader.names()));
     return { freed, failed };
@@ -231,7 +226,7 @@ export class Settling {
       return await this.#free(claim, { reason: decision.reason, signal }) ? "freed" : "kept";
     }
     if (decision.verdict === "keep" && decision.untilMs !== undefined) {
-      return { againMs: Math.max(LOOK_GAP_MS, decision.untilMs - this.#serverMs()) };
+      return { againMs: Math.max(LOOK_GAP_MS, decision.untilMs - serverNowMs(this.#parts.ports)) };
     }
     if (pod === undefined || !uidMatches(pod, podUID) || isDead(pod) !== undefined) return "kept";
     return await this.#settleExtra(claim, { key, signal });
@@ -252,7 +247,7 @@ export class Settling {
       sandbox: rest === "present" ? rest : "unknown",
       // Pods that exist past their grace are the controller's: it sees every node.
       switches: { readyNode: false, notReadyNode: false },
-      nowMs: this.#serverMs(),
+      nowMs: serverNowMs(this.#parts.ports),
     };
     for (let asked = 0; asked < QUESTIONS_MAX; asked++) {
       const decision = decideReclaim(facts);
@@ -297,21 +292,8 @@ export class Settling {
    * that was away in between begins anew.
    */
   #suspectLeftMs(claim: SpiderIp, node: NodeReading): number {
-    const mark = markOf(claim);
     const nowMs = this.#parts.ports.clock.monotonicMs();
-    const readySince = node.kind === "present" ? node.readySince : undefined;
-    const before = this.#suspects.get(mark);
-    if (before !== undefined && before.readySince === readySince) {
-      return before.sinceMs + SUSPECT_MS - nowMs;
-    }
-    this.#suspects.set(mark, { sinceMs: nowMs, readySince });
-    return SUSPECT_MS;
-  }
-
-  /** The server's time, Unix milliseconds; the own clock's before the first reply. */
-  #serverMs(): number {
-    const { store, clock } = this.#parts.ports;
-    return store.serverTimeMs() ?? clock.nowMs();
+    return this.#suspects.sinceMs(markOf(claim), { node, nowMs }) + SUSPECT_MS - nowMs;
   }
 
   #endpointOf(

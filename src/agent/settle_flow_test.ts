@@ -5,6 +5,7 @@ import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 import { NODES } from "../api/kubernetes/node.ts";
 import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { EVENTS } from "../kube/events.ts";
+import type { ObjectStore } from "../base/object_store.ts";
 import { expectOk } from "../base/result.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
 
@@ -173,21 +174,26 @@ Deno.test("an agent whose node was taken away frees nothing of a sandbox that it
   assert.deepEqual(await rig.claims(), []);
 });
 
+/** A server at which something happens before a SpiderEndpoint is stored. */
+class SlowCommit {
+  pause = (): Promise<void> => Promise.resolve();
+
+  readonly wrap = (store: ObjectStore): ObjectStore => ({
+    ...forwardingStore(store),
+    create: async (resource, object, options) => {
+      if (resource.plural === "spiderendpoints") await this.pause();
+      return await store.create(resource, object, options);
+    },
+  });
+}
+
 Deno.test("an ADD that took long is not answered for a pod that went meanwhile", async () => {
   for (const [waitMs, isGone] of [[6_000, true], [6_000, false], [1_000, false]] as const) {
-    let pause = (): Promise<void> => Promise.resolve();
-    await using rig = await AgentRig.start({
-      wrap: (store) => ({
-        ...forwardingStore(store),
-        create: async (resource, object, options) => {
-          if (resource.plural === "spiderendpoints") await pause();
-          return await store.create(resource, object, options);
-        },
-      }),
-    });
+    const slow = new SlowCommit();
+    await using rig = await AgentRig.start(slow);
     await rig.pool("p4", POOL);
     const pod = await rig.pod("web", { annotations });
-    pause = async () => {
+    slow.pause = async () => {
       await rig.clock.sleep(waitMs, { signal: rig.signal });
       if (isGone) await rig.removePod("web");
     };
@@ -199,19 +205,11 @@ Deno.test("an ADD that took long is not answered for a pod that went meanwhile",
 });
 
 Deno.test("an ADD that took long is not answered with an address that was taken back", async () => {
-  let pause = (): Promise<void> => Promise.resolve();
-  await using rig = await AgentRig.start({
-    wrap: (store) => ({
-      ...forwardingStore(store),
-      create: async (resource, object, options) => {
-        if (resource.plural === "spiderendpoints") await pause();
-        return await store.create(resource, object, options);
-      },
-    }),
-  });
+  const slow = new SlowCommit();
+  await using rig = await AgentRig.start(slow);
   await rig.pool("p4", POOL);
   const pod = await rig.pod("web", { annotations });
-  pause = async () => {
+  slow.pause = async () => {
     await rig.clock.sleep(6_000, { signal: rig.signal });
     for (const { metadata: { name } } of await rig.claimObjects()) {
       expectOk(
@@ -221,7 +219,7 @@ Deno.test("an ADD that took long is not answered with an address that was taken 
     }
   };
   assert.match(await rig.refusal(pod), /"10\.6\.0\.\d+" was taken back from pod "default\/web"/);
-  pause = () => Promise.resolve();
+  slow.pause = () => Promise.resolve();
   assert.equal((await rig.addresses(pod)).length, 1);
   assert.equal((await rig.claims()).length, 1);
 });

@@ -1,4 +1,5 @@
 /** Label keys, and values that fit into 63 characters. No zod. */
+import type { ObjectMeta } from "../base/object_store.ts";
 import { createHash } from "node:crypto";
 
 /** SpiderIP: its pool. Compare with `labelValue(pool)`. */
@@ -77,4 +78,11 @@ export function podLabelValue(
 /** @param characters How many hex digits of the SHA-256. */
 function hash(text: string, characters: number): string {
   return createHash("sha256").update(text).digest("hex").slice(0, characters);
+}
+
+/** Whether a pool was made for one application. */
+export function isAutomaticPool(
+  { metadata }: { readonly metadata: Pick<ObjectMeta, "labels"> },
+): boolean {
+  return metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
 }

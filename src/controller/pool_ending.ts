@@ -4,8 +4,8 @@ import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import { isTerminating } from "../api/metadata.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { SPIDERPOOL_FINALIZER } from "../api/group.ts";
-import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
-import { type StoredObject, StoreFailure } from "../base/object_store.ts";
+import { type StoredObject } from "../base/object_store.ts";
+import { pagesOf } from "../base/pages.ts";
 import type { WorkOutcome } from "../kube/mod.ts";
 import { withoutFinalizer } from "./admission/rules/mutation.ts";
 import type { LeaderParts } from "./parts.ts";
@@ -61,15 +61,11 @@ async function isNamed(
   { settler, ports: { store } }: LeaderParts,
   { name, signal }: { readonly name: string; readonly signal: AbortSignal },
 ): Promise<boolean> {
-  let continuation: string | undefined;
-  do {
-    const page = await settler.read(
-      (options) => store.list(SPIDER_IPS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-      { signal },
-    );
-    if (!page.ok) throw new StoreFailure(page.error);
-    if (page.value.items.some(({ spec }) => spec.pool === name)) return true;
-    continuation = page.value.continuation;
-  } while (continuation !== undefined);
+  const pages = pagesOf((page) =>
+    settler.read((options) => store.list(SPIDER_IPS, { ...options, ...page }), { signal })
+  );
+  for await (const { items } of pages) {
+    if (items.some(({ spec }) => spec.pool === name)) return true;
+  }
   return false;
 }

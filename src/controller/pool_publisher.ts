@@ -6,6 +6,7 @@ import { unreachable } from "../base/assert.ts";
 import { errorText } from "../base/log.ts";
 import { StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
+import { serverNowMs } from "../base/server_time.ts";
 import { transitionsOf } from "../ipam/conditions.ts";
 import { OverlapBook } from "../ipam/overlap_book.ts";
 import { readPool } from "../ipam/pool_facts.ts";
@@ -174,7 +175,7 @@ export class PoolPublisher {
     const reason = read.kind === "broken" ? read.problem : this.#overlaps.reasonOf(name);
     const current = await this.#annotate(pool, { reason, signal });
     if (current === undefined) return { code: "again", afterMs: AGAIN_MS };
-    const nowMs = store.serverTimeMs() ?? clock.nowMs();
+    const nowMs = serverNowMs({ store, clock });
     const ending = await endPool(this.#parts, { pool: current, claims, nowMs, signal });
     if (ending?.code === "done") return ending;
     const problem = this.#adoption.problemOf(uid);
@@ -250,7 +251,7 @@ export class PoolPublisher {
     this.#problems.set(name, broken.problem);
     const pool = await settler.get(RAW_POOLS, { name }, { signal });
     if (pool === undefined) return { code: "done" };
-    const nowMs = store.serverTimeMs() ?? clock.nowMs();
+    const nowMs = serverNowMs({ store, clock });
     const ending = await endPool(this.#parts, { pool, claims, nowMs, signal });
     return ending ?? { code: "again", afterMs: BROKEN_MS };
   }

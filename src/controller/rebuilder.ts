@@ -6,9 +6,9 @@ import { ANNOTATION_FORCE_RELEASE } from "../api/annotations.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
-import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { errorText } from "../base/log.ts";
 import { keyText, StoreFailure } from "../base/object_store.ts";
+import { pagesOf } from "../base/pages.ts";
 import { runTogether } from "../base/waiting.ts";
 import { type Address, cidrContains, formatAddress } from "../ip/mod.ts";
 import { type PoolReading, readPool } from "../ipam/pool_facts.ts";
@@ -71,15 +71,11 @@ export class Rebuilder {
 
   async #scan({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { settler, life, pace, ports: { store, clock } } = this.#parts;
-    let continuation: string | undefined;
-    do {
-      const page = await settler.read(
-        (options) =>
-          store.list(SPIDER_ENDPOINTS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-        { signal },
-      );
-      if (!page.ok) throw new StoreFailure(page.error);
-      const living = page.value.items.filter(({ status }) => {
+    const pages = pagesOf((page) =>
+      settler.read((options) => store.list(SPIDER_ENDPOINTS, { ...options, ...page }), { signal })
+    );
+    for await (const { items } of pages) {
+      const living = items.filter(({ status }) => {
         return life.seemsAlive(status?.current.uid ?? "");
       });
       const missing = living.map((endpoint) => ({
@@ -91,8 +87,7 @@ export class Rebuilder {
         await pace.turn({ signal });
         await this.#tryRebuild(endpoint, { listed, signal });
       }
-      continuation = page.value.continuation;
-    } while (continuation !== undefined);
+    }
   }
 
   /**

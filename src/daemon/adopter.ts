@@ -7,8 +7,8 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
-import { LIST_PAGE_OBJECTS } from "../base/limits.ts";
 import { type ObjectStore, type StoredObject, StoreFailure } from "../base/object_store.ts";
+import { pagesOf } from "../base/pages.ts";
 import { allEnded } from "../base/waiting.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
@@ -177,19 +177,12 @@ export class Adopter {
     const { settler, store } = this.#parts;
     const names = pools.map(({ metadata }) => metadata.name);
     const found: SpiderEndpoint[] = [];
-    let continuation: string | undefined;
-    do {
-      const page = await settler.read(
-        (options) =>
-          store.list(SPIDER_ENDPOINTS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-        {
-          signal,
-        },
-      );
-      if (!page.ok) throw new StoreFailure(page.error);
-      found.push(...page.value.items.filter((one) => names.some((name) => namesPool(one, name))));
-      continuation = page.value.continuation;
-    } while (continuation !== undefined);
+    const pages = pagesOf((page) =>
+      settler.read((options) => store.list(SPIDER_ENDPOINTS, { ...options, ...page }), { signal })
+    );
+    for await (const { items } of pages) {
+      found.push(...items.filter((one) => names.some((name) => namesPool(one, name))));
+    }
     return found;
   }
 

@@ -1,7 +1,7 @@
 /** A pool as its object says: what is missing is derived, what contradicts itself is refused. */
 import { ANNOTATION_NOT_USABLE } from "../api/annotations.ts";
 import type { SpiderIpPool } from "../api/ip_pool.ts";
-import { LABEL_OWNER_APPLICATION_NAME } from "../api/labels.ts";
+import { isAutomaticPool } from "../api/labels.ts";
 import { isTerminating } from "../api/metadata.ts";
 import type { LabelSelector, Route } from "../api/parts.ts";
 import { problemSentence } from "../api/problem.ts";
@@ -136,7 +136,7 @@ function factsOf<A extends Address>(
     namespaceAffinity: spec.namespaceAffinity,
     podAffinity: spec.podAffinity,
     multusNames: spec.multusName ?? [],
-    isAutomatic: metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined,
+    isAutomatic: isAutomaticPool({ metadata }),
   });
 }
 

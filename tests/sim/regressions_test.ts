@@ -12,6 +12,7 @@ import type { ObjectStore, StoreError } from "../../src/base/object_store.ts";
 import { err, expectOk, ok } from "../../src/base/result.ts";
 import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
 import { AgentRig } from "../support/agent_rig.ts";
+import { forwardingStore } from "../support/forwarding_store.ts";
 
 const POOL = { subnet: "10.6.0.0/16", ips: ["10.6.0.10-10.6.0.19"], gateway: "10.6.0.1" };
 const ONE_NIC = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
@@ -43,10 +44,7 @@ class BadDay {
   }
 
   readonly wrap = (store: ObjectStore): ObjectStore => ({
-    get: (...args) => store.get(...args),
-    list: (...args) => store.list(...args),
-    listRows: (...args) => store.listRows(...args),
-    watch: (...args) => store.watch(...args),
+    ...forwardingStore(store),
     create: (...args) => {
       const fate = args[0].plural === this.#plural ? this.fates.shift() : undefined;
       if (fate === undefined) return store.create(...args);
@@ -54,10 +52,6 @@ class BadDay {
       this.#late.push(() => store.create(...args));
       return Promise.resolve(err(UNKNOWN));
     },
-    replace: (...args) => store.replace(...args),
-    replaceStatus: (...args) => store.replaceStatus(...args),
-    remove: (...args) => store.remove(...args),
-    serverTimeMs: () => store.serverTimeMs(),
   });
 
   /** What is late happens now. */

@@ -1,8 +1,9 @@
 /** Which pods have addresses of a pool: read when somebody takes them away. */
 import { LABEL_HOLD, LABEL_IP_POOL, labelValue } from "../../api/labels.ts";
 import { SPIDER_IPS } from "../../api/spider_ip.ts";
-import { HOLDER_READS_MAX, LIST_PAGE_OBJECTS } from "../../base/limits.ts";
+import { HOLDER_READS_MAX } from "../../base/limits.ts";
 import { type CallOptions, type ObjectStore, StoreFailure } from "../../base/object_store.ts";
+import { pagesOf } from "../../base/pages.ts";
 import { assert } from "../../base/assert.ts";
 import { formatObjectName, parseObjectName } from "../../ip/mod.ts";
 import type { AddressSet } from "./rules/address_set.ts";
@@ -51,23 +52,15 @@ async function listedNames(
   options: CallOptions,
 ): Promise<readonly string[]> {
   const names: string[] = [];
-  let continuation: string | undefined;
-  do {
-    const page = await store.listRows(SPIDER_IPS, {
-      ...options,
-      labelSelector: `${LABEL_IP_POOL}=${labelValue(pool)},!${LABEL_HOLD}`,
-      notOlderThan: "0",
-      columns: [],
-      limit: LIST_PAGE_OBJECTS,
-      continuation,
-    });
-    if (!page.ok) throw new StoreFailure(page.error);
-    for (const { key: { name } } of page.value.rows) {
+  const labelSelector = `${LABEL_IP_POOL}=${labelValue(pool)},!${LABEL_HOLD}`;
+  const selection = { ...options, labelSelector, notOlderThan: "0", columns: [] };
+  const pages = pagesOf((page) => store.listRows(SPIDER_IPS, { ...selection, ...page }));
+  for await (const { rows } of pages) {
+    for (const { key: { name } } of rows) {
       const address = parseObjectName(name);
       if (address !== undefined && (among?.has(address) ?? true)) names.push(name);
     }
-    continuation = page.value.continuation;
-  } while (continuation !== undefined);
+  }
   return names;
 }
 

@@ -1,11 +1,6 @@
 /** All objects of one kind, as a review sees them: the informer's copy, and what it may lack. */
 import type { Clock } from "../../base/clock.ts";
-import {
-  ADMITTED_KEPT_MS,
-  ADMITTED_OBJECTS_MAX,
-  LIST_PAGE_OBJECTS,
-  REVIEW_MS,
-} from "../../base/limits.ts";
+import { ADMITTED_KEPT_MS, ADMITTED_OBJECTS_MAX, REVIEW_MS } from "../../base/limits.ts";
 import {
   type CallOptions,
   type ObjectStore,
@@ -13,6 +8,7 @@ import {
   type StoredObject,
   StoreFailure,
 } from "../../base/object_store.ts";
+import { pagesOf } from "../../base/pages.ts";
 import { orAborted, SingleFlight } from "../../base/waiting.ts";
 import type { Informer } from "../../kube/mod.ts";
 
@@ -90,18 +86,9 @@ export class KindView<T extends StoredObject> {
   async #list(): Promise<readonly T[]> {
     const { store, resource } = this.#options;
     const items: T[] = [];
-    let continuation: string | undefined;
-    do {
-      const page = await store.list(resource, {
-        signal: NEVER,
-        timeoutMs: REVIEW_MS,
-        limit: LIST_PAGE_OBJECTS,
-        continuation,
-      });
-      if (!page.ok) throw new StoreFailure(page.error);
-      items.push(...page.value.items);
-      continuation = page.value.continuation;
-    } while (continuation !== undefined);
+    const options = { signal: NEVER, timeoutMs: REVIEW_MS };
+    const pages = pagesOf((page) => store.list(resource, { ...options, ...page }));
+    for await (const page of pages) items.push(...page.items);
     return items;
   }
 }

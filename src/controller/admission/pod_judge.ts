@@ -4,7 +4,6 @@ import { isRecord } from "../../api/decode.ts";
 import { NAMESPACES } from "../../api/kubernetes/node.ts";
 import { type Pod, PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_MULTUS_CONFIGS, type SpiderMultusConfig } from "../../api/multus_config.ts";
-import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
 import {
   type CallOptions,
   type ObjectStore,
@@ -12,6 +11,7 @@ import {
   type StoredObject,
   StoreFailure,
 } from "../../base/object_store.ts";
+import { pagesOf } from "../../base/pages.ts";
 import type { Result } from "../../base/result.ts";
 import type { AdmissionRequest, AdmissionVerdict } from "../../kube/mod.ts";
 import type { JudgeOptions, KindJudge } from "./kind_judge.ts";
@@ -115,15 +115,7 @@ async function networksOf(
   options: CallOptions,
 ): Promise<readonly SpiderMultusConfig[]> {
   const items: SpiderMultusConfig[] = [];
-  let continuation: string | undefined;
-  do {
-    const page = await store.list(SPIDER_MULTUS_CONFIGS, {
-      ...{ ...options, continuation },
-      limit: LIST_PAGE_OBJECTS,
-    });
-    if (!page.ok) throw new StoreFailure(page.error);
-    items.push(...page.value.items);
-    continuation = page.value.continuation;
-  } while (continuation !== undefined);
+  const pages = pagesOf((page) => store.list(SPIDER_MULTUS_CONFIGS, { ...options, ...page }));
+  for await (const page of pages) items.push(...page.items);
   return items;
 }

@@ -11,6 +11,7 @@ import { CERTIFICATES_LOOK_MS } from "../../base/limits.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { type CallOptions, type ObjectStore, StoreFailure } from "../../base/object_store.ts";
 import type { Random } from "../../base/random.ts";
+import { serverNowMs } from "../../base/server_time.ts";
 import { factsOf, type Pair } from "./certificate.ts";
 import { issueServing, makeAuthority } from "./issue.ts";
 import { nextStep, ROTATION, type RotationStep } from "./rotation.ts";
@@ -150,7 +151,7 @@ export class CertificateKeeper {
   /** The API server's time: certificates are compared with its clock, not with ours. */
   #nowMs(): number {
     const { store, clock } = this.#options;
-    return store.serverTimeMs() ?? clock.nowMs();
+    return serverNowMs({ store, clock });
   }
 
   async #spread(certificates: Certificates, options: CallOptions): Promise<boolean> {

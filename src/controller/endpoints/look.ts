@@ -6,6 +6,7 @@ import { PODS } from "../../api/kubernetes/pod.ts";
 import { isTerminating } from "../../api/metadata.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import { keyText, type StoredObject } from "../../base/object_store.ts";
+import { serverNowMs } from "../../base/server_time.ts";
 import { keeperKeeps } from "../../daemon/keeper_word.ts";
 import { formatObjectName } from "../../ip/mod.ts";
 import { addressesOf } from "../../ipam/endpoint.ts";
@@ -107,7 +108,7 @@ async function rebuild(
   const youngestMs = Math.max(...claims.map(({ metadata }) => {
     return Date.parse(metadata.creationTimestamp ?? "") || 0;
   }));
-  const waitMs = youngestMs + CLAIM_AGE_MS - (store.serverTimeMs() ?? clock.nowMs());
+  const waitMs = youngestMs + CLAIM_AGE_MS - serverNowMs({ store, clock });
   if (waitMs > 0) return { code: "again", afterMs: waitMs };
   const word = await keeperKeeps(parts, { claim: first, signal });
   if (!word.keeps) return DONE; // The addresses go, when their pod is dead.

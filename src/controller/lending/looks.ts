@@ -3,8 +3,8 @@ import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { isTerminating } from "../../api/metadata.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { readControlledIpPools } from "../../api/subnet_records.ts";
-import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
-import { StoreFailure } from "../../base/object_store.ts";
+import { pagesOf } from "../../base/pages.ts";
+import { serverNowMs } from "../../base/server_time.ts";
 import type { Address } from "../../ip/mod.ts";
 import {
   borrowsFrom,
@@ -151,7 +151,7 @@ export class SubnetLooks {
 
   #statusOptions(work: LookWork): { readonly subnet: SpiderSubnet; readonly nowMs: number } {
     const { store, clock } = this.#parts.ports;
-    return { subnet: work.subnet, nowMs: store.serverTimeMs() ?? clock.nowMs() };
+    return { subnet: work.subnet, nowMs: serverNowMs({ store, clock }) };
   }
 
   /**
@@ -208,17 +208,10 @@ export class SubnetLooks {
   ): Promise<readonly SpiderIpPool[]> {
     const { settler, ports: { store } } = this.#parts;
     const pools: SpiderIpPool[] = [];
-    let continuation: string | undefined;
-    do {
-      const page = await settler.read(
-        (options) =>
-          store.list(SPIDER_IP_POOLS, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-        { signal },
-      );
-      if (!page.ok) throw new StoreFailure(page.error);
-      pools.push(...page.value.items);
-      continuation = page.value.continuation;
-    } while (continuation !== undefined);
+    const pages = pagesOf((page) =>
+      settler.read((options) => store.list(SPIDER_IP_POOLS, { ...options, ...page }), { signal })
+    );
+    for await (const { items } of pages) pools.push(...items);
     return pools;
   }
 }

@@ -3,9 +3,11 @@ import { SPIDER_ENDPOINTS } from "../../api/endpoint.ts";
 import { isNodeReady, NODES } from "../../api/kubernetes/node.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
-import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
-import { StoreFailure } from "../../base/object_store.ts";
+import { pagesOf } from "../../base/pages.ts";
+import { serverNowMs } from "../../base/server_time.ts";
 import { keeperKeeps } from "../../daemon/keeper_word.ts";
+import type { SeenSince } from "../../daemon/seen_since.ts";
+import { isFinished } from "../../ipam/pod_life.ts";
 import { removeClaim } from "../../daemon/provided_claims.ts";
 import {
   decideReclaim,
@@ -17,7 +19,6 @@ import {
 } from "../../ipam/reclaim.ts";
 import { endpointNameOfClaim } from "../../ipam/restore.ts";
 import type { LeaderParts } from "../parts.ts";
-import type { Endings } from "./endings.ts";
 
 /** Facts that one decision asks for, at most. */
 const QUESTIONS_MAX = 4;
@@ -42,7 +43,7 @@ export async function lookAt(
   parts: LeaderParts,
   { name, endings, signal }: {
     readonly name: string;
-    readonly endings: Endings;
+    readonly endings: SeenSince;
     readonly signal: AbortSignal;
   },
 ): Promise<Looked> {
@@ -69,7 +70,7 @@ async function decide(
   parts: LeaderParts,
   { claim, endings, signal }: {
     readonly claim: SpiderIp;
-    readonly endings: Endings;
+    readonly endings: SeenSince;
     readonly signal: AbortSignal;
   },
 ): Promise<ReclaimDecision> {
@@ -79,7 +80,7 @@ async function decide(
     return { verdict: "keep", reason: "no pod is said to have it" };
   }
   const pod = await settler.get(PODS, { namespace, name: podName }, { signal });
-  const nowMs = store.serverTimeMs() ?? clock.nowMs();
+  const nowMs = serverNowMs({ store, clock });
   let facts: ReclaimFacts = {
     claim,
     pod: pod === undefined ? { kind: "absent" } : { kind: "present", pod },
@@ -102,7 +103,9 @@ async function decide(
       const podNode = pod?.metadata.uid === claim.spec.podUID ? pod?.spec.nodeName : undefined;
       const name = claim.spec.node || podNode;
       const node = await readNode(parts, { name, signal });
-      const seenEndedMs = pod === undefined ? undefined : endings.seen(pod, { node, nowMs });
+      const seenEndedMs = pod !== undefined && isFinished(pod)
+        ? endings.sinceMs(pod.metadata.uid ?? "", { node, nowMs })
+        : undefined;
       facts = { ...facts, node, seenEndedMs };
     }
   }
@@ -117,19 +120,14 @@ async function readNode(
   if (name !== undefined && name !== "") {
     return nodeReading(await settler.get(NODES, { name }, { signal }));
   }
-  let continuation: string | undefined;
-  do {
-    const page = await settler.read(
-      (options) => store.list(NODES, { ...options, limit: LIST_PAGE_OBJECTS, continuation }),
-      { signal },
-    );
-    if (!page.ok) throw new StoreFailure(page.error);
-    const { items, broken } = page.value;
+  const pages = pagesOf((page) =>
+    settler.read((options) => store.list(NODES, { ...options, ...page }), { signal })
+  );
+  for await (const { items, broken } of pages) {
     if (broken.length > 0 || !items.every(isNodeReady)) {
       return { kind: "unnamed", areAllReady: false };
     }
-    continuation = page.value.continuation;
-  } while (continuation !== undefined);
+  }
   return { kind: "unnamed", areAllReady: true };
 }
 

@@ -8,12 +8,13 @@ import type { SpiderIp } from "../../api/spider_ip.ts";
 import { errorText } from "../../base/log.ts";
 import type { MetadataObject, StoreFailure } from "../../base/object_store.ts";
 import { runTogether } from "../../base/waiting.ts";
+import { serverNowMs } from "../../base/server_time.ts";
 import { freedHappening } from "../../daemon/freed_event.ts";
+import { SeenSince } from "../../daemon/seen_since.ts";
 import type { InformerEvent, WorkOutcome } from "../../kube/mod.ts";
 import { tellWrong } from "../pool_news.ts";
 import { LookQueue } from "../look_queue.ts";
 import type { LeaderParts } from "../parts.ts";
-import { Endings } from "./endings.ts";
 import type { LifeView } from "./life_view.ts";
 import { lookAt } from "./look.ts";
 
@@ -25,7 +26,8 @@ export class Reclaimer {
   readonly #parts: LeaderParts;
   readonly #queue: LookQueue;
   readonly #life: LifeView;
-  readonly #endings = new Endings();
+  /** Pods that were seen to have ended, by UID: what a node says of it is by its own clock. */
+  readonly #endings = new SeenSince();
   /** Milliseconds that the node's agent has for a DEL before a look. */
   readonly #gapMs: number;
 
@@ -76,7 +78,7 @@ export class Reclaimer {
   /** Milliseconds until the deletion of a pod is over, if all goes well. */
   #untilOver({ metadata: { deletionTimestamp = "" } }: MetadataObject): number {
     const { store, clock } = this.#parts.ports;
-    const nowMs = store.serverTimeMs() ?? clock.nowMs();
+    const nowMs = serverNowMs({ store, clock });
     return Math.max(this.#gapMs, Date.parse(deletionTimestamp) + OVERDUE_MS - nowMs);
   }
 
@@ -137,7 +139,7 @@ export class Reclaimer {
     if (looked.kind === "freed") this.#tellFreed(looked.claim, looked.reason);
     if (looked.kind === "nobodys") this.#tellNobodys(looked.claim);
     if (looked.kind !== "kept" || looked.untilMs === undefined) return { code: "done" };
-    const serverMs = store.serverTimeMs() ?? clock.nowMs();
+    const serverMs = serverNowMs({ store, clock });
     const afterMs = Math.max(0, looked.untilMs - serverMs) + OVERDUE_MS;
     return { code: "again", afterMs };
   }

@@ -1,7 +1,7 @@
 /** What a SpiderSubnet has to lend and who has what of it, read from the objects. */
 import { ANNOTATION_IP_NUMBER } from "../../api/annotations.ts";
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
-import { LABEL_OWNER_APPLICATION_NAME } from "../../api/labels.ts";
+import { isAutomaticPool } from "../../api/labels.ts";
 import { controllerOf, isTerminating } from "../../api/metadata.ts";
 import { readIpNumber } from "../../api/pod_annotations.ts";
 import type { SpiderIp } from "../../api/spider_ip.ts";
@@ -93,11 +93,6 @@ export interface LendingSources {
   /** The SpiderIPs of a pool. */
   readonly claimsOf: (pool: string) => Iterable<SpiderIp>;
   readonly isGone: (pool: string) => boolean;
-}
-
-/** Whether a pool is made for one application. */
-export function isAutomatic(pool: SpiderIpPool): boolean {
-  return pool.metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
 }
 
 /** The network of a pool or a Subnet, in canonical form. */
@@ -219,7 +214,7 @@ function readPools<A extends Address>(
     borrowers.push({
       name: pool.metadata.name,
       addresses,
-      isAutomatic: isAutomatic(pool),
+      isAutomatic: isAutomaticPool(pool),
       isTerminating: isTerminating(pool),
       wanted: wantedBy(cidr.family, pool),
     });
@@ -236,7 +231,7 @@ function addressesOfPool<A extends Address>(
   const listed = rangesOf(cidr, { texts: ips, path: "spec.ips" });
   const excluded = rangesOf(cidr, { texts: excludeIPs, path: "spec.excludeIPs" });
   if (!listed.ok || !excluded.ok) return undefined;
-  return isAutomatic(pool) ? listed.value : listed.value.subtract(excluded.value);
+  return isAutomaticPool(pool) ? listed.value : listed.value.subtract(excluded.value);
 }
 
 /** The fixed number of an automatic pool; what a flexible one needs its application says. */
@@ -245,7 +240,7 @@ function wantedBy<A extends Address>(
   pool: SpiderIpPool,
 ): Count<A> | undefined {
   const text = pool.metadata.annotations?.[ANNOTATION_IP_NUMBER];
-  if (!isAutomatic(pool) || text === undefined) return undefined;
+  if (!isAutomaticPool(pool) || text === undefined) return undefined;
   const read = readIpNumber(text);
   if (!read.ok || read.value.kind === "flexible") return undefined;
   return family.count(read.value.count);

@@ -1,7 +1,7 @@
 /** What pools have of their Subnet beside addresses. */
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
+import { isAutomaticPool } from "../../api/labels.ts";
 import type { SpiderSubnet } from "../../api/subnet.ts";
-import { isAutomatic } from "./facts.ts";
 
 /**
  * The pool with gateway and routes of its Subnet: where it says nothing of them itself, an empty
@@ -11,7 +11,7 @@ import { isAutomatic } from "./facts.ts";
  */
 export function withInherited(pool: SpiderIpPool, subnet: SpiderSubnet): SpiderIpPool {
   const { gateway, routes, ...others } = pool.spec;
-  const own = isAutomatic(pool) ? {} : { gateway, routes };
+  const own = isAutomaticPool(pool) ? {} : { gateway, routes };
   const wanted = {
     gateway: own.gateway ?? subnet.spec.gateway,
     routes: own.routes ?? subnet.spec.routes,

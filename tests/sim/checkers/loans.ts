@@ -1,7 +1,7 @@
 /** The lent sum is exact: what Subnets record, and what their pools have (design.md 2.6). */
 import { ANNOTATION_IP_NUMBER } from "../../../src/api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../../src/api/ip_pool.ts";
-import { LABEL_OWNER_APPLICATION_NAME } from "../../../src/api/labels.ts";
+import { isAutomaticPool } from "../../../src/api/labels.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../../src/api/subnet.ts";
 import { readControlledIpPools } from "../../../src/api/subnet_records.ts";
 import { expectOk } from "../../../src/base/result.ts";
@@ -91,7 +91,7 @@ export class LoanChecker {
     const records = recordsOf(after);
     for (const [name, addresses] of recordsOf(before)) {
       const pool = this.#facts.control.get(SPIDER_IP_POOLS, { name });
-      if (pool === undefined || !isAutomatic(pool)) continue;
+      if (pool === undefined || !isAutomaticPool(pool)) continue;
       const isLess = [...addresses].some((address) => records.get(name)?.has(address) !== true);
       const writer = this.#writers.get(pool.metadata.uid ?? "");
       if (!isLess || writer === actor || this.#gone.delete(name)) continue;
@@ -110,7 +110,7 @@ export class LoanChecker {
     const had = addressesOf(before?.spec.ips ?? []);
     if (had.length === has.size && had.every((one) => has.has(one)) && before) return;
     this.#writers.set(pool.metadata.uid ?? "", actor);
-    if (!isAutomatic(pool)) return;
+    if (!isAutomaticPool(pool)) return;
     for (const subnet of this.#facts.control.list(SPIDER_SUBNETS)) {
       if (!isOf(subnet, pool)) continue;
       this.#checkCovered(pool, { subnet, records: recordsOf(subnet) });
@@ -126,7 +126,7 @@ export class LoanChecker {
 
   #borrowersOf(subnet: SpiderSubnet): readonly SpiderIpPool[] {
     return this.#facts.control.list(SPIDER_IP_POOLS).filter((pool) => {
-      return isAutomatic(pool) && isOf(subnet, pool);
+      return isAutomaticPool(pool) && isOf(subnet, pool);
     });
   }
 
@@ -154,7 +154,7 @@ export function findUnlent(facts: Facts): readonly Unrest[] {
       const unused = has.filter((address) => !isClaimed(facts, address));
       // What pods use is not taken from them.
       const isInUse = has.length > Number(number) && unused.length === 0;
-      if (isAutomatic(pool) && number !== String(has.length) && !isInUse) {
+      if (isAutomaticPool(pool) && number !== String(has.length) && !isInUse) {
         const { name } = pool.metadata;
         problems.push(`${name} should have ${number} addresses, and has ${has}, unused: ${unused}`);
       }
@@ -192,8 +192,4 @@ function recordsOf({ status }: SpiderSubnet): Records {
 
 function isOf(subnet: SpiderSubnet, pool: SpiderIpPool): boolean {
   return pool.spec.subnet === subnet.spec.subnet;
-}
-
-function isAutomatic({ metadata }: SpiderIpPool): boolean {
-  return metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
 }

@@ -1,11 +1,11 @@
 /** What a pool or a subnet has to do with others: no address is of two, or lost to a pod. */
 import type { SpiderIpPool } from "../../../api/ip_pool.ts";
+import { isAutomaticPool } from "../../../api/labels.ts";
 import type { SpiderSubnet } from "../../../api/subnet.ts";
 import { type LoanRecords, readControlledIpPools } from "../../../api/subnet_records.ts";
 import { AddressSet, networksOverlap } from "./address_set.ts";
 import { type Space, type SpaceObject, spaceOf } from "./address_space.ts";
 import { type Fault, fault, forbidden } from "./fault.ts";
-import { isAutomaticPool } from "./pool_rules.ts";
 import type { Reviewed } from "./settings.ts";
 
 const IPS = ["spec", "ips"];

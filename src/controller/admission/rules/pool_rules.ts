@@ -1,7 +1,7 @@
 /** SpiderIPPool and SpiderSubnet: what is filled in, and what is refused by the object alone. */
 import type { SpiderIpPool } from "../../../api/ip_pool.ts";
 import { LABEL_IP_POOL_CIDR, LABEL_OWNER_SUBNET, LABEL_SUBNET_CIDR } from "../../../api/labels.ts";
-import { LABEL_OWNER_APPLICATION_NAME, labelValue } from "../../../api/labels.ts";
+import { isAutomaticPool, labelValue } from "../../../api/labels.ts";
 import { controllerOf, isTerminating } from "../../../api/metadata.ts";
 import { type SpiderSubnet } from "../../../api/subnet.ts";
 import { formatCidr, formatCidrLabel, parseAnyAddressInCidr } from "../../../ip/mod.ts";
@@ -12,11 +12,6 @@ import { familyOf, withFinalizer, withLabels, withMergedRanges, withMetadata } f
 import { isObjectName, isQualifiedName, NAME_REMEDY } from "./names.ts";
 import { applicationAffinityFaults, isEmptySelector, selectorFaults } from "./selector_rules.ts";
 import type { Reviewed } from "./settings.ts";
-
-/** Whether a pool was made for one application. */
-export function isAutomaticPool(pool: SpiderIpPool): boolean {
-  return pool.metadata.labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
-}
 
 /** Fills in what a pool leaves out; what its SpiderSubnet has is `withSubnet`'s business. */
 export function mutatePool(reviewed: Reviewed<SpiderIpPool>): SpiderIpPool {
