@@ -72,15 +72,3 @@ Deno.test("jsonPath() writes list indexes and escapes keys that are no identifie
     ".metadata.labels['a\\.b/c\\-d']",
   );
 });
-
-Deno.test("generate_crds.ts refuses an unknown argument and writes nothing", async () => {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", new URL("generate_crds.ts", import.meta.url).pathname, "--check"],
-  }).output();
-  assert.equal(code, 2);
-  assert.equal(
-    new TextDecoder().decode(stderr),
-    'Unknown argument "--check": ' +
-      "deno task generate takes no arguments: it writes every file of manifests/crds\n",
-  );
-});

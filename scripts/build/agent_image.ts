@@ -8,11 +8,12 @@ import {
   libraryEntries,
   shellEntries,
 } from "../cluster/image.ts";
+import { VERSION } from "../../src/base/version.ts";
 import type { TarEntry } from "../tar.ts";
 import { RUNTIME_FOLDER } from "./launcher.ts";
 
 /** Name of the image unless a registry gives it another. */
-export const AGENT_IMAGE = "spiderpool.local/spiderpool-agent:dev";
+export const AGENT_IMAGE = `spiderpool.local/spiderpool-agent:${VERSION}`;
 /** Where the programs are inside. */
 const PROGRAM_FOLDER = "usr/lib/spiderpool";
 

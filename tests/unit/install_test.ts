@@ -1,0 +1,94 @@
+/** What `manifests/install.yaml` promises whoever applies it. */
+import assert from "node:assert/strict";
+import { AGENT_IMAGE } from "../../scripts/build/agent_image.ts";
+import { INSTALL_FILE } from "../../scripts/install_manifest.ts";
+import {
+  identityOf,
+  type InstalledObject,
+  type ManifestContainer,
+  type ManifestPod,
+  objectsIn,
+} from "../support/manifest_objects.ts";
+
+/** `kubectl apply` keeps what it applied in an annotation; those of an object have this room. */
+const ANNOTATIONS_BYTES_MAX = 262_144;
+
+const OBJECTS = objectsIn(await Deno.readTextFile(INSTALL_FILE));
+
+/** Pods of the installation, by the object that makes them. */
+const PODS = OBJECTS.flatMap((object): readonly (readonly [InstalledObject, ManifestPod])[] => {
+  const pod = object.spec?.template?.spec;
+  return pod === undefined ? [] : [[object, pod]];
+});
+
+function containersOf(pod: ManifestPod): readonly ManifestContainer[] {
+  return [...pod.initContainers ?? [], ...pod.containers];
+}
+
+Deno.test("install.yaml has each object once, the namespace before what is in it", () => {
+  const names = OBJECTS.map(identityOf);
+  assert.deepEqual(names, [...new Set(names)]);
+  assert.equal(OBJECTS[0]?.kind, "Namespace");
+  const home = OBJECTS[0]?.metadata.name;
+  for (const { metadata: { name, namespace = home } } of OBJECTS) {
+    assert.ok(namespace === home || namespace === "kube-system", `${name} is in ${namespace}`);
+  }
+});
+
+Deno.test("install.yaml has no object of a kind that it defines: kubectl would not know it", () => {
+  const defined = new Set(OBJECTS.flatMap(({ kind, spec }) => {
+    return kind === "CustomResourceDefinition" ? [`${spec?.group}/${spec?.names?.kind}`] : [];
+  }));
+  assert.ok(defined.size >= 7);
+  for (const { apiVersion, kind } of OBJECTS) {
+    assert.ok(!defined.has(`${apiVersion.split("/")[0]}/${kind}`), `${kind} must come later`);
+  }
+});
+
+Deno.test("install.yaml needs no --server-side: each object fits an annotation", () => {
+  for (const object of OBJECTS) {
+    const { length } = new TextEncoder().encode(JSON.stringify(object));
+    assert.ok(length < ANNOTATIONS_BYTES_MAX, `${identityOf(object)} has ${length} bytes`);
+  }
+});
+
+Deno.test("install.yaml runs images of a version, our own of this one", () => {
+  assert.ok(PODS.length >= 2);
+  for (const { name, image } of PODS.flatMap(([, pod]) => containersOf(pod))) {
+    assert.match(image, /(?::v?\d[^:]*|@sha256:[0-9a-f]{64})$/, `${name} runs ${image}`);
+    if (image.startsWith("spiderpool.local/")) assert.equal(image, AGENT_IMAGE, name);
+  }
+});
+
+Deno.test("install.yaml gives no container more than it is known to need", () => {
+  for (const [{ metadata }, pod] of PODS) {
+    for (const { name, securityContext = {}, resources = {} } of containersOf(pod)) {
+      const where = `${metadata.name}/${name}`;
+      assert.notEqual(securityContext.privileged, true, where);
+      assert.equal(securityContext.allowPrivilegeEscalation, false, where);
+      assert.equal(securityContext.readOnlyRootFilesystem, true, where);
+      assert.deepEqual(securityContext.capabilities?.drop, ["ALL"], where);
+      assert.deepEqual(Object.keys(resources.requests ?? {}).sort(), ["cpu", "memory"], where);
+      assert.ok(resources.limits?.memory !== undefined, `${where} may take all memory`);
+    }
+  }
+});
+
+Deno.test("install.yaml keeps its daemons: priority, tolerations, probes, a budget", () => {
+  const daemons = PODS.filter(([{ kind }]) => kind === "DaemonSet" || kind === "Deployment");
+  for (const [{ metadata }, pod] of daemons) {
+    assert.equal(pod.priorityClassName, "system-node-critical", metadata.name);
+    assert.deepEqual(pod.tolerations, [{ operator: "Exists" }], metadata.name);
+    assert.equal(pod.serviceAccountName, metadata.name);
+    const main = pod.containers.find(({ name }) => name === metadata.name);
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"] as const) {
+      assert.ok(main?.[probe] !== undefined, `${metadata.name} has no ${probe}`);
+    }
+  }
+  for (const [{ kind, spec, metadata }] of daemons) {
+    if (kind !== "Deployment") continue;
+    assert.ok((spec?.replicas ?? 1) > 1, `${metadata.name} is alone`);
+    const budget = OBJECTS.find((object) => object.kind === "PodDisruptionBudget");
+    assert.equal(budget?.metadata.name, metadata.name);
+  }
+});
