@@ -59,7 +59,10 @@ const FLAG_VALUES: Readonly<Record<string, "none" | "optional" | "required">> = 
   "--allow-import": "optional",
 };
 
-/** Variable that names a folder which goes with the run: what one test file leaves for another. */
+/**
+ * Variable that names a folder which goes with the run: what one test file leaves for another. Who
+ * starts several runs as one gives them the same.
+ */
 export const RUN_FOLDER = "RUN_FOLDER";
 
 /** Our own flags; the rest goes to `deno test`. */
@@ -143,7 +146,7 @@ export async function runTestFiles(
     const child = new Deno.Command(Deno.execPath(), {
       args: ["test", `--junit-path=${report}`, ...flags, ...files],
       // A test that runs tests must not be counted twice.
-      env: { ...environment, COUNTS_FILE: "", [RUN_FOLDER]: folder },
+      env: { ...environment, COUNTS_FILE: "", [RUN_FOLDER]: Deno.env.get(RUN_FOLDER) ?? folder },
       stdin: "null",
       stdout: "inherit",
       stderr: "inherit",

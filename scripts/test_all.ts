@@ -4,16 +4,29 @@
  * whatever the ones before did: a person sees everything that is broken at once.
  *
  * The virtual machine runs beside the others: an emulator without KVM uses one processor, and takes
- * as long as many of them. Its lines come when all has ended.
+ * as long as many of them. Its lines come when all has ended. The files of `e2e` are taken one by
+ * one by whichever lane has nothing else left: each brings its own clusters up, and mostly waits.
  */
+import * as path from "node:path";
+import { RUN_FOLDER } from "./run_tests.ts";
 import { countsText, sumCounts, type TestCounts } from "./test_counts.ts";
+import { listTestFiles } from "./test_files.ts";
 
 /** Tasks of deno.json: lanes run side by side, the stages of a lane one by one. */
 const LANES: readonly (readonly string[])[] = [
-  ["ok", "sim", "test:contract", "test:build", "test:agent", "test:kernel", "test:rig", "e2e"],
+  ["ok", "sim", "test:contract", "test:build", "test:agent", "test:kernel", "test:rig"],
   ["test:vm"],
 ];
-const STAGES = LANES.flat();
+/** The task whose files the lanes share. */
+const SHARED = "e2e";
+const STAGES = [...LANES.flat(), SHARED];
+
+/** Where the shared files are. */
+const SHARED_FOLDER = "tests/e2e";
+/** Those that take longest, which are begun first. */
+const LONGEST = ["controller_test.ts", "ipam_test.ts", "coordinator_test.ts"];
+/** The one that looks back at all others. */
+const LAST = "zz_rights_test.ts";
 
 /** Last lines that are shown of a stage that failed without naming a test. */
 const LAST_LINES = 6;
@@ -75,6 +88,13 @@ function plainLines(output: string): readonly string[] {
   return output.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n");
 }
 
+/** A task, and what of it is run. */
+interface Stage {
+  readonly task: string;
+  /** One file; absent: all that the task has. */
+  readonly file?: string;
+}
+
 /** One stage that has ended. */
 interface StageReport {
   readonly stage: string;
@@ -83,18 +103,30 @@ interface StageReport {
   readonly failures: readonly string[];
 }
 
-/** @param options.write Told what the stage prints, as it comes. */
+/** What a run's stages have in common. */
+interface RunOptions {
+  /** Told what the stage prints, as it comes. */
+  readonly write: (text: string) => void;
+  /** Where one file of the shared ones leaves something for another. */
+  readonly folder: string;
+}
+
 async function runStage(
-  stage: string,
-  { write }: { readonly write: (text: string) => void },
+  { task, file }: Stage,
+  { write, folder }: RunOptions,
 ): Promise<StageReport> {
+  const name = file === undefined ? [] : [path.basename(file).replace(/_test\.ts$/, "")];
+  const stage = [task, ...name].join(" ");
   write(`== ${stage}\n`);
   const startedMs = performance.now();
   const countsFile = await Deno.makeTempFile({ prefix: "counts-" });
   try {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["task", "--quiet", stage],
-      env: { COUNTS_FILE: countsFile },
+      args: ["task", "--quiet", task, ...(file === undefined ? [] : [file])],
+      env: {
+        COUNTS_FILE: countsFile,
+        ...(file !== undefined && { [RUN_FOLDER]: folder }),
+      },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -120,17 +152,59 @@ async function runStage(
   }
 }
 
-/** Runs lanes side by side; what all but the first print comes when they have ended. */
-async function runLanes(lanes: readonly (readonly string[])[]): Promise<readonly StageReport[]> {
+/** Files in the order in which lanes take them: the longest first, else by their names. */
+export function sharedOrder(files: readonly string[]): readonly string[] {
+  const rank = (file: string): number => {
+    const at = LONGEST.indexOf(path.basename(file));
+    return at < 0 ? LONGEST.length : at;
+  };
+  return files.filter((file) => path.basename(file) !== LAST)
+    .toSorted((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+}
+
+/**
+ * Runs lanes side by side; what all but the first print comes when they have ended.
+ *
+ * @param options.shared Stages that any lane takes when it is done with its own.
+ */
+async function runLanes(
+  lanes: readonly (readonly Stage[])[],
+  { shared, folder }: { readonly shared: readonly Stage[]; readonly folder: string },
+): Promise<readonly StageReport[]> {
+  const left = [...shared];
   const reports = await Promise.all(lanes.map(async (stages, lane) => {
     const kept: string[] = [];
     const write = lane === 0 ? print : (text: string) => void kept.push(text);
     const ended: StageReport[] = [];
-    for (const stage of stages) ended.push(await runStage(stage, { write }));
-    return { kept, ended };
+    const own = [...stages];
+    for (;;) {
+      const stage = own.shift() ?? left.shift();
+      if (stage === undefined) return { kept, ended };
+      ended.push(await runStage(stage, { write, folder }));
+    }
   }));
   for (const { kept } of reports) print(kept.join(""));
   return reports.flatMap(({ ended }) => ended);
+}
+
+/** Runs the wanted stages, and the one that looks back after all others. */
+async function runAll(wanted: readonly string[]): Promise<readonly StageReport[]> {
+  const isWanted = (task: string): boolean => wanted.length === 0 || wanted.includes(task);
+  const lanes = LANES.map((tasks) => tasks.filter(isWanted).map((task): Stage => ({ task })));
+  const files = isWanted(SHARED)
+    ? listTestFiles([SHARED_FOLDER], { match: "_test.ts", except: undefined })
+    : [];
+  const shared = sharedOrder(files).map((file): Stage => ({ task: SHARED, file }));
+  const folder = await Deno.makeTempDir({ prefix: "test_all-" });
+  try {
+    const reports = await runLanes(lanes, { shared, folder });
+    const last = files.find((file) => path.basename(file) === LAST);
+    if (last === undefined) return reports;
+    const stage = { task: SHARED, file: last };
+    return [...reports, await runStage(stage, { write: print, folder })];
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 function print(text: string): void {
@@ -144,13 +218,10 @@ async function main(wanted: readonly string[]): Promise<number> {
     print(`Unknown stage "${unknown}": use ${STAGES.join(", ")}, or none for all of them\n`);
     return 2;
   }
-  const lanes = LANES
-    .map((stages) => stages.filter((stage) => wanted.length === 0 || wanted.includes(stage)))
-    .filter((stages) => stages.length > 0);
-  const reports = await runLanes(lanes);
+  const reports = await runAll(wanted);
   print("== all\n");
   for (const { stage, counts, seconds } of reports) {
-    print(`${stage.padEnd(14)} ${countsText(counts)} (${seconds} s)\n`);
+    print(`${stage.padEnd(16)} ${countsText(counts)} (${seconds} s)\n`);
   }
   for (const { stage, failures } of reports) {
     for (const failure of failures) print(`failed in ${stage}: ${failure}\n`);

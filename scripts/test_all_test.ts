@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { failuresIn, lastLines, readCounts, settleStage } from "./test_all.ts";
+import { failuresIn, lastLines, readCounts, settleStage, sharedOrder } from "./test_all.ts";
 
 Deno.test("readCounts() sums closing lines and refuses anything else", () => {
   const text = "1 passed, 0 failed, 2 skipped\n3 passed, 1 failed, 0 skipped\n";
@@ -48,5 +48,12 @@ Deno.test("lastLines() finds what a stage said at its end, without colours", () 
   assert.deepEqual(lastLines(output, { count: 2 }), [
     "seed 7, step 9: violation of slow",
     "replay it",
+  ]);
+});
+
+Deno.test("sharedOrder() begins with the longest, and leaves out what looks back at all", () => {
+  const files = ["e2e/a_test.ts", "e2e/controller_test.ts", "e2e/zz_rights_test.ts"];
+  assert.deepEqual(sharedOrder(["e2e/b_test.ts", "e2e/ipam_test.ts", ...files]), [
+    ...["e2e/controller_test.ts", "e2e/ipam_test.ts", "e2e/a_test.ts", "e2e/b_test.ts"],
   ]);
 });

@@ -16,8 +16,8 @@ import { VANISHED } from "./controller/vanished.ts";
 import { WRONG_POOLS } from "./controller/wrong_pools.ts";
 import { network } from "./ipam/corner.ts";
 import { install } from "./ipam/installation.ts";
-import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
-import { nothingLeaks, nothingWasForbidden } from "./ipam/storm.ts";
+import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
+import { nothingWasForbidden } from "./ipam/storm.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
@@ -47,7 +47,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
         await test.step(`${promise} (${name})`, () => play(scene));
       }
       await test.step("nothing is left when every pod is gone", async () => {
-        await nothingLeaks(scenes.map(({ corner }) => corner));
+        await nothingLeaks(scenes);
       });
       await test.step("agents and controllers have the rights that they need", async () => {
         await nothingWasForbidden(site);

@@ -12,8 +12,8 @@ import { REBOOT } from "./coordinator/reboot.ts";
 import { SEVERAL_NICS } from "./coordinator/several_nics.ts";
 import type { Corner, Scenario } from "./ipam/corner.ts";
 import { install, type Installation } from "./ipam/installation.ts";
-import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
-import { nothingLeaks, nothingWasForbidden } from "./ipam/storm.ts";
+import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
+import { nothingWasForbidden } from "./ipam/storm.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
@@ -49,7 +49,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       // What waited is tried again by its kubelet some time: the others are looked at meanwhile.
       for (const scene of [...together, early]) await step(scene);
       await test.step("nothing is left when every pod is gone", async () => {
-        await nothingLeaks([early, ...together].map(({ corner }) => corner));
+        await nothingLeaks([early, ...together]);
         for (const [index, node] of site.state.nodes.entries()) {
           await assertNothingLeft(node, before[index] ?? "");
         }

@@ -8,9 +8,9 @@ import { BROKEN } from "./ipam/broken.ts";
 import { network } from "./ipam/corner.ts";
 import { install } from "./ipam/installation.ts";
 import { NICS } from "./ipam/nics.ts";
-import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
+import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
 import { POOL_CHOICE } from "./ipam/pool_choice.ts";
-import { nothingLeaks, nothingWasForbidden, RESTART, STORM } from "./ipam/storm.ts";
+import { nothingWasForbidden, RESTART, STORM } from "./ipam/storm.ts";
 import { WORKLOADS } from "./ipam/workloads.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
@@ -45,7 +45,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
         });
       }
       await test.step("nothing is left when every pod is gone", async () => {
-        await nothingLeaks(scenes.map(({ corner }) => corner));
+        await nothingLeaks(scenes);
       });
       await test.step("agents have the rights that they need", async () => {
         await nothingWasForbidden(site);

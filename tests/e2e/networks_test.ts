@@ -22,8 +22,8 @@ import {
   rolledOut,
   shell,
 } from "./ipam/observed.ts";
-import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
-import { nothingLeaks, nothingWasForbidden } from "./ipam/storm.ts";
+import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
+import { nothingWasForbidden } from "./ipam/storm.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
@@ -298,7 +298,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       });
       for (const scene of scenes.slice(-1)) await step(scene);
       await test.step("nothing is left when every pod is gone", async () => {
-        await nothingLeaks(scenes.map(({ corner }) => corner));
+        await nothingLeaks(scenes);
       });
       await test.step("agents and controllers have the rights that they need", async () => {
         await nothingWasForbidden(site);

@@ -9,8 +9,8 @@ import { say } from "./controller/said.ts";
 import { untilPools } from "./controller/pools.ts";
 import { type Corner, network, type Scenario } from "./ipam/corner.ts";
 import { applyWebhooks, install, type Installation } from "./ipam/installation.ts";
-import { applyAll, objectsOf, play, type Scene } from "./ipam/play.ts";
-import { nothingLeaks, nothingWasForbidden } from "./ipam/storm.ts";
+import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
+import { nothingWasForbidden } from "./ipam/storm.ts";
 import { PROVIDED } from "./webhooks/provided.ts";
 import { Rotation } from "./webhooks/rotation.ts";
 import { SILENCE } from "./webhooks/silence.ts";
@@ -59,7 +59,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
         await test.step(`${promise} (${name})`, () => play(scene));
       }
       await test.step("nothing is left when every pod is gone", async () => {
-        await nothingLeaks(scenes.map(({ corner }) => corner));
+        await nothingLeaks(scenes);
       });
       await test.step("agents and controllers have the rights that they need", async () => {
         await nothingWasForbidden(site);

@@ -1,6 +1,8 @@
 /** Playing scenarios on a cluster. */
+import assert from "node:assert/strict";
 import type { Corner, Scenario } from "./corner.ts";
-import type { Installation } from "./installation.ts";
+import { type Installation, LIMIT } from "./installation.ts";
+import { eventually } from "./observed.ts";
 
 /** Kinds in the order in which they are made: what a pod needs comes before the pod. */
 const KINDS = [
@@ -42,27 +44,50 @@ export async function play({ scenario, corner }: Scene): Promise<void> {
     await kubectl.run("delete", "namespace", corner.name, "--wait=false");
   } catch (error) {
     const said = await Promise.all([
-      kubectl.run("get", "pods", "-n", corner.name, "-o", "wide"),
-      kubectl.run("get", "events", "-n", corner.name, "--sort-by=.lastTimestamp"),
-      kubectl.run("get", "spiderips"),
-      kubectl.run(
-        "logs",
-        "-n",
-        "spiderpool",
-        "daemonset/spiderpool-agent",
-        "--all-pods",
-        "--tail=40",
-      ),
-      kubectl.run(
-        "logs",
-        "-n",
-        "spiderpool",
-        "deployment/spiderpool-controller",
-        "--all-pods",
-        "--tail=20",
-      ),
-    ].map((text) => text.catch(String)));
-    const ends = said.map((text) => text.split("\n").slice(-60).join("\n"));
-    throw new Error(`${error}\n${ends.join("\n")}`, { cause: error });
+      kubectl.run("get", "pods", "-n", corner.name, "-o", "wide").catch(String),
+      kubectl.run("get", "events", "-n", corner.name, "--sort-by=.lastTimestamp").catch(String),
+      saidBy(corner.site),
+    ]);
+    throw new Error(`${error}\n${said.map(endOf).join("\n")}`, { cause: error });
   }
+}
+
+/** When every namespace of the scenes is gone, so is every address. */
+export async function nothingLeaks(scenes: readonly Scene[]): Promise<void> {
+  const [scene] = scenes;
+  assert.ok(scene !== undefined, "there were scenes");
+  const { site } = scene.corner;
+  const { kubectl } = site;
+  const names = scenes.map(({ corner }) => corner.name);
+  await kubectl.run("delete", "namespace", "--ignore-not-found", `--timeout=${LIMIT}`, ...names);
+  let left = "";
+  try {
+    await eventually("every address to be free", async () => {
+      left = await kubectl.run("get", "spiderips", "-o", "yaml");
+      return !left.includes("kind: SpiderIP\n");
+    });
+  } catch (error) {
+    const nodes = await kubectl.run("get", "nodes,pods", "-A", "-o", "wide").catch(String);
+    const said = (await Promise.all([left, nodes, await saidBy(site)])).map(endOf);
+    throw new Error(`${error}\n${said.join("\n")}`, { cause: error });
+  }
+  assert.equal((await kubectl.run("get", "spiderendpoints", "-A", "-o", "name")).trim(), "");
+}
+
+/** The last lines of a text. */
+function endOf(text: string): string {
+  return text.split("\n").slice(-200).join("\n");
+}
+
+/** The addresses in use, and what agents and controllers said last. */
+async function saidBy({ kubectl }: Installation): Promise<string> {
+  const logs = (program: string, count: number): Promise<string> => {
+    return kubectl.run("logs", "-n", "spiderpool", program, "--all-pods", `--tail=${count}`);
+  };
+  const said = await Promise.all([
+    kubectl.run("get", "spiderips"),
+    logs("daemonset/spiderpool-agent", 40),
+    logs("deployment/spiderpool-controller", 20),
+  ].map((text) => text.catch(String)));
+  return said.join("\n");
 }

@@ -158,16 +158,3 @@ export async function nothingWasForbidden({ requests }: Installation): Promise<v
   }
   assert.deepEqual(made.filter(({ isDenied }) => isDenied).map(textOf), []);
 }
-
-/** When every namespace of the scenarios is gone, so is every address. */
-export async function nothingLeaks(corners: readonly Corner[]): Promise<void> {
-  const [corner] = corners;
-  assert.ok(corner !== undefined, "there were scenarios");
-  const { kubectl } = corner.site;
-  const names = corners.map(({ name }) => name);
-  await kubectl.run("delete", "namespace", "--ignore-not-found", `--timeout=${LIMIT}`, ...names);
-  await eventually("every address to be free", async () => {
-    return (await kubectl.run("get", "spiderips", "-o", "name")).trim() === "";
-  });
-  assert.equal((await kubectl.run("get", "spiderendpoints", "-A", "-o", "name")).trim(), "");
-}
