@@ -65,18 +65,25 @@ const HASH_CHARACTERS = 16;
 export function labelValue(name: string): string {
   if (name.length <= LABEL_VALUE_CHARACTERS_MAX) return name;
   const kept = name.slice(0, LABEL_VALUE_CHARACTERS_MAX - HASH_CHARACTERS - 1);
-  return `${kept}-${hash(name, HASH_CHARACTERS)}`;
+  return `${kept}-${hashText(name, { characters: HASH_CHARACTERS })}`;
 }
 
 /** The value of `LABEL_POD`: 128 bits of hash, the same for the same namespace and name. */
 export function podLabelValue(
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): string {
-  return hash(`${namespace}/${name}`, 32);
+  return hashText(`${namespace}/${name}`, { characters: 32 });
 }
 
-/** @param characters How many hex digits of the SHA-256. */
-function hash(text: string, characters: number): string {
+/**
+ * The beginning of a text's SHA-256 in hex: the same for the same text, for ever.
+ *
+ * @param options.characters How many digits; four bits each.
+ */
+export function hashText(
+  text: string,
+  { characters }: { readonly characters: number },
+): string {
   return createHash("sha256").update(text).digest("hex").slice(0, characters);
 }
 

@@ -96,11 +96,14 @@ export interface NicSubnets {
   readonly interface: string;
   readonly ipv4?: string | undefined;
   readonly ipv6?: string | undefined;
+  /** Further names of its lists, which nothing is lent from; absent: none. */
+  readonly unused?: readonly string[] | undefined;
 }
 
 /**
- * Reads `ipam.spidernet.io/subnets`. Of each list the first name counts; every item names another
- * NIC and other subnets.
+ * Reads `ipam.spidernet.io/subnets`. Of each list the first name counts, as in the reference, but
+ * the others are told; an item without a NIC is for `eth0`; every item names another NIC and other
+ * subnets.
  */
 export function readSubnetsAnnotation(value: string): Result<readonly NicSubnets[], string> {
   const decoder = refined(listOf(refined(subnetItem, subnetProblem)), subnetsProblem);
@@ -108,13 +111,11 @@ export function readSubnetsAnnotation(value: string): Result<readonly NicSubnets
   return read.ok ? ok(read.value.map(nicSubnets)) : read;
 }
 
-/** Reads `ipam.spidernet.io/subnet`; without a NIC it is `eth0`. */
+/** Reads `ipam.spidernet.io/subnet`; without a NIC it is for `eth0`. */
 export function readSubnetAnnotation(value: string): Result<NicSubnets, string> {
   const decoder = refined(subnetItem, subnetProblem);
   const read = readJson(decoder, value, { root: annotation(ANNOTATION_SUBNET) });
-  if (!read.ok) return read;
-  const subnets = nicSubnets(read.value);
-  return ok(subnets.interface === "" ? { ...subnets, interface: DEFAULT_NIC } : subnets);
+  return read.ok ? ok(nicSubnets(read.value)) : read;
 }
 
 /** Size of an automatic pool: a fixed number, or as many more than there are replicas. */
@@ -122,11 +123,15 @@ export type IpNumber =
   | { readonly kind: "fixed"; readonly count: number }
   | { readonly kind: "flexible"; readonly count: number };
 
-/** Reads `ipam.spidernet.io/ippool-ip-number`: `5`, or `+2`. Text before a `+` is ignored. */
+/**
+ * Reads `ipam.spidernet.io/ippool-ip-number`: `5`, or `+2`. The reference takes `3+5` for `+5`,
+ * which nobody means.
+ */
 export function readIpNumber(value: string): Result<IpNumber, string> {
-  const parts = value.split("+");
-  const count = parseGoInteger(parts.at(-1) ?? "");
-  if (parts.length > 2 || count === undefined || count < 0) {
+  const isFlexible = value.startsWith("+");
+  const digits = isFlexible ? value.slice(1) : value;
+  const count = /^[0-9]+$/.test(digits) ? parseGoInteger(digits) : undefined;
+  if (count === undefined) {
     const problem = {
       path: [],
       value,
@@ -134,7 +139,7 @@ export function readIpNumber(value: string): Result<IpNumber, string> {
     };
     return err(problemSentence(problem, { root: annotation(ANNOTATION_IP_NUMBER) }));
   }
-  return ok({ kind: parts.length === 2 ? "flexible" : "fixed", count });
+  return ok({ kind: isFlexible ? "flexible" : "fixed", count });
 }
 
 /** Prints what `readIpNumber` reads. */
@@ -210,7 +215,17 @@ function repeated(
   return undefined;
 }
 
-function subnetProblem({ ipv4, ipv6 }: Decoded<typeof subnetItem>): Problem | undefined {
+/** NICs that a label can say: automatic pools carry theirs. */
+const LABELLED_NIC = /^[A-Za-z0-9](?:[-\w.]{0,13}[A-Za-z0-9])?$/;
+
+function subnetProblem(
+  { interface: nic, ipv4, ipv6 }: Decoded<typeof subnetItem>,
+): Problem | undefined {
+  if (nic !== "" && !LABELLED_NIC.test(nic)) {
+    const allowed =
+      'the name of a NIC, such as "eth0": at most 15 letters, digits, "-", "_" and "."';
+    return { path: ["interface"], value: nic, allowed };
+  }
   const allowed = "the name of a SpiderSubnet";
   if (ipv4[0] === undefined && ipv6[0] === undefined) {
     return { path: ["ipv4"], value: undefined, allowed: `${allowed} there or in ipv6` };
@@ -221,7 +236,7 @@ function subnetProblem({ ipv4, ipv6 }: Decoded<typeof subnetItem>): Problem | un
 
 function subnetsProblem(items: readonly Decoded<typeof subnetItem>[]): Problem | undefined {
   if (items.length === 0) return { path: [], value: items, allowed: "at least one item" };
-  const nic = repeated(items.map((item) => item.interface), ["interface"]);
+  const nic = repeated(items.map((item) => item.interface || DEFAULT_NIC), ["interface"]);
   if (nic !== undefined) return { ...nic, allowed: "each NIC once" };
   for (const family of ["ipv4", "ipv6"] as const) {
     const used = items.map((item, index) => ({ name: item[family][0], index }))
@@ -236,11 +251,13 @@ function subnetsProblem(items: readonly Decoded<typeof subnetItem>[]): Problem |
 }
 
 function nicSubnets(item: Decoded<typeof subnetItem>): NicSubnets {
-  const [ipv4] = item.ipv4;
-  const [ipv6] = item.ipv6;
+  const [ipv4, ...others4] = item.ipv4;
+  const [ipv6, ...others6] = item.ipv6;
+  const unused = [...others4, ...others6];
   return {
-    interface: item.interface,
+    interface: item.interface || DEFAULT_NIC,
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(unused.length === 0 ? {} : { unused }),
   };
 }

@@ -100,9 +100,12 @@ Deno.test("readSubnetsAnnotation() takes the first name of each list", () => {
   check(readSubnetsAnnotation, [
     [
       '[{"interface":"eth0","ipv4":["a","x"]},{"interface":"net1","ipv4":["b"],"ipv6":["c"]}]',
-      [{ interface: "eth0", ipv4: "a" }, { interface: "net1", ipv4: "b", ipv6: "c" }],
+      [
+        { interface: "eth0", ipv4: "a", unused: ["x"] },
+        { interface: "net1", ipv4: "b", ipv6: "c" },
+      ],
     ],
-    ['[{"ipv6":["c"]}]', [{ interface: "", ipv6: "c" }]],
+    ['[{"ipv6":["c"]}]', [{ interface: "eth0", ipv6: "c" }]],
     ["[]", `Cannot use ${root} []: write at least one item`],
     [
       '[{"interface":"eth0"}]',
@@ -120,7 +123,16 @@ Deno.test("readSubnetsAnnotation() takes the first name of each list", () => {
     ],
     [
       '[{"ipv4":["a"]},{"ipv4":["b"]}]',
-      `Cannot use [1].interface of ${root} "": it is listed twice; write each NIC once`,
+      `Cannot use [1].interface of ${root} "eth0": it is listed twice; write each NIC once`,
+    ],
+    [
+      '[{"interface":"eth0","ipv4":["a"]},{"ipv4":["b"]}]',
+      `Cannot use [1].interface of ${root} "eth0": it is listed twice; write each NIC once`,
+    ],
+    [
+      '[{"interface":"eth 0","ipv4":["a"]}]',
+      `Cannot use [0].interface of ${root} "eth 0": write the name of a NIC, such as "eth0": at ` +
+      'most 15 letters, digits, "-", "_" and "."',
     ],
   ]);
 });
@@ -145,7 +157,10 @@ Deno.test("readIpNumber() and formatIpNumber() agree", () => {
     ["5", { kind: "fixed", count: 5 }],
     ["0", { kind: "fixed", count: 0 }],
     ["+2", { kind: "flexible", count: 2 }],
-    ["5+3", { kind: "flexible", count: 3 }],
+    ["+0", { kind: "flexible", count: 0 }],
+    ["5+3", refusal("5+3")],
+    ["1.5", refusal("1.5")],
+    [" 5", refusal(" 5")],
     ["", refusal("")],
     ["+", refusal("+")],
     ["++2", refusal("++2")],
