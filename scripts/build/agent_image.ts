@@ -36,6 +36,8 @@ export async function buildAgentImage(
     entries: [
       ...BASE_FOLDERS,
       ...await shellEntries(busybox),
+      // Tries the plugins on the node before it installs them.
+      { kind: "symlink", path: "bin/chroot", target: "busybox" },
       ...await libraryEntries([busybox, program]),
       { kind: "folder", path: `${PROGRAM_FOLDER}/`, mode: 0o755 },
       ...await programEntries(folder),

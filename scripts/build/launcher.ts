@@ -199,6 +199,8 @@ export function launcherText(): string {
     "esac",
     "# Network namespaces are below /proc, where Deno lets only those look who may do everything.",
     'case "$name ${1-}" in "spiderpool-agent --standalone") may=--allow-all ;; esac',
+    "# Installing starts what it installs, by chroot.",
+    'case "$name ${1-}" in "spiderpool-agent install-plugins") may="$may --allow-run" ;; esac',
     "export DENO_DIR=/dev/null DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1",
     "# $may is left to be split into words.",
     `exec "$deno" run ${ISOLATION.join(" ")} $may "$here/${RUNTIME_FOLDER}/$module" "$name" "$@"`,

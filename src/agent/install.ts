@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { type NodePrograms, tryPlugin } from "./install_trial.ts";
 
 /** Names that a container runtime starts; all are one file. */
 export const PLUGIN_NAMES = ["spiderpool", "coordinator", "ifacer", "vlan"] as const;
@@ -13,10 +14,11 @@ const DENO = "deno";
 const MAIN = "main.js";
 /** Files of the runtime that launchers start; what those load has a dot or a hash in its name. */
 const STARTED = /^[a-z-]+\.js$/;
-/** Begins the names of files that are not whole yet. */
+/** Begins the names of folders with what is not installed yet. */
 const PART_PREFIX = ".spiderpool-install-";
 /** Plugins that began with the older files have loaded all of them by then. */
 const LEFTOVERS_MS = 3_000;
+const USAGE = "use --from DIR --to DIR [--root DIR]";
 
 /** One file and another, or the place for it. */
 export interface FilePair {
@@ -44,6 +46,7 @@ export interface PluginFolders {
 /** What an installation needs of the world. */
 export interface InstallPorts {
   readonly folders: PluginFolders;
+  readonly programs: NodePrograms;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -54,6 +57,8 @@ export interface InstallWish {
   readonly from: string;
   /** Folder of the node's CNI plugins. */
   readonly to: string;
+  /** Where the node's own root is seen: what is installed is tried with its loader and shell. */
+  readonly root: string;
 }
 
 /** What was done: paths below the folder. */
@@ -62,14 +67,14 @@ export interface InstallReport {
   readonly removed: readonly string[];
 }
 
-/** Reads `--from DIR --to DIR`. The refusal is one sentence. */
+/** Reads `--from DIR --to DIR [--root DIR]`. The refusal is one sentence. */
 export function readInstallArguments(args: readonly string[]): Result<InstallWish, string> {
   const values = new Map<string, string>();
   for (let index = 0; index < args.length; index += 2) {
     const name = args[index] ?? "";
     const value = args[index + 1] ?? "";
-    if (name !== "--from" && name !== "--to") {
-      return err(`Unknown argument "${name}" of install-plugins: use --from DIR --to DIR`);
+    if (name !== "--from" && name !== "--to" && name !== "--root") {
+      return err(`Unknown argument "${name}" of install-plugins: ${USAGE}`);
     }
     if (value === "") return err(`Argument "${name}" of install-plugins has no folder: add one`);
     values.set(name, value);
@@ -78,13 +83,20 @@ export function readInstallArguments(args: readonly string[]): Result<InstallWis
   const to = values.get("--to");
   if (from === undefined || to === undefined) {
     const missing = from === undefined ? "--from" : "--to";
-    return err(`Argument "${missing}" of install-plugins is missing: use --from DIR --to DIR`);
+    return err(`Argument "${missing}" of install-plugins is missing: ${USAGE}`);
   }
-  return ok({ from, to });
+  const root = values.get("--root") ?? "/";
+  if (root === "/" || to.startsWith(`${root}/`)) return ok({ from, to, root });
+  return err(
+    `Cannot install plugins into "${to}": it is not below "${root}", where --root says that the ` +
+      "node's files are; mount both that way",
+  );
 }
 
 /**
- * Installs the plugins. Each file appears whole, and in such an order that every plugin can be
+ * Installs the plugins. All of them are first made beside the older ones, in a folder of their own,
+ * and one is started there with the node's own shell and libraries: a node that cannot start it
+ * keeps what it has. Then each file appears whole, and in such an order that every plugin can be
  * started at every instant: what the new launchers need comes before them, what only the older ones
  * need goes after. A second run changes nothing; one that was cut off is completed by the next.
  *
@@ -92,29 +104,46 @@ export function readInstallArguments(args: readonly string[]): Result<InstallWis
  * @throws What `folders` throws: the installation is as far as it came.
  */
 export async function installPlugins(
-  { from, to }: InstallWish,
+  wish: InstallWish,
   { ports, signal }: { readonly ports: InstallPorts; readonly signal: AbortSignal },
 ): Promise<Result<InstallReport, string>> {
-  const { folders } = ports;
+  const { from, to } = wish;
+  const { folders, clock } = ports;
   const source = await readSource(from, folders);
   if (!source.ok) return source;
   if (await folders.list(to) === undefined) {
     return err(`Cannot install plugins into "${to}": there is no such folder; mount or make it`);
   }
   const { runtime } = source.value;
-  const site: Site = { from, to, ports, written: [] };
-  if (runtime !== undefined) {
-    if (await folders.list(`${to}/${PLUGIN_RUNTIME}`) === undefined) {
-      await folders.makeFolder(`${to}/${PLUGIN_RUNTIME}`);
-    }
-    for (const name of runtime) await place(`${PLUGIN_RUNTIME}/${name}`, site);
+  const stage = `${to}/${PART_PREFIX}${ports.random.bigBelow(1n << 64n).toString(16)}`;
+  const site: Site = { ...wish, stage, ports };
+  const all = [...(runtime ?? []).map((name) => `${PLUGIN_RUNTIME}/${name}`), ...PLUGIN_NAMES];
+  const written: string[] = [];
+  for (const path of all) {
+    if (!await folders.areSame(placesOf(path, site))) written.push(path);
   }
-  for (const name of PLUGIN_NAMES) await place(name, site);
+  if (written.length > 0) await makeStage(all, { site, written });
+  const tried = await tryPlugin(`${written.length > 0 ? stage : to}/${PLUGIN_NAMES[0]}`, {
+    ...wish,
+    ports,
+    signal,
+  });
+  if (!tried.ok) {
+    if (written.length > 0) await folders.remove(stage);
+    return tried;
+  }
+  if (runtime !== undefined && await folders.list(`${to}/${PLUGIN_RUNTIME}`) === undefined) {
+    await folders.makeFolder(`${to}/${PLUGIN_RUNTIME}`);
+  }
+  for (const path of written) {
+    await folders.rename({ from: `${stage}/${path}`, to: `${to}/${path}` });
+  }
+  if (written.length > 0) await folders.remove(stage);
   const removed = await leftovers(runtime, site);
   // Parts are nobody's; the rest may be in use by a plugin that has just begun.
-  if (removed.some((path) => !isPart(path))) await ports.clock.sleep(LEFTOVERS_MS, { signal });
+  if (removed.some((path) => !isPart(path))) await clock.sleep(LEFTOVERS_MS, { signal });
   for (const path of removed) await folders.remove(`${to}/${path}`);
-  return ok({ written: site.written, removed });
+  return ok({ written, removed });
 }
 
 /** Does what `spiderpool-agent install-plugins` is asked for, and gives the exit code. */
@@ -155,8 +184,13 @@ function sayReport({ to }: InstallWish, { written, removed }: InstallReport): st
 
 /** A folder that is being installed into. */
 interface Site extends InstallWish {
+  /** Folder in it where the new files are made. */
+  readonly stage: string;
   readonly ports: InstallPorts;
-  readonly written: string[];
+}
+
+function placesOf(path: string, { from, to }: Site): FilePair {
+  return { from: `${from}/${path}`, to: `${to}/${path}` };
 }
 
 /** Files of the runtime in the order in which they must appear; `undefined` without a runtime. */
@@ -186,32 +220,43 @@ function sayMissing(path: string): string {
   return `Cannot install plugins: "${path}" is missing; make the folder with deno task build`;
 }
 
-/** Brings one file, unless it is there. */
-async function place(path: string, site: Site): Promise<void> {
-  const { from, to, ports: { folders, random }, written } = site;
-  if (await folders.areSame({ from: `${from}/${path}`, to: `${to}/${path}` })) return;
-  const part = `${to}/${PART_PREFIX}${random.bigBelow(1n << 64n).toString(16)}`;
-  if (!await linkTwin(path, { site, part })) {
-    await folders.copy({ from: `${from}/${path}`, to: part });
+/** Makes all files where nobody looks for them. @param options.written Those that differ. */
+async function makeStage(
+  all: readonly string[],
+  { site, written }: { readonly site: Site; readonly written: readonly string[] },
+): Promise<void> {
+  const { from, to, stage, ports: { folders } } = site;
+  await folders.makeFolder(stage);
+  const hasRuntime = all.some((path) => path.startsWith(`${PLUGIN_RUNTIME}/`));
+  if (hasRuntime) await folders.makeFolder(`${stage}/${PLUGIN_RUNTIME}`);
+  for (const path of all) {
+    const place = `${stage}/${path}`;
+    const twin = written.includes(path) ? await twinOf(path, site) : `${to}/${path}`;
+    if (twin !== undefined && await hasLinked({ from: twin, to: place }, folders)) continue;
+    await folders.copy({ from: `${from}/${path}`, to: place });
   }
-  await folders.rename({ from: part, to: `${to}/${path}` });
-  written.push(path);
 }
 
-/** Plugins share one file, which is large in one of the layouts; false if this one cannot. */
-async function linkTwin(
+/** Plugins share one file, which is large in one of the layouts: the one that is there already. */
+async function twinOf(
   path: string,
-  { site: { from, to, ports: { folders } }, part }: { readonly site: Site; readonly part: string },
-): Promise<boolean> {
+  { from, to, stage, ports: { folders } }: Site,
+): Promise<string | undefined> {
   const [first, ...others] = PLUGIN_NAMES;
-  if (!others.some((name) => name === path)) return false;
-  const twin = `${to}/${first}`;
-  if (!await folders.areSame({ from: `${from}/${path}`, to: twin })) return false;
+  if (!others.some((name) => name === path)) return undefined;
+  for (const twin of [`${to}/${first}`, `${stage}/${first}`]) {
+    if (await folders.areSame({ from: `${from}/${path}`, to: twin })) return twin;
+  }
+  return undefined;
+}
+
+/** Gives a file a second name; false where the file system gives a file one name only. */
+async function hasLinked(files: FilePair, folders: PluginFolders): Promise<boolean> {
   try {
-    await folders.link({ from: twin, to: part });
+    await folders.link(files);
     return true;
   } catch {
-    return false; // This file system gives a file one name only: a copy does as well.
+    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { seededRandom } from "../base/random.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
+import type { NodeProgramEnd, NodePrograms } from "./install_trial.ts";
 import {
   type FilePair,
   installPlugins,
@@ -126,11 +127,29 @@ function installed(build: Record<string, string>): Record<string, string> {
 /** One source for all runs: an installation draws names that no earlier one drew. */
 const random = seededRandom(1);
 
-async function install(disk: Disk) {
+const WISH = { from: FROM, to: TO, root: "/host" };
+/** What a plugin says that can be started. */
+const VERSION_END = { code: 0, stdout: '{"supportedVersions":["1.0.0"]}', stderr: "" };
+
+/** A node that can start a plugin if all that it starts is there. */
+function nodeWith(disk: Disk, end: NodeProgramEnd = VERSION_END): NodePrograms {
+  return {
+    processor: "x86_64",
+    run([path = ""], { root }) {
+      if (!path.endsWith("/spiderpool")) return Promise.resolve({ ...end, code: 127, stderr: "" });
+      const folder = `${root}${path}`.slice(0, -"/spiderpool".length);
+      assertStartable(disk, { folder, names: ["spiderpool"] });
+      assert.ok(disk.files.has(`${root}${path}`), `${path} is there to be tried`);
+      return Promise.resolve(end);
+    },
+  };
+}
+
+async function install(disk: Disk, plugin?: NodeProgramEnd) {
   const clock = new ManualClock();
   const { signal } = new AbortController();
-  const ports = { folders: disk, clock, random };
-  const running = installPlugins({ from: FROM, to: TO }, { ports, signal });
+  const ports = { folders: disk, programs: nodeWith(disk, plugin), clock, random };
+  const running = installPlugins(WISH, { ports, signal });
   let ended = false;
   const end = (): void => void (ended = true);
   running.then(end, end);
@@ -139,16 +158,23 @@ async function install(disk: Disk) {
 }
 
 /** Fails unless every plugin that is there can be started. */
-function assertStartable(disk: Disk): void {
-  for (const name of PLUGIN_NAMES) {
-    const text = disk.files.get(`${TO}/${name}`)?.text;
+function assertStartable(
+  disk: Disk,
+  { folder = TO, names = PLUGIN_NAMES }: {
+    readonly folder?: string;
+    readonly names?: readonly string[];
+  } = {},
+): void {
+  const runtime = `${folder}/spiderpool.runtime`;
+  for (const name of names) {
+    const text = disk.files.get(`${folder}/${name}`)?.text;
     if (text === undefined || text.startsWith("exe ")) continue;
-    assert.ok(disk.files.has(`${RUNTIME}/deno`), `${name} has its deno`);
-    assert.ok(disk.files.has(`${RUNTIME}/chunk-SHARED.js`), `${name} has what all load`);
+    assert.ok(disk.files.has(`${runtime}/deno`), `${name} has its deno`);
+    assert.ok(disk.files.has(`${runtime}/chunk-SHARED.js`), `${name} has what all load`);
     for (const started of ["main.js", "vlan.js"]) {
-      const loaded = disk.files.get(`${RUNTIME}/${started}`)?.text;
+      const loaded = disk.files.get(`${runtime}/${started}`)?.text;
       assert.ok(loaded !== undefined, `${name} has ${started}`);
-      assert.ok(disk.files.has(`${RUNTIME}/${loaded}`), `${name} has ${loaded}`);
+      assert.ok(disk.files.has(`${runtime}/${loaded}`), `${name} has ${loaded}`);
     }
   }
 }
@@ -209,12 +235,41 @@ Deno.test("installPlugins() gives all plugins one file, or copies where it canno
   }
 });
 
+Deno.test("installPlugins() replaces nothing on a node that cannot start a plugin", async () => {
+  for (const [layout, build] of Object.entries(BUILDS)) {
+    for (const before of [{}, build(TO, "1")]) {
+      const disk = new Disk({ ...build(FROM, "2"), ...before });
+      const old = disk.texts(TO);
+      const report = await install(disk, {
+        code: 1,
+        stdout: "",
+        stderr: "no\nIllegal instruction",
+      });
+      assert.deepEqual(report, {
+        ok: false,
+        error: `Cannot install plugins into "${TO}": they need glibc 2.27 or newer, and this ` +
+          "node has no /lib64/ld-linux-x86-64.so.2: use a distribution with glibc on it; " +
+          "nothing was replaced",
+      }, layout);
+      assert.deepEqual(disk.texts(TO), old, layout);
+    }
+  }
+});
+
+Deno.test("installPlugins() tries what is installed already, too", async () => {
+  const disk = new Disk(executable(FROM, "1"));
+  await install(disk);
+  disk.changesLeft = 0;
+  const report = await install(disk, { code: 1, stdout: "", stderr: "" });
+  assert.equal(report.ok, false);
+});
+
 Deno.test("installPlugins() keeps what older plugins load until they have loaded it", async () => {
   const disk = new Disk({ ...launchers(FROM, "2"), ...launchers(TO, "1") });
   const clock = new ManualClock();
   const { signal } = new AbortController();
-  const ports = { folders: disk, clock, random };
-  const running = installPlugins({ from: FROM, to: TO }, { ports, signal });
+  const ports = { folders: disk, programs: nodeWith(disk), clock, random };
+  const running = installPlugins(WISH, { ports, signal });
   await clock.advance(2_000);
   assert.equal(disk.files.get(`${TO}/vlan`)?.text, "launcher 2");
   assert.ok(disk.files.has(`${RUNTIME}/chunk-1X.js`));
@@ -256,9 +311,11 @@ Deno.test("installPlugins() refuses a folder that is not there", async () => {
 });
 
 Deno.test("readInstallArguments() takes both folders in any order", () => {
-  const wish = { ok: true, value: { from: "a", to: "b" } };
+  const wish = { ok: true, value: { from: "a", to: "b", root: "/" } };
   assert.deepEqual(readInstallArguments(["--from", "a", "--to", "b"]), wish);
   assert.deepEqual(readInstallArguments(["--to", "b", "--from", "a"]), wish);
+  const rooted = readInstallArguments(["--to", "/c/b", "--from", "a", "--root", "/c"]);
+  assert.deepEqual(rooted, { ok: true, value: { from: "a", to: "/c/b", root: "/c" } });
 });
 
 Deno.test("readInstallArguments() names what is wrong", () => {
@@ -267,6 +324,7 @@ Deno.test("readInstallArguments() names what is wrong", () => {
     [["--from", "a"], /"--to" of install-plugins is missing/],
     [["--from"], /"--from" of install-plugins has no folder/],
     [["--form", "a"], /Unknown argument "--form"/],
+    [["--from", "a", "--to", "/b", "--root", "/c"], /"\/b": it is not below "\/c"/],
   ];
   for (const [args, sentence] of cases) {
     const wish = readInstallArguments(args);
@@ -279,7 +337,7 @@ async function runWith(disk: Disk, args: readonly string[]) {
   let output = "";
   let complaint = "";
   const code = await runInstallPlugins(args, {
-    ports: { folders: disk, clock: new ManualClock(), random },
+    ports: { folders: disk, programs: nodeWith(disk), clock: new ManualClock(), random },
     signal: new AbortController().signal,
     writeOutput: (text) => output += text,
     writeError: (text) => complaint += text,
@@ -289,7 +347,7 @@ async function runWith(disk: Disk, args: readonly string[]) {
 
 Deno.test("runInstallPlugins() says what it did in one line", async () => {
   const disk = new Disk(executable(FROM, "1"));
-  const args = ["--from", FROM, "--to", TO];
+  const args = ["--from", FROM, "--to", TO, "--root", "/host"];
   assert.deepEqual(await runWith(disk, args), {
     code: 0,
     output: `Installed spiderpool, coordinator, ifacer, vlan into ${TO}: ` +
@@ -308,7 +366,7 @@ Deno.test("runInstallPlugins() ends with 2 for its arguments, with 1 for folders
   assert.equal((await runWith(new Disk({}), ["--from", FROM, "--to", TO])).code, 1);
   const full = new Disk(executable(FROM, "1"));
   full.copy = () => Promise.reject(new Error("No space left on device"));
-  const { code, complaint } = await runWith(full, ["--from", FROM, "--to", TO]);
+  const { code, complaint } = await runWith(full, ["--from", FROM, "--to", TO, "--root", "/host"]);
   assert.equal(code, 1);
   assert.equal(complaint, `Cannot install plugins into "${TO}": No space left on device\n`);
 });

@@ -15,6 +15,7 @@ import {
   stopSignals,
 } from "../daemon/machine.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
+import type { NodePrograms } from "./install_trial.ts";
 import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
@@ -27,6 +28,8 @@ const OWN_NETNS = "/proc/self/ns/net";
 const COMPARED_BYTES = 1_048_576;
 /** Permission bits, and those that say who may remove or run as whom. */
 const MODE_BITS = 0o7777;
+/** Where programs are found that are started. */
+const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
 export async function run(ports: ProgramPorts): Promise<number> {
@@ -51,7 +54,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     listenTcp,
     openMetrics: openProcessMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
-    install: { folders: pluginFolders(), clock, random },
+    install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
     standalone: standalonePorts({ clock, random }),
   });
 }
@@ -197,6 +200,31 @@ export function pluginFolders(): PluginFolders {
     makeFolder: (folder) => Deno.mkdir(folder),
     remove: async (path) => {
       await unlessMissing(Deno.remove(path, { recursive: true }));
+    },
+  };
+}
+
+/** Programs of the node, by `chroot`: this container has other ones, or none. */
+export function nodePrograms(): NodePrograms {
+  return {
+    processor: Deno.build.arch,
+    run: async (command, { root, environment, input, signal }) => {
+      const [program = "", ...args] = root === "/" ? command : ["chroot", root, ...command];
+      const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+      const how = { args, clearEnv: true, env: { PATH, ...environment }, signal, ...streams };
+      try {
+        const child = new Deno.Command(program, how).spawn();
+        const writer = child.stdin.getWriter();
+        // It may end without reading.
+        await writer.write(new TextEncoder().encode(input)).catch(() => {});
+        await writer.close().catch(() => {});
+        const { code, stdout, stderr } = await child.output();
+        const decoder = new TextDecoder();
+        return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        return { code: 127, stdout: "", stderr: errorText(error) };
+      }
     },
   };
 }

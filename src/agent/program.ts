@@ -16,7 +16,8 @@ export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly standalone: StandalonePorts;
 }
 
-const USAGE = "use daemon [--config-path FILE], install-plugins --from DIR --to DIR, " +
+const USAGE =
+  "use daemon [--config-path FILE], install-plugins --from DIR --to DIR [--root DIR], " +
   `${STANDALONE_USAGE}, ${COMMANDS_USAGE.addresses}, ${COMMANDS_USAGE.releaseFixed}, or --version`;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */

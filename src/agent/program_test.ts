@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
 import { VERSION } from "../base/version.ts";
 import { AgentWorld } from "../../tests/support/agent_world.ts";
-import { pluginFolders, standalonePorts } from "./main.ts";
+import { nodePrograms, pluginFolders, standalonePorts } from "./main.ts";
 import { runAgent } from "./program.ts";
 
 interface Ended {
@@ -24,7 +24,7 @@ async function run(args: readonly string[]): Promise<Ended> {
     args,
     readInput: () => "",
     writeOutput: (text) => output += text,
-    install: { folders: pluginFolders(), clock, random },
+    install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
     standalone: standalonePorts({ clock, random }),
   });
   return { code, output, error: world.errors.join(""), world };
@@ -64,6 +64,7 @@ Deno.test("what the program does not understand is one sentence and 2", async ()
     ["daemon", "--config-path=/a", "x"],
     ["daemon", "--config-dir", "/a"],
     ["install-plugins", "--from"],
+    ["install-plugins", "--from", "/a", "--to", "/b", "--root", "/host"],
     ["--standalone", "--pool", "/a"],
     ["--standalone", "--pools"],
     ["--standalone", "--socket", "run/x"],

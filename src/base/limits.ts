@@ -67,6 +67,8 @@ export const ENGINE_LOOK_MS = 10_000;
 export const STOP_GRACE_MS = 25_000;
 /** Milliseconds that they have to give up after that, and then what else runs. */
 export const STOP_ABORT_MS = 2_000;
+/** Milliseconds that a plugin may take to start when it is tried, on a node that is busy. */
+export const PLUGIN_TRIAL_MS = 30_000;
 /** Milliseconds that a kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise. */
 export const TERMINATION_GRACE_MS = 30_000;
 /** Bytes of a program's configuration file: what a ConfigMap holds. */
