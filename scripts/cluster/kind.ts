@@ -166,6 +166,7 @@ function multusConfiguration(): unknown {
     clusterNetwork: "/etc/cni/net.d/10-kindnet.conflist",
     confDir: "/etc/cni/net.d",
     binDir: "/opt/cni/bin",
+    multusNamespace: "spiderpool", // Where networks of eth0 are: the namespace of the agents.
   };
 }
 

@@ -346,7 +346,7 @@ function multusConfiguration(): unknown {
     clusterNetwork: "overlay",
     confDir: "/etc/cni/net.d",
     binDir: "/opt/cni/bin",
-    multusNamespace: "kube-system",
+    multusNamespace: "spiderpool", // Where networks of eth0 are: the namespace of the agents.
   };
 }
 

@@ -3,18 +3,11 @@ import assert from "node:assert/strict";
 import type { ClusterFamily } from "../../scripts/cluster/plan.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import { COORDINATOR, tellNetworks } from "./coordinator/networks.ts";
-import {
-  ask,
-  type Corner,
-  deployment,
-  namespaceOf,
-  pod,
-  pools,
-  type Scenario,
-} from "./ipam/corner.ts";
+import { type Corner, deployment, namespaceOf, pod, pools, type Scenario } from "./ipam/corner.ts";
 import { controllersAreReady, install, type Installation, LIMIT } from "./ipam/installation.ts";
 import {
   assertAddresses,
+  assertDescribed,
   assertReachable,
   eventually,
   type ObservedPod,
@@ -24,6 +17,9 @@ import {
 } from "./ipam/observed.ts";
 import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
 import { nothingWasForbidden } from "./ipam/storm.ts";
+import { CLUSTER_NETWORK, KINDS } from "./networks/cluster_network.ts";
+import { ALL_FORMS } from "./networks/forms.ts";
+import { type Annotations, macvlan, network } from "./networks/short.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
@@ -31,27 +27,6 @@ const ATTACHMENTS = "network-attachment-definitions.k8s.cni.cncf.io";
 /** Of pods that start after their network was changed. */
 const MTU = 1_400;
 const WEBHOOKS = "manifests/webhooks/webhooks.yaml";
-
-type Annotations = Readonly<Record<string, string>>;
-
-/** A SpiderMultusConfig, as short as a person writes it. */
-function network(
-  corner: Corner,
-  name: string,
-  { annotations, ...spec }: { readonly annotations?: Annotations; readonly [key: string]: unknown },
-): unknown {
-  return {
-    apiVersion: "spiderpool.spidernet.io/v2beta1",
-    kind: "SpiderMultusConfig",
-    metadata: { name, namespace: corner.name, annotations },
-    spec,
-  };
-}
-
-function macvlan(corner: Corner, name: string, annotations: Annotations = {}): unknown {
-  const block = { master: ["eth1"], ippools: ask(corner, name) };
-  return network(corner, name, { annotations, cniType: "macvlan", macvlan: block });
-}
 
 /** A definition as it is stored; `undefined` if there is none. */
 async function attachmentOf(
@@ -227,6 +202,27 @@ async function assertRefused(corner: Corner): Promise<void> {
   await kubectl.run("delete", ...named);
 }
 
+/** A master that no node has, and who says so. */
+const NO_MASTER: readonly (readonly [name: string, block: object, says: RegExp])[] = [
+  ["plain", {}, /network "plain": plugin type="macvlan" failed \(add\): .*Link not found/],
+  ["tagged", { vlanID: 5 }, /Cannot make VLAN 5 of "eth9": the node has no link "eth9", name one/],
+];
+
+const LOST: Scenario = {
+  name: "lost",
+  promise: "a pod whose network stands on no NIC of its node says which one is missing",
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...NO_MASTER.flatMap(([name, block]) => [
+      network(corner, name, { cniType: "macvlan", macvlan: { master: ["eth9"], ...block } }),
+      pod(corner, name, { networks: [name] }),
+    ]),
+  ],
+  check: async (corner) => {
+    for (const [name, , says] of NO_MASTER) await assertDescribed(corner, { name, says });
+  },
+};
+
 const INJECT = "cni.spidernet.io/network-resource-inject";
 const CONTROLLERS = ["-n", "spiderpool", "deployment/spiderpool-controller"];
 
@@ -278,25 +274,35 @@ const ASKED: Scenario = {
 for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
   testWith({
     name: `networks: one short object is a network of pods (${family})`,
-    needs: [root, program("containerd"), program("nft"), linkKind("macvlan")],
+    needs: [root, ...["containerd", "curl", "nft"].map(program), linkKind("macvlan")],
     async fn(test) {
       await using site = await install(family, { name: "networks" });
       await applyAll(site, [COORDINATOR]);
       await tellNetworks(site);
-      const scenes = [KEPT, DELETED, THEIRS, ASKED].map((scenario, position): Scene => ({
+      const [asked, ours, kinds, ...early] = [
+        ...[ASKED, CLUSTER_NETWORK, KINDS],
+        ...[ALL_FORMS, KEPT, DELETED, THEIRS, LOST],
+      ].map((scenario, position): Scene => ({
         scenario,
         corner: { site, name: scenario.name, block: 10 + position },
       }));
-      await applyAll(site, scenes.flatMap(objectsOf));
+      assert.ok(asked && ours && kinds);
+      await applyAll(site, [...early, asked].flatMap(objectsOf));
       const step = async (scene: Scene): Promise<void> => {
         const { promise, name } = scene.scenario;
         await test.step(`${promise} (${name})`, () => play(scene));
       };
-      for (const scene of scenes.slice(0, -1)) await step(scene);
+      for (const scene of early) await step(scene);
       await test.step("a wrong network is refused, and so is another name", async () => {
         await assertRefused({ site, name: "default", block: 20 });
       });
-      for (const scene of scenes.slice(-1)) await step(scene);
+      await step(asked);
+      // These change what a node is, the last of them for good.
+      for (const scene of [ours, kinds]) {
+        await applyAll(site, objectsOf(scene));
+        await step(scene);
+      }
+      const scenes = [...early, asked, ours, kinds];
       await test.step("nothing is left when every pod is gone", async () => {
         await nothingLeaks(scenes);
       });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type Corner, namespaceOf, type Scenario } from "../ipam/corner.ts";
 import { LIMIT } from "../ipam/installation.ts";
 import { eventually } from "../ipam/observed.ts";
+import { removeConfiguration, writeConfiguration } from "../networks/node_files.ts";
 import { kubeadmConfig } from "./kubeadm.ts";
 import { serveKind } from "./kinds.ts";
 
@@ -91,6 +92,22 @@ async function findCilium(corner: Corner): Promise<void> {
   await kubectl.run("delete", "configmap", "-n", "kube-system", "cilium-config");
 }
 
+/** The cluster's own network by the nodes' first CNI configuration: any may have the leader. */
+async function findByFile(corner: Corner): Promise<void> {
+  const { site } = corner;
+  const { podCidrs } = site.state.plan;
+  await site.kubectl.apply(kubeadmConfig({ podSubnet: podCidrs.join(","), serviceSubnet: "" }));
+  const file = "05-flannel.conflist";
+  const config = { cniVersion: "1.0.0", name: "flannel", plugins: [{ type: "flannel" }] };
+  for (const node of site.nodes) await writeConfiguration(site, node, { file, config });
+  await setType(corner, "auto");
+  await untilStatus(corner, ({ phase, overlayPodCIDR }) => {
+    return phase === "Synced" && isSame(overlayPodCIDR, podCidrs);
+  });
+  for (const node of site.nodes) await removeConfiguration(site, node, file);
+  await setType(corner, "none");
+}
+
 async function setType({ site: { kubectl } }: Corner, podCIDRType: string): Promise<void> {
   const patch = JSON.stringify({ spec: { podCIDRType } });
   await kubectl.run("patch", ...COORDINATOR, "--type=merge", "--patch", patch);
@@ -145,6 +162,7 @@ export const DISCOVERY: Scenario = {
     });
     await findCalico(corner);
     await findCilium(corner);
+    await findByFile(corner);
     // The rig's own network is none of those that `auto` knows.
     await setType(corner, "auto");
     await untilStatus(corner, ({ phase, reason, overlayPodCIDR, serviceCIDR }) => {

@@ -66,8 +66,8 @@ function nicsCase({ name, promise, wish, poolOf, defaultNic }: NicsCase): Scenar
   };
 }
 
-/** From the pod's node, from a router of the NIC's network, and from the other pod. */
-async function assertEachNicAnswers(
+/** Fails unless each NIC answers: the pod's node, the router of the NIC's network, every pod. */
+export async function assertEachNicAnswers(
   corner: Corner,
   pods: readonly ObservedPod[],
   nics: readonly string[],
