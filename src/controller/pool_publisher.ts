@@ -16,6 +16,7 @@ import { annotatedPool } from "../ipam/usability.ts";
 import type { InformerEvent, WorkOutcome } from "../kube/mod.ts";
 import { WorkQueue } from "../kube/mod.ts";
 import { isSameJson } from "./admission/rules/json_patch.ts";
+import { withFinalizer } from "./admission/rules/mutation.ts";
 import type { LeaderParts } from "./parts.ts";
 import { endPool, RAW_POOLS } from "./pool_ending.ts";
 import { COALESCE_MS, pauseMs } from "./pace.ts";
@@ -173,7 +174,7 @@ export class PoolPublisher {
     const { name, uid = "" } = pool.metadata;
     const read = readPool(pool);
     const reason = read.kind === "broken" ? read.problem : this.#overlaps.reasonOf(name);
-    const current = await this.#annotate(pool, { reason, signal });
+    const current = await this.#mark(pool, { reason, signal });
     if (current === undefined) return { code: "again", afterMs: AGAIN_MS };
     const nowMs = serverNowMs({ store, clock });
     const ending = await endPool(this.#parts, { pool: current, claims, nowMs, signal });
@@ -211,25 +212,33 @@ export class PoolPublisher {
     return ending ?? { code: "done" };
   }
 
-  /** @returns The pool as it is now; `undefined` if somebody else changed it. */
-  async #annotate(
+  /**
+   * Annotates a pool with what agents obey, and gives it the finalizer that it lacks if it was
+   * stored when no webhook was asked: its deletion would not wait for who has its addresses.
+   *
+   * @returns The pool as it is now; `undefined` if somebody else changed it.
+   */
+  async #mark(
     pool: SpiderIpPool,
     { reason, signal }: { readonly reason: string | undefined; readonly signal: AbortSignal },
   ): Promise<SpiderIpPool | undefined> {
     const { settler, ports: { log } } = this.#parts;
     const { name } = pool.metadata;
-    const wished = annotatedPool(pool, reason);
+    const wished = withFinalizer(annotatedPool(pool, reason));
     if (wished === pool || isTerminating(pool)) return pool; // Nobody uses one that goes.
-    const isOurs = ({ metadata }: SpiderIpPool): boolean =>
-      isSameJson(metadata.annotations, wished.metadata.annotations);
+    const isOurs = ({ metadata: { annotations, finalizers } }: SpiderIpPool): boolean =>
+      isSameJson([annotations, finalizers], [
+        wished.metadata.annotations,
+        wished.metadata.finalizers,
+      ]);
     try {
-      const annotated = await settler.replace(SPIDER_IP_POOLS, wished, { signal, isOurs });
-      if (annotated.kind === "lost") return undefined;
-      log.info("pool annotated", { pool: name, notUsable: reason });
-      return annotated.object;
+      const marked = await settler.replace(SPIDER_IP_POOLS, wished, { signal, isOurs });
+      if (marked.kind === "lost") return undefined;
+      log.info("pool marked", { pool: name, notUsable: reason });
+      return marked.object;
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
-      log.warn("pool not annotated", { pool: name, problem: errorText(error) });
+      log.warn("pool not marked", { pool: name, problem: errorText(error) });
       return pool; // People can still be told.
     }
   }

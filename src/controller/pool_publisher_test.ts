@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ANNOTATION_NOT_USABLE } from "../api/annotations.ts";
+import { SPIDERPOOL_FINALIZER } from "../api/group.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { SPIDER_RESERVED_IPS } from "../api/reserved_ip.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
@@ -275,10 +276,9 @@ Deno.test("a new leader tells what changed while nobody led", async () => {
 });
 
 Deno.test("a pool that is deleted goes once nobody has an address of it", async () => {
+  // No webhook gave it its finalizer: the leader did.
   await using rig = await ControllerRig.start(WITHOUT_PODS);
-  const pool = poolObject("p4", { ips: ["10.6.0.10"] });
-  const finalizers = ["spiderpool.spidernet.io"];
-  await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });
+  await rig.make(SPIDER_IP_POOLS, poolObject("p4", { ips: ["10.6.0.10"] }));
   await rig.make(SPIDER_IPS, claimObject("10.6.0.10"));
   await rig.clock.advance(LATER_MS);
   const { signal } = rig;
@@ -291,10 +291,23 @@ Deno.test("a pool that is deleted goes once nobody has an address of it", async 
   assert.equal((await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, { signal })).ok, false);
 });
 
+Deno.test("a pool keeps its other finalizers and its annotations beside the new one", async () => {
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
+  const made = poolObject("p4", { ips: ["10.6.0.10"] });
+  const metadata = { name: "p4", finalizers: ["example.com/archive"], annotations: { a: "b" } };
+  await rig.make(SPIDER_IP_POOLS, { ...made, metadata });
+  await rig.clock.advance(LATER_MS);
+  const { finalizers, annotations } = (await rig.read(SPIDER_IP_POOLS, { name: "p4" })).metadata;
+  assert.deepEqual(finalizers, ["example.com/archive", SPIDERPOOL_FINALIZER]);
+  assert.deepEqual(annotations, { a: "b" });
+  await rig.clock.advance(60_000);
+  assert.deepEqual(await holding(rig), ["Ready"]);
+});
+
 Deno.test("a pool without addresses in use waits for ADDs that are under way", async () => {
   await using rig = await ControllerRig.start(WITHOUT_PODS);
   const pool = poolObject("p4", { ips: ["10.6.0.10"] });
-  const finalizers = ["spiderpool.spidernet.io"];
+  const finalizers = [SPIDERPOOL_FINALIZER];
   await rig.make(SPIDER_IP_POOLS, { ...pool, metadata: { name: "p4", finalizers } });
   await rig.clock.advance(LATER_MS);
   const { signal } = rig;

@@ -1,6 +1,7 @@
 /** What the environment's switches do to pools and addresses; those of queues are tested there. */
 import assert from "node:assert/strict";
 import { isRecord } from "../api/decode.ts";
+import { SPIDERPOOL_FINALIZER } from "../api/group.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import { NAMESPACES, NODES } from "../api/kubernetes/node.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
@@ -70,7 +71,7 @@ async function triesAt(
     },
   });
   await rig.make(SPIDER_IP_POOLS, {
-    metadata: { name: "p4" },
+    metadata: { name: "p4", finalizers: [SPIDERPOOL_FINALIZER] },
     spec: { subnet: "10.6.0.0/16", ips: ["10.6.0.9"] },
     status: { truth: "SpiderIP" },
   });
