@@ -9,6 +9,7 @@ import type { ProgramPorts } from "../base/program.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
+import { untilAborted } from "../base/waiting.ts";
 import { type AgentSettings, readSettings } from "./config.ts";
 import { probeHandler } from "./health.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
@@ -20,7 +21,6 @@ import {
   startServer,
   startWatching,
   sure,
-  untilAborted,
   untilApiServer,
 } from "../daemon/serving.ts";
 import { agentHandler } from "./server.ts";

@@ -96,6 +96,11 @@ export const CERTIFICATES_LOOK_MS = 30_000;
 export const CERTIFICATES_RETRY_MS = 1_000;
 /** Milliseconds that an API server's connection may be idle: more than its own 90 seconds. */
 export const WEBHOOK_IDLE_MS = 120_000;
+/**
+ * Milliseconds that webhooks serve on after a program was told to stop: API servers, and proxies of
+ * the Service, hear in that time that it is not to be asked any more.
+ */
+export const WEBHOOK_LEAVE_MS = 6_000;
 /** Connections of API servers that are open at a time. */
 export const WEBHOOK_CONNECTIONS_MAX = 2_048;
 /** Bytes of a network provider's answer. */
@@ -108,3 +113,7 @@ assert(ANNOTATIONS_BYTES_MAX < OBJECT_BYTES_MAX, "annotations fit their object")
 assert(HTTP_READ_BYTES <= HTTP_AHEAD_BYTES_MAX, "a read fits what a connection takes in ahead");
 assert(HTTP_HEAD_BYTES_MAX < HTTP_BODY_BYTES_MAX, "a head is the smaller part of a request");
 assert(STOP_GRACE_MS + 2 * STOP_ABORT_MS < TERMINATION_GRACE_MS, "a stop ends before it is killed");
+assert(
+  WEBHOOK_LEAVE_MS + REVIEW_MS + 2 * STOP_ABORT_MS < TERMINATION_GRACE_MS,
+  "a review that begins last ends before the program is killed",
+);

@@ -1,4 +1,13 @@
 /** Waiting for what others do, for no longer than a signal allows. */
+import type { Clock } from "./clock.ts";
+
+/** Resolves when the signal aborts. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
 
 /**
  * The outcome of work that somebody else owns.
@@ -66,6 +75,35 @@ export class SingleFlight<T> {
     };
     flight.then(land, land);
     return flight;
+  }
+}
+
+/** Why a rest ends early. */
+const WOKEN = new Error("There is news");
+
+/** A rest between two looks that news ends: also news of the time since the look began. */
+export class Rest {
+  #ending = new AbortController();
+
+  /** A look begins: what comes from here on is looked at afterwards. */
+  begin(): void {
+    this.#ending = new AbortController();
+  }
+
+  /** There is something to look at. */
+  end(): void {
+    this.#ending.abort(WOKEN);
+  }
+
+  /** Rests until the time is over or there is news. @throws The signal's reason. */
+  async take(
+    ms: number,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const either = AbortSignal.any([signal, this.#ending.signal]);
+    await clock.sleep(ms, { signal: either }).catch((reason) => {
+      if (reason !== WOKEN) throw reason;
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { runTogether } from "./waiting.ts";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { Rest, runTogether } from "./waiting.ts";
 
 /** Work that ends a while after it is told to. */
 function slowToEnd(ended: string[], name: string) {
@@ -27,4 +28,29 @@ Deno.test("runTogether() ends with the signal's reason, or when every work is do
   await assert.rejects(running, /stopped/);
   assert.deepEqual(ended, ["a"]);
   await runTogether([() => Promise.resolve(1)], { signal: new AbortController().signal });
+});
+
+Deno.test("Rest ends with its time, or with news since the look began", async () => {
+  const clock = new ManualClock();
+  const end = new AbortController();
+  const { signal } = end;
+  const rest = new Rest();
+  rest.begin();
+  rest.end();
+  await rest.take(1_000, { clock, signal }); // What came during the look.
+  rest.begin();
+  let isOver = false;
+  const taken = rest.take(1_000, { clock, signal }).then(() => void (isOver = true));
+  await clock.advance(999);
+  assert.equal(isOver, false);
+  await clock.advance(1);
+  await taken;
+  rest.begin();
+  const woken = rest.take(1_000, { clock, signal });
+  rest.end();
+  await woken;
+  rest.begin();
+  const ended = rest.take(1_000, { clock, signal });
+  end.abort(new Error("over"));
+  await assert.rejects(ended, /over/);
 });

@@ -1,7 +1,7 @@
 /** The controller as a daemon: its start in order, its stop in the reverse order. */
 import { CONTROLLER_VARIABLES } from "../api/environment_controller.ts";
 import type { Clock } from "../base/clock.ts";
-import { PROBE_CONNECTIONS_MAX } from "../base/limits.ts";
+import { PROBE_CONNECTIONS_MAX, REVIEW_MS, WEBHOOK_LEAVE_MS } from "../base/limits.ts";
 import { errorText, jsonLog, type Log } from "../base/log.ts";
 import { type Metrics, SILENT_METRICS } from "../base/metrics.ts";
 import type { MetricsSink } from "../base/metrics_sink.ts";
@@ -9,6 +9,7 @@ import type { ProgramPorts } from "../base/program.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
+import { untilAborted } from "../base/waiting.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
 import { metricsHandler } from "../daemon/metrics_page.ts";
 import {
@@ -19,7 +20,6 @@ import {
   startServer,
   startWatching,
   sure,
-  untilAborted,
   untilApiServer,
 } from "../daemon/serving.ts";
 import { type ControllerSettings, readSettings } from "./config.ts";
@@ -123,7 +123,9 @@ async function serve(
   }
   const contact = untilApiServer(cluster, { clock, log, random, signal: stop });
   await Promise.race([contact, ended.promise]);
-  parts.use(startEngine(engine, { clock, log, fail: ended.reject }));
+  // The webhooks serve on for a while, and then answer what they were asked last.
+  const leaveMs = WEBHOOK_LEAVE_MS + REVIEW_MS;
+  parts.use(startEngine(engine, { clock, log, fail: ended.reject, leaveMs }));
   parts.use(startWatching(engine, { clock, log }));
   hasStarted = true;
   log.info("controller serves", { healthPort, server: cluster.server });

@@ -1,4 +1,5 @@
 /** What a controller has for its webhooks, as its settings say. */
+import { WEBHOOK_LEAVE_MS } from "../base/limits.ts";
 import { Admission, type AdmissionPorts } from "./admission/admission.ts";
 import { CertificateKeeper, serviceHosts } from "./certificates/keeper.ts";
 import { CERTIFICATES_SECRET } from "./certificates/secret.ts";
@@ -17,15 +18,16 @@ export function webhooksOf(
 ): ControllerWebhooks {
   const { store, clock, random, log, readText } = ports;
   const { port, rules: settings, files } = webhooks;
+  const serving = { port, settings, leaveMs: WEBHOOK_LEAVE_MS };
   if (files !== undefined) {
-    const readPair = pairInFiles({ ...files, readText });
-    return { admission: new Admission(ports, { port, settings, readPair }) };
+    const origin = pairInFiles({ ...files, readText });
+    return { admission: new Admission(ports, { ...serving, origin }) };
   }
-  const secret = { store, namespace, secretName: CERTIFICATES_SECRET };
+  const secret = { store, clock, random, namespace, secretName: CERTIFICATES_SECRET };
   return {
-    admission: new Admission(ports, { port, settings, readPair: pairInSecret(secret) }),
+    admission: new Admission(ports, { ...serving, origin: pairInSecret(secret) }),
     certificates: new CertificateKeeper({
-      ...{ ...secret, clock, random, log, webhooksName: WEBHOOKS_NAME },
+      ...{ ...secret, log, webhooksName: WEBHOOKS_NAME },
       hosts: serviceHosts({ namespace, service: SERVICE }),
     }),
   };

@@ -50,6 +50,7 @@ class Replica {
           return Promise.resolve({
             port,
             ask: () => Promise.resolve(this.isListening ? 200 : 404),
+            endConnections: () => {},
             useCertificate: use,
             [Symbol.asyncDispose]: () => {
               this.isListening = false;

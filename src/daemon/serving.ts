@@ -12,6 +12,7 @@ import { errorText, type Log } from "../base/log.ts";
 import type { CallOptions, StoreResult } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
+import { untilAborted } from "../base/waiting.ts";
 import { backoffMs } from "../kube/mod.ts";
 import type { HttpHandler } from "./http/connection.ts";
 import { type HttpListener, HttpServer } from "./http/server.ts";
@@ -65,10 +66,18 @@ export interface Engine {
   readonly problem: string | undefined;
 }
 
-/** Runs an engine until it is disposed. @param options.fail Told if it ends by itself. */
+/**
+ * Runs an engine until it is disposed.
+ *
+ * @param options.fail Told if it ends by itself.
+ * @param options.leaveMs Milliseconds that its end takes in any case.
+ */
 export function startEngine(
   engine: Pick<Engine, "run">,
-  { clock, log, fail }: Surroundings & { readonly fail: (error: unknown) => void },
+  { clock, log, fail, leaveMs = 0 }: Surroundings & {
+    readonly fail: (error: unknown) => void;
+    readonly leaveMs?: number;
+  },
 ): AsyncDisposable {
   const work = new AbortController();
   const running = engine.run({ signal: work.signal }).catch((error) => {
@@ -78,7 +87,7 @@ export function startEngine(
   return {
     [Symbol.asyncDispose]: async () => {
       using deadline = startDeadline(clock, {
-        timeoutMs: STOP_ABORT_MS,
+        timeoutMs: leaveMs + STOP_ABORT_MS,
         what: "the engine's end",
         signal: NEVER,
       });
@@ -176,12 +185,4 @@ export function listenOn(
 export function sure<T>(result: Result<T, string>): T {
   if (result.ok) return result.value;
   throw new DaemonFailure(result.error);
-}
-
-/** Resolves when the signal aborts. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -60,6 +60,11 @@ export interface WebhookServer extends AsyncDisposable {
    * @returns The HTTP status of a GET of `path`.
    */
   ask(path: string, options: { readonly signal: AbortSignal }): Promise<number>;
+  /**
+   * From now on an answer is the last of its connection, so that its sender opens the next one,
+   * perhaps to another server. Those without a request stay: one may be on its way.
+   */
+  endConnections(): void;
   /** @throws {Error} If the key does not belong to the certificate: the old one stays. */
   useCertificate(certificate: ServingCertificate): void;
 }
@@ -83,7 +88,7 @@ export async function openWebhookServer(options: WebhookServerOptions): Promise<
   const connections = new OpenConnections();
   const server = createServer(how, (asked, response) => {
     connections.ask(asked.socket, response);
-    void exchange({ asked, response }, options);
+    void exchange({ asked, response, isLast: () => connections.isEnding }, options);
   });
   server.on("secureConnection", (socket) => connections.add(socket));
   server.maxConnections = connectionsMax;
@@ -96,6 +101,7 @@ export async function openWebhookServer(options: WebhookServerOptions): Promise<
   return {
     port: own,
     ask: (path, { signal }) => askSelf({ hostname, port: own, path, cert, signal }),
+    endConnections: () => void (connections.isEnding = true),
     useCertificate: (next) => {
       checkPair(next);
       server.setSecureContext({ ...next, minVersion: "TLSv1.2" });
@@ -115,6 +121,8 @@ export async function openWebhookServer(options: WebhookServerOptions): Promise<
  * `server.closeIdleConnections()` leaves them as they are, and a server waits for all.
  */
 class OpenConnections {
+  /** Whether each answer is the last of its connection. */
+  isEnding = false;
   readonly #requests = new Map<Socket, number>();
   #isClosing = false;
 
@@ -189,7 +197,11 @@ function askSelf(
 }
 
 async function exchange(
-  { asked, response }: { readonly asked: IncomingMessage; readonly response: ServerResponse },
+  { asked, response, isLast }: {
+    readonly asked: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly isLast: () => boolean;
+  },
   { answer }: Pick<WebhookServerOptions, "answer">,
 ): Promise<void> {
   const gone = new AbortController();
@@ -207,7 +219,7 @@ async function exchange(
   response.writeHead(status, {
     "content-type": json === undefined ? "text/plain; charset=utf-8" : "application/json",
     // What was not read of a body cannot be told from the next request.
-    ...isRead ? {} : { connection: "close" },
+    ...isRead && !isLast() ? {} : { connection: "close" },
   });
   response.end(json ?? text);
   if (!isRead) await discard(asked);

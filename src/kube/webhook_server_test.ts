@@ -99,6 +99,30 @@ Deno.test("openWebhookServer() drops nothing while its certificate changes", asy
   assert.equal((await onlyNext.ask("still")).text, '"still"');
 });
 
+Deno.test("openWebhookServer() answers once more on each connection that is to end", async () => {
+  const authority = await makeAuthority();
+  const certificate = await issue(authority);
+  await using server = await openWebhookServer({ ...LOCAL, certificate, answer: echo });
+  const caCerts = [authority.cert];
+  using one = await Deno.connectTls({ hostname: "localhost", port: server.port, caCerts });
+  const reader = one.readable.pipeThrough(new TextDecoderStream()).getReader();
+  const ask = async (): Promise<string> => {
+    const body = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na";
+    await one.write(new TextEncoder().encode(body));
+    let text = "";
+    while (!text.endsWith('"a"') && !text.endsWith("0\r\n\r\n")) {
+      text += (await reader.read()).value ?? "";
+    }
+    return text;
+  };
+  assert.doesNotMatch(await ask(), /connection: close/i);
+  server.endConnections();
+  assert.match(await ask(), /^HTTP\/1\.1 200 .*connection: close/is);
+  assert.equal((await reader.read()).done, true);
+  using other = clientOf(authority, { port: server.port });
+  assert.equal((await other.ask("late")).text, '"late"', "who comes late is answered too");
+});
+
 Deno.test("openWebhookServer() lets a refused sender of a large body read why", async () => {
   const authority = await makeAuthority();
   const certificate = await issue(authority);

@@ -12,7 +12,7 @@ import { applyWebhooks, install, type Installation } from "./ipam/installation.t
 import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
 import { nothingWasForbidden } from "./ipam/storm.ts";
 import { PROVIDED } from "./webhooks/provided.ts";
-import { Rotation } from "./webhooks/rotation.ts";
+import { replaceUnderLoad, Rotation } from "./webhooks/rotation.ts";
 import { SILENCE } from "./webhooks/silence.ts";
 import { TOGETHER, twins } from "./webhooks/together.ts";
 import { TOLD } from "./webhooks/told.ts";
@@ -53,6 +53,16 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
         const { requests, failures } = await rotation.finished();
         await say(`the certificate changed under ${requests} requests`);
         assert.deepEqual(failures, []);
+      });
+      // Who answers is of no family: it is enough to see this in one.
+      await test.step({
+        name: "nothing is refused while both controllers are replaced",
+        ignore: family !== "ipv4",
+        async fn() {
+          const { requests, failures } = await replaceUnderLoad(site);
+          await say(`both controllers were replaced under ${requests} requests`);
+          assert.deepEqual(failures, []);
+        },
       });
       for (const scene of scenes.filter((one) => one === silence || one === provided)) {
         const { promise, name } = scene.scenario;

@@ -38,15 +38,15 @@ export class ServedAdmission implements AsyncDisposable {
   private constructor(place: ServedPlace) {
     const { store, namespace, name } = place;
     const [clock, random, log] = [systemClock(), systemRandom(), SILENT_LOG];
-    const secret = { store, namespace, secretName: "certificates" };
+    const secret = { store, clock, random, namespace, secretName: "certificates" };
     this.#place = place;
     this.#keeper = new CertificateKeeper({
-      ...{ ...secret, clock, random, log, webhooksName: name, hosts: ["localhost"] },
+      ...{ ...secret, log, webhooksName: name, hosts: ["localhost"] },
     });
     const ports = { store, clock, random, log, openServer: openWebhookServer };
     this.#admission = new Admission(ports, {
       ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
-      readPair: pairInSecret(secret),
+      ...{ origin: pairInSecret(secret), leaveMs: 0 },
     });
   }
 

@@ -8,9 +8,9 @@ import { errorText, type Log } from "../../base/log.ts";
 import type { CallOptions, ObjectStore } from "../../base/object_store.ts";
 import type { Random } from "../../base/random.ts";
 import { err, ok, type Result } from "../../base/result.ts";
-import { runTogether } from "../../base/waiting.ts";
+import { orAborted, runTogether, untilAborted } from "../../base/waiting.ts";
 import { Informer, type WebhookServer, type WebhookServerOptions } from "../../kube/mod.ts";
-import { CertificateSource, type ReadPair } from "../certificates/source.ts";
+import { CertificateSource, type PairOrigin } from "../certificates/source.ts";
 import { judgesOf } from "./judge.ts";
 import { KindView } from "./kind_view.ts";
 import type { AdmissionSettings } from "./rules/settings.ts";
@@ -29,7 +29,9 @@ export interface AdmissionPorts {
 /** What they are told. */
 export interface AdmissionOptions extends Pick<WebhookServerOptions, "hostname" | "port"> {
   readonly settings: AdmissionSettings;
-  readonly readPair: ReadPair;
+  readonly origin: PairOrigin;
+  /** Milliseconds that are served on after the end was asked for. */
+  readonly leaveMs: number;
 }
 
 /** Every replica answers, whether it leads or not. */
@@ -41,6 +43,7 @@ export class Admission {
   readonly #webhooks: Webhooks;
   readonly #source: CertificateSource;
   #server: WebhookServer | undefined;
+  #isLeaving = false;
 
   constructor(ports: AdmissionPorts, options: AdmissionOptions) {
     const { store, clock, random, log } = ports;
@@ -48,7 +51,7 @@ export class Admission {
     this.#options = options;
     this.#pools = new Informer(store, SPIDER_IP_POOLS, { clock, random });
     this.#subnets = new Informer(store, SPIDER_SUBNETS, { clock, random });
-    this.#source = new CertificateSource(options.readPair, { clock, log });
+    this.#source = new CertificateSource(options.origin, { clock, log });
     const pools = new KindView({ store, clock, resource: SPIDER_IP_POOLS, informer: this.#pools });
     const subnets = new KindView({
       ...{ store, clock, resource: SPIDER_SUBNETS, informer: this.#subnets },
@@ -65,6 +68,7 @@ export class Admission {
 
   /** Whether the webhooks serve with all that they need; else why not, for readiness. */
   get readiness(): Result<void, string> {
+    if (this.#isLeaving) return err("Cannot answer webhooks much longer: the program stops");
     const problem = this.#source.problem;
     if (this.#server !== undefined) return ok(undefined);
     return err(problem ?? "Cannot answer webhooks yet: their certificate is being read");
@@ -86,13 +90,34 @@ export class Admission {
     }
   }
 
-  /** Serves until the signal aborts; rejects with its reason, or with what the server ended of. */
+  /**
+   * Serves until the signal aborts, and on for `leaveMs`: who asks meanwhile is answered. Rejects
+   * with the signal's reason, or with what the server ended of.
+   */
   async run({ signal }: CallOptions): Promise<void> {
+    const left = new AbortController();
     await runTogether([
       (options) => this.#pools.run(options),
       (options) => this.#subnets.run(options),
+      (options) => this.#source.follow(options),
       (options) => this.#serve(options),
-    ], { signal });
+      async (options) => {
+        await orAborted(untilAborted(signal), options);
+        await this.#leave(options);
+        left.abort(signal.reason);
+      },
+    ], { signal: left.signal });
+  }
+
+  /** Nobody should ask any more, and those who do hear that they should ask somebody else. */
+  async #leave({ signal }: CallOptions): Promise<void> {
+    const { clock, log } = this.#ports;
+    const { leaveMs } = this.#options;
+    this.#isLeaving = true;
+    if (this.#server === undefined) return;
+    this.#server.endConnections();
+    log.info("webhooks serve a moment longer", { leaveMs });
+    await clock.sleep(leaveMs, { signal });
   }
 
   async #serve({ signal }: CallOptions): Promise<void> {

@@ -12,6 +12,7 @@ import { Admission } from "./admission.ts";
 import { webhookPath } from "./webhooks.ts";
 
 const { signal } = new AbortController();
+const LEAVE_MS = 6_000;
 
 function review(object: unknown): string {
   const group = "spiderpool.spidernet.io";
@@ -39,7 +40,7 @@ class Replica implements AsyncDisposable {
     const ports = { store, clock, random, log: SILENT_LOG, openServer: openWebhookServer };
     this.admission = new Admission(ports, {
       ...{ hostname: "localhost", port: 0, settings: ADMISSION_SETTINGS },
-      readPair: () => Promise.resolve(this.pair),
+      ...{ origin: { read: () => Promise.resolve(this.pair) }, leaveMs: LEAVE_MS },
     });
     this.#running = this.admission.run({ signal: this.#end.signal });
     this.#running.catch(() => {});
@@ -62,8 +63,14 @@ class Replica implements AsyncDisposable {
     return response.allowed ? "allowed" : response.status.details.causes;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Tells it to stop. */
+  stop(): void {
     this.#end.abort(new Error("over"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.clock.advance(LEAVE_MS);
     await assert.rejects(this.#running, /over/);
   }
 }
@@ -103,6 +110,28 @@ Deno.test("Admission serves once there is a certificate, and each next one", asy
   await assert.rejects(replica.ask("10.6.0.1/16", late));
 });
 
+Deno.test("Admission that is told to stop says so, and answers a while longer", async () => {
+  const authority = await makeAuthority();
+  await using replica = new Replica();
+  await replica.serve(await authority.issue({ commonName: "w", hosts: ["localhost"] }));
+  const { admission, clock } = replica;
+  using client = clientOf(authority);
+  assert.equal(await replica.ask("10.6.0.0/16", client), "allowed");
+  replica.stop();
+  await clock.advance(0);
+  assert.deepEqual(admission.readiness, {
+    ok: false,
+    error: "Cannot answer webhooks much longer: the program stops",
+  });
+  await clock.advance(LEAVE_MS - 1);
+  assert.equal(await replica.ask("10.6.0.0/16", client), "allowed");
+  assert.deepEqual(await admission.ask({ signal }), { ok: true, value: undefined });
+  using late = clientOf(authority);
+  assert.equal(await replica.ask("10.6.0.0/16", late), "allowed");
+  await clock.advance(1);
+  await untilTrue(() => admission.port === undefined);
+});
+
 Deno.test("Admission ends with a sentence where it cannot listen", async () => {
   const authority = await makeAuthority();
   const pair = await authority.issue({ commonName: "w", hosts: ["localhost"] });
@@ -112,9 +141,9 @@ Deno.test("Admission ends with a sentence where it cannot listen", async () => {
   const random = seededRandom(1);
   const store = openMemoryStore({ clock, random });
   const ports = { store, clock, random, log: SILENT_LOG, openServer: openWebhookServer };
-  const readPair = () => Promise.resolve(pair);
+  const origin = { read: () => Promise.resolve(pair) };
   const admission = new Admission(ports, {
-    ...{ hostname: "localhost", port, settings: ADMISSION_SETTINGS, readPair },
+    ...{ hostname: "localhost", port, settings: ADMISSION_SETTINGS, origin, leaveMs: 0 },
   });
   await assert.rejects(
     admission.run({ signal }),

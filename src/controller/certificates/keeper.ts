@@ -1,15 +1,18 @@
 /** Certificates of our own: the leader makes and spreads them, every replica serves them. */
 import { type Secret, SECRETS } from "../../api/kubernetes/secret.ts";
-import {
-  WEBHOOK_CONFIGURATIONS,
-  type WebhookConfiguration,
-} from "../../api/kubernetes/webhook_configuration.ts";
-import { runTogether } from "../../base/waiting.ts";
-import { Informer } from "../../kube/mod.ts";
+import { WEBHOOK_CONFIGURATIONS } from "../../api/kubernetes/webhook_configuration.ts";
+import { Rest, runTogether } from "../../base/waiting.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CERTIFICATES_LOOK_MS } from "../../base/limits.ts";
 import { errorText, type Log } from "../../base/log.ts";
-import { type CallOptions, type ObjectStore, StoreFailure } from "../../base/object_store.ts";
+import {
+  type CallOptions,
+  type ObjectStore,
+  type Resource,
+  type Selection,
+  type StoredObject,
+  StoreFailure,
+} from "../../base/object_store.ts";
 import type { Random } from "../../base/random.ts";
 import { serverNowMs } from "../../base/server_time.ts";
 import { factsOf, type Pair } from "./certificate.ts";
@@ -22,10 +25,9 @@ import {
   trustedBundle,
   writeCertificates,
 } from "./secret.ts";
+import { followChanges } from "./following.ts";
 import { spreadTrust, trustedNow } from "./trust.ts";
 
-/** Why a wait ends early. */
-const WOKEN = new Error("A webhook configuration changed");
 /** Steps of one look; each is followed by at most a few others. */
 const STEPS_MAX = 8;
 
@@ -66,8 +68,7 @@ export async function readServing(
 export class CertificateKeeper {
   readonly #options: KeeperOptions;
   #problem: string | undefined;
-  /** Ends the wait for the next look. */
-  #rest = new AbortController();
+  readonly #rest = new Rest();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -80,29 +81,34 @@ export class CertificateKeeper {
 
   /** Keeps certificates until the signal aborts; rejects with its reason. */
   async run({ signal }: CallOptions): Promise<void> {
-    const { store, clock, random, webhooksName } = this.#options;
-    const selection = { fieldSelector: `metadata.name=${webhooksName}` };
-    const works = WEBHOOK_CONFIGURATIONS.flatMap((resource) => {
-      const informer = new Informer(store, resource, { clock, random, selection });
-      return [
-        (options: CallOptions) => informer.run(options),
-        (options: CallOptions) => this.#follow(informer, options),
-      ];
-    });
-    await runTogether([...works, (options) => this.#keep(options)], { signal });
+    const { webhooksName, namespace, secretName } = this.#options;
+    const trusting = { fieldSelector: `metadata.name=${webhooksName}` };
+    await runTogether([
+      ...WEBHOOK_CONFIGURATIONS.map((resource) => (options: CallOptions) => {
+        return this.#follow(resource, { ...options, selection: trusting });
+      }),
+      (options) => {
+        const selection = { namespace, fieldSelector: `metadata.name=${secretName}` };
+        return this.#follow(SECRETS, { ...options, selection });
+      },
+      (options) => this.#keep(options),
+    ], { signal });
   }
 
-  /** A configuration that comes or is changed by others is looked at, at once. */
-  async #follow(informer: Informer<WebhookConfiguration>, options: CallOptions): Promise<void> {
-    for await (const event of informer.events(options)) {
-      if (event.type !== "synced") this.#rest.abort(WOKEN);
-    }
+  /** What comes, goes or is changed by others is looked at, at once. */
+  async #follow<T extends StoredObject>(
+    resource: Resource<T>,
+    { signal, selection }: CallOptions & { readonly selection: Selection },
+  ): Promise<void> {
+    const { store, clock, random } = this.#options;
+    const changed = (): void => this.#rest.end();
+    await followChanges(resource, { store, clock, random, selection, changed, signal });
   }
 
   async #keep({ signal }: CallOptions): Promise<never> {
     const { clock, log } = this.#options;
     for (;;) {
-      this.#rest = new AbortController(); // What changes from here on is looked at afterwards.
+      this.#rest.begin();
       let waitMs: number = CERTIFICATES_LOOK_MS;
       try {
         waitMs = Math.min(waitMs, await this.look({ signal }));
@@ -114,10 +120,7 @@ export class CertificateKeeper {
         if (problem !== this.#problem) log.warn("certificates are not kept", { problem });
         this.#problem = problem;
       }
-      const rest = AbortSignal.any([signal, this.#rest.signal]);
-      await clock.sleep(waitMs, { signal: rest }).catch((reason) => {
-        if (reason !== WOKEN) throw reason;
-      });
+      await this.#rest.take(waitMs, { clock, signal });
     }
   }
 

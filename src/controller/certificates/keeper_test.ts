@@ -30,16 +30,17 @@ class World {
   readonly clock = new ManualClock({ nowMs: Date.now() });
   readonly random = seededRandom(1);
   readonly store = openMemoryStore({ clock: this.clock, random: this.random });
+  /** Where the certificates are. */
+  readonly place = {
+    ...{ store: this.store, clock: this.clock, random: this.random },
+    ...{ namespace: NAMESPACE, secretName: CERTIFICATES_SECRET },
+  };
   readonly keeper: CertificateKeeper;
 
   constructor({ hosts = ["localhost"] }: { readonly hosts?: readonly string[] } = {}) {
     this.keeper = new CertificateKeeper({
-      store: this.store,
-      clock: this.clock,
-      random: this.random,
+      ...this.place,
       log: SILENT_LOG,
-      namespace: NAMESPACE,
-      secretName: CERTIFICATES_SECRET,
       webhooksName: WEBHOOKS_NAME,
       hosts,
     });
@@ -58,6 +59,16 @@ class World {
       };
       expectOk(await this.store.create(resource, object, { signal }), "it is new");
     }
+  }
+
+  /** As a person deletes everything that has to do with the certificates. */
+  async removeAll(): Promise<void> {
+    for (const resource of WEBHOOK_CONFIGURATIONS) {
+      const removed = await this.store.remove(resource, { name: WEBHOOKS_NAME }, { signal });
+      expectOk(removed, "it was there");
+    }
+    const key = { namespace: NAMESPACE, name: CERTIFICATES_SECRET };
+    expectOk(await this.store.remove(SECRETS, key, { signal }), "it was there");
   }
 
   async secret(): Promise<Secret | undefined> {
@@ -186,6 +197,37 @@ Deno.test("CertificateKeeper has a configuration trust it as soon as that comes"
   await assert.rejects(running, /over/);
 });
 
+Deno.test("Secret and configurations deleted at once: all is well again in no time", async () => {
+  const world = new World();
+  await world.configure();
+  const source = new CertificateSource(pairInSecret(world.place), {
+    clock: world.clock,
+    log: SILENT_LOG,
+  });
+  const end = new AbortController();
+  let served = "";
+  const running = Promise.allSettled([
+    world.keeper.run({ signal: end.signal }),
+    source.follow({ signal: end.signal }),
+    (async () => {
+      for await (const { cert } of source.pairs({ signal: end.signal })) served = cert;
+    })(),
+  ]);
+  await world.clock.advance(2_000);
+  await untilTrue(() => served !== "");
+  const before = served;
+  await world.removeAll();
+  await untilTrue(async () => (await world.secret()) !== undefined);
+  await world.configure();
+  // No time passes: it is served to who trusts what the configurations say.
+  await untilTrue(async () => {
+    const [issuer = ""] = await world.trusted().catch(() => []);
+    return served !== before && issuer !== "" && isIssuedBy(served, { issuer });
+  });
+  end.abort(new Error("over"));
+  await running;
+});
+
 Deno.test("CertificateKeeper says what hinders it, and goes on when it is gone", async () => {
   const world = new World();
   const end = new AbortController();
@@ -222,7 +264,7 @@ Deno.test("who asks all the while sees no failure while authorities change", asy
   const { authority: old } = await world.withOldAuthority(DUE_MS);
   await world.keeper.look({ signal });
   const source = new CertificateSource(
-    pairInSecret({ store: world.store, namespace: NAMESPACE, secretName: CERTIFICATES_SECRET }),
+    pairInSecret(world.place),
     { clock: world.clock, log: SILENT_LOG },
   );
   const end = new AbortController();
@@ -278,8 +320,8 @@ Deno.test("pairInFiles() follows files, and serves none that do not belong toget
     const text = files.get(path);
     return text === undefined ? Promise.reject(new Error("no such file")) : Promise.resolve(text);
   };
-  const read = pairInFiles({ certificatePath: "/tls.crt", keyPath: "/tls.key", readText });
-  const source = new CertificateSource(read, { clock: world.clock, log: SILENT_LOG });
+  const origin = pairInFiles({ certificatePath: "/tls.crt", keyPath: "/tls.key", readText });
+  const source = new CertificateSource(origin, { clock: world.clock, log: SILENT_LOG });
   const end = new AbortController();
   const pairs = source.pairs({ signal: end.signal });
   const first = pairs.next();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
-import type { Installation } from "../ipam/installation.ts";
+import { controllersAreReady, type Installation } from "../ipam/installation.ts";
 import { eventually } from "../ipam/observed.ts";
 import { groundOf } from "./ground.ts";
 import { Caller } from "./caller.ts";
@@ -64,7 +64,7 @@ export async function loadUntil(
   const { subnet } = groundOf(site.versions[0] ?? 4);
   const failures: string[] = [];
   let requests = 0;
-  await eventually("the certificates to have changed", async () => {
+  await eventually("what is asked for meanwhile", async () => {
     if (signal.aborted) return true;
     const burst = await Promise.all(Array.from({ length: BURST }, (_, index) => {
       const pool = {
@@ -80,6 +80,18 @@ export async function loadUntil(
     return failures.length > 0 || await isSo();
   });
   return { requests, failures };
+}
+
+/** Replaces both controllers while the API server asks. */
+export async function replaceUnderLoad(site: Installation): Promise<Load> {
+  const controllers = [...NAMESPACE, "deployment/spiderpool-controller"];
+  await site.kubectl.run("rollout", "restart", ...controllers);
+  let isOver = false;
+  const replaced = controllersAreReady(site.kubectl).finally(() => void (isOver = true));
+  const { signal } = new AbortController();
+  const load = await loadUntil(site, () => Promise.resolve(isOver), { signal });
+  await replaced;
+  return load;
 }
 
 /** A rotation that goes on while other things are looked at. */
@@ -106,9 +118,6 @@ export class Rotation implements AsyncDisposable {
     const before = await certificateIn(site);
     assert.ok(before !== undefined, "the leader made a certificate");
     await kubectl.run("delete", ...NAMESPACE, "secret", SECRET);
-    // The leader looks within half a minute, or when a configuration changes.
-    const configuration = "validatingwebhookconfiguration/spiderpool-controller";
-    await kubectl.run("annotate", configuration, `example.com/changed=${Date.now()}`);
     return new Rotation(site, before);
   }
 
