@@ -237,7 +237,8 @@ export async function isMigrationTarget(
   const name = pod.metadata.annotations?.[ANNOTATION_MIGRATION_JOB_NAME];
   if (name === undefined || name === "") return false;
   const key = { namespace: pod.metadata.namespace, name };
-  return await settler.get(VIRTUAL_MACHINE_INSTANCE_MIGRATIONS, key, { signal }) !== undefined;
+  const found = await settler.find(VIRTUAL_MACHINE_INSTANCE_MIGRATIONS, key, { signal });
+  return found.kind === "found";
 }
 
 function isChanged(one: SpiderIp, other: SpiderIp): boolean {

@@ -4,16 +4,20 @@ import {
   VIRTUAL_MACHINE_INSTANCES,
   VIRTUAL_MACHINES,
 } from "../api/kubernetes/kube_virt.ts";
-import { expectOk } from "../base/result.ts";
-import { AgentRig } from "../../tests/support/agent_rig.ts";
+import { err, expectOk } from "../base/result.ts";
+import { AgentRig, type RigOptions } from "../../tests/support/agent_rig.ts";
+import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 
 const POOL = { ips: ["10.6.0.10-10.6.0.19"], gateway: "10.6.0.1" };
 const owner = { apiVersion: "kubevirt.io/v1", kind: "VirtualMachineInstance", name: "vm-a" };
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
 const metadata = { name: "vm-a", namespace: "default" };
 
-async function machineRig(options: { readonly conflictDetection?: boolean } = {}) {
-  const rig = await AgentRig.start({ nodes: ["n1", "n2"], settings: options });
+async function machineRig(
+  options: { readonly conflictDetection?: boolean; readonly wrap?: RigOptions["wrap"] } = {},
+) {
+  const { wrap, ...settings } = options;
+  const rig = await AgentRig.start({ nodes: ["n1", "n2"], settings, ...(wrap && { wrap }) });
   await rig.pool("p4", POOL);
   const parsed = VIRTUAL_MACHINES.parse({ metadata });
   await rig.make(VIRTUAL_MACHINES, expectOk(parsed, "a machine"));
@@ -83,4 +87,51 @@ Deno.test("a machine that was deleted gives its address back with the DEL of its
   await rig.del(pod);
   assert.deepEqual(await rig.claims(), []);
   assert.equal(await rig.endpoint("vm-a"), undefined);
+});
+
+/** A store whose server stops serving KubeVirt's kinds once it is told to. */
+function forgetfulStore() {
+  const state = { servesMachines: true };
+  const wrap: RigOptions["wrap"] = (store) => ({
+    ...forwardingStore(store),
+    get: async (resource, ...rest) => {
+      if (state.servesMachines || resource.group !== "kubevirt.io") {
+        return await store.get(resource, ...rest);
+      }
+      const message = "the server does not serve this kind";
+      return err({ code: "unavailable", message, outcomeUnknown: false, isUnserved: true });
+    },
+  });
+  return { state, wrap };
+}
+
+Deno.test("what pods left is freed also where KubeVirt was taken away", async () => {
+  const { state, wrap } = forgetfulStore();
+  await using rig = await machineRig({ wrap });
+  await rig.addresses(await rig.pod("virt-launcher-vm-a-1", { owner, annotations }));
+  await rig.addresses(await rig.pod("web", { annotations }));
+  state.servesMachines = false;
+  await rig.removePod("virt-launcher-vm-a-1");
+  await rig.removePod("web");
+  await rig.pass(10_000);
+  const left = (await rig.claims()).map((text) => text.split(" ")[1]);
+  assert.deepEqual(left, ["virt-launcher-vm-a-1"], "a server that starts may not serve all yet");
+  for (let minute = 0; minute < 3; minute++) await rig.pass(60_000);
+  assert.deepEqual(await rig.claims(), []);
+});
+
+Deno.test("a DEL is answered while KubeVirt is not served, and keeps the address", async () => {
+  const { state, wrap } = forgetfulStore();
+  await using rig = await machineRig({ wrap });
+  const pod = await rig.pod("virt-launcher-vm-a-1", { owner, annotations });
+  await rig.addresses(pod);
+  state.servesMachines = false;
+  await rig.removePod("virt-launcher-vm-a-1");
+  const fromMs = rig.clock.monotonicMs();
+  await rig.del(pod);
+  assert.ok(rig.clock.monotonicMs() - fromMs < 1_000, "it waits for nothing");
+  assert.equal((await rig.claims()).length, 1);
+  state.servesMachines = true;
+  for (let minute = 0; minute < 3; minute++) await rig.pass(60_000);
+  assert.equal((await rig.claims()).length, 1, "its machine is there and may start again");
 });

@@ -2,6 +2,7 @@
  * Frees addresses of this node that nobody can use any more, with proof: for what no DEL came, or
  * came while this agent was down (design.md 2.1, rules 2 and 5).
  */
+import { DeadlineError, startDeadline } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
 import { type ObjectKey, StoreFailure } from "../base/object_store.ts";
 import { runTogether } from "../base/waiting.ts";
@@ -64,6 +65,8 @@ const LOOKS_MAX = 4_096;
 
 /** Facts that one decision asks for, at most. */
 const QUESTIONS_MAX = 4;
+/** Milliseconds for a look at one pod: what the server does not answer must not stop the others. */
+const LOOK_MS_MAX = 60_000;
 
 /** What one look did. */
 export interface Settled {
@@ -173,17 +176,19 @@ export class Settling {
     let freed = 0;
     let failed = 0;
     let againMs = Infinity;
+    const { clock, log } = this.#parts.ports;
     try {
-      using turn = await this.#turnOf(key, { signal });
+      using deadline = startDeadline(clock, { timeoutMs: LOOK_MS_MAX, what: "a look", signal });
+      using turn = await this.#turnOf(key, deadline);
       for (const claim of turn === undefined ? [] : claims) {
-        const look = await this.#settleClaim(claim, { signal });
+        const look = await this.#settleClaim(claim, deadline);
         if (look === "freed") freed++;
         else if (look !== "kept") againMs = Math.min(againMs, look.againMs);
       }
     } catch (error) {
-      if (!(error instanceof StoreFailure)) throw error;
+      if (!(error instanceof StoreFailure || error instanceof DeadlineError)) throw error;
       failed++;
-      this.#parts.ports.log.warn("pod not settled", { pod: key, problem: errorText(error) });
+      log.warn("pod not settled", { pod: key, problem: errorText(error) });
     }
     if (againMs < Infinity) this.#soon.add(key, { afterMs: againMs });
     return { freed, failed };

@@ -6,7 +6,7 @@ import { NODES } from "../api/kubernetes/node.ts";
 import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { EVENTS } from "../kube/events.ts";
 import type { ObjectStore } from "../base/object_store.ts";
-import { expectOk } from "../base/result.ts";
+import { err, expectOk } from "../base/result.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
 
 const POOL = { ips: ["10.6.0.10-10.6.0.89"], gateway: "10.6.0.1" };
@@ -222,4 +222,21 @@ Deno.test("an ADD that took long is not answered with an address that was taken 
   slow.pause = () => Promise.resolve();
   assert.equal((await rig.addresses(pod)).length, 1);
   assert.equal((await rig.claims()).length, 1);
+});
+
+Deno.test("a pod that the server says nothing of does not stop looks at the others", async () => {
+  const wrap = (store: ObjectStore): ObjectStore => ({
+    ...forwardingStore(store),
+    get: (resource, key, ...rest) => {
+      const isAsked = resource.plural === PODS.plural && key.name === "silent";
+      const error = { code: "unavailable", message: "no answer", outcomeUnknown: false } as const;
+      return isAsked ? Promise.resolve(err(error)) : store.get(resource, key, ...rest);
+    },
+  });
+  await using rig = await AgentRig.start({ wrap });
+  await rig.pool("p4", POOL);
+  for (const name of ["silent", "web"]) await rig.addresses(await rig.pod(name, { annotations }));
+  for (const name of ["silent", "web"]) await rig.removePod(name);
+  for (let minute = 0; minute < 4; minute++) await rig.pass(60_000);
+  assert.deepEqual((await rig.claims()).map((text) => text.split(" ")[1]), ["silent"]);
 });

@@ -1,5 +1,5 @@
 /** Looks that are due: each object once, so many a second, and not for ever where they fail. */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, DeadlineError, startDeadline } from "../base/clock.ts";
 import { StoreFailure } from "../base/object_store.ts";
 import { type WorkOutcome, WorkQueue } from "../kube/mod.ts";
 import type { ControllerSettings } from "./config.ts";
@@ -8,6 +8,9 @@ import { Tries } from "./tries.ts";
 
 /** Looks of a second, of all queues together, so that a scan does not disturb who allocates. */
 const LOOKS_PER_SECOND = 50;
+
+/** Milliseconds for one look: what the server does not answer must not stop the others. */
+const LOOK_MS_MAX = 60_000;
 
 /** When the next look may begin. */
 export class LookPace {
@@ -101,7 +104,7 @@ export class LookQueue {
 
   /** Looks until the signal aborts; rejects with its reason. */
   async run({ signal, look, tellFailed }: Looking): Promise<never> {
-    const { settings: { reclaim }, pace } = this.#parts;
+    const { ports: { clock }, settings: { reclaim }, pace } = this.#parts;
     return await this.#queue.run({
       signal,
       workers: reclaim.workers,
@@ -109,12 +112,18 @@ export class LookQueue {
         await pace.turn(options);
         if (this.#found.delete(key)) this.#looked.resolve();
         try {
-          const outcome = await look(key, options);
+          using deadline = startDeadline(clock, {
+            timeoutMs: LOOK_MS_MAX,
+            what: "a look",
+            signal: options.signal,
+          });
+          const outcome = await look(key, deadline);
           this.#tries.clear(key);
           return outcome;
         } catch (error) {
-          if (!(error instanceof StoreFailure)) throw error;
-          tellFailed(key, error);
+          const failure = asFailure(error);
+          if (failure === undefined) throw error;
+          tellFailed(key, failure);
           return this.#tries.failed(key);
         }
       },
@@ -142,4 +151,11 @@ export class LookQueue {
     signal.throwIfAborted();
     return came;
   }
+}
+
+/** Why a look failed; `undefined` if that is a fault of ours, or the end of all. */
+function asFailure(error: unknown): StoreFailure | undefined {
+  if (error instanceof StoreFailure) return error;
+  if (!(error instanceof DeadlineError)) return undefined;
+  return new StoreFailure({ code: "timeout", message: error.message, outcomeUnknown: true });
 }

@@ -30,12 +30,15 @@ class Rig implements AsyncDisposable {
     return this.#life.signal;
   }
 
-  start(look: (key: string) => Promise<WorkOutcome> = () => Promise.resolve(DONE)): void {
+  start(
+    look: (key: string, options: { readonly signal: AbortSignal }) => Promise<WorkOutcome> = () =>
+      Promise.resolve(DONE),
+  ): void {
     this.#running = this.queue.run({
       signal: this.signal,
-      look: (key) => {
+      look: (key, options) => {
         this.looked.push(key);
-        return look(key);
+        return look(key, options);
       },
       tellFailed: (key) => void this.failed.push(key),
     }).catch(() => {});
@@ -160,4 +163,18 @@ Deno.test("SPIDERPOOL_GC_TRACE_POD_GAP_DURATION: so long after a failed look", a
   assert.equal(rig.failed.length, 1);
   await rig.clock.advance(2_000);
   assert.equal(rig.failed.length, 2);
+});
+
+Deno.test("a look that nobody answers is given up, and the others come", async () => {
+  await using rig = new Rig({ workers: 1, triesMax: 1 });
+  rig.start((key, { signal }) =>
+    key === "silent"
+      ? rig.clock.sleep(Infinity, { signal }).then(() => DONE)
+      : Promise.resolve(DONE)
+  );
+  for (const key of ["silent", "other"]) rig.queue.ask(key, 0);
+  await rig.clock.advance(59_000);
+  assert.deepEqual([rig.looked, rig.failed], [["silent"], []]);
+  await rig.clock.advance(2_000);
+  assert.deepEqual([rig.looked, rig.failed], [["silent", "other"], ["silent"]]);
 });

@@ -16,6 +16,7 @@ import {
   type StoreResult,
 } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
+import { ok } from "../base/result.ts";
 import { backoffMs } from "./backoff.ts";
 
 /** Milliseconds that one call may take before it is repeated. */
@@ -31,6 +32,16 @@ export const LIST_MS_MAX = 60_000;
 const CALLS_AT_ONCE = 64;
 /** Milliseconds before the first repetition, and before any: they double in between. */
 const RETRY_MS = { leastMs: 50, mostMs: 2_000 };
+
+/**
+ * What a server says of an object. `unserved`: it serves no such kind at all, and has not since
+ * `forMs` milliseconds as far as this settler saw; there is no such object, unless the server is
+ * only just starting.
+ */
+export type Found<T> =
+  | { readonly kind: "found"; readonly object: T }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unserved"; readonly forMs: number };
 
 /** What became of a creation. `exists`: somebody else's object has the name. */
 export type Created<T> =
@@ -78,6 +89,8 @@ export class Settler {
   readonly #ports: SettlerPorts;
   readonly #gate = new Gate(CALLS_AT_ONCE);
   readonly #problems = new WeakMap<AbortSignal, StoreError>();
+  /** Kinds that the server does not serve, and since when, in monotonic milliseconds. */
+  readonly #unservedMs = new Map<string, number>();
 
   constructor(ports: SettlerPorts) {
     this.#ports = ports;
@@ -102,6 +115,32 @@ export class Settler {
     if (found.ok) return found.value;
     if (found.error.code === "not_found") return undefined;
     throw new StoreFailure(found.error);
+  }
+
+  /** As `get`, of a kind that a server may do without: it is not waited for. */
+  async find<T extends StoredObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<Found<T>> {
+    const { store } = this.#ports;
+    const kind = `${resource.plural}.${resource.group}`;
+    const found = await this.read(async (options): Promise<StoreResult<Found<T>>> => {
+      const answer = await store.get(resource, key, options);
+      if (!answer.ok && isUnserved(answer.error)) return ok(this.#unserved(kind));
+      this.#unservedMs.delete(kind);
+      return answer.ok ? ok({ kind: "found", object: answer.value }) : answer;
+    }, { signal });
+    if (found.ok) return found.value;
+    if (found.error.code === "not_found") return { kind: "absent" };
+    throw new StoreFailure(found.error);
+  }
+
+  #unserved(kind: string): Found<never> {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const sinceMs = this.#unservedMs.get(kind) ?? nowMs;
+    this.#unservedMs.set(kind, sinceMs);
+    return { kind: "unserved", forMs: nowMs - sinceMs };
   }
 
   /**
@@ -260,6 +299,10 @@ function passesByItself(error: StoreError): boolean {
     default:
       return unreachable(error);
   }
+}
+
+function isUnserved(error: StoreError): boolean {
+  return "isUnserved" in error && error.isUnserved === true;
 }
 
 function isUnknown(error: StoreError): boolean {

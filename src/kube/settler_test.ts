@@ -216,3 +216,17 @@ Deno.test("read() lets a server recover that cannot answer all lists", async () 
   assert.ok(Math.max(...restsMs) > 2_000, `rests of ${restsMs} ms are more than those of a call`);
   assert.ok(Math.max(...restsMs) <= LIST_MS_MAX, `rests of ${restsMs} ms`);
 });
+
+Deno.test("find() does not wait for a kind that is not served, and says for how long", async () => {
+  const unserved: Fault = { error: { ...AWAY, isUnserved: true }, isDone: false };
+  const { settler, clock } = rig("get", [
+    ...[unserved, unserved, { error: AWAY, isDone: false }],
+  ]);
+  const find = () => settler.find(SPIDER_IPS, { name: "10.6.0.10" }, { signal: NEVER });
+  assert.deepEqual(await find(), { kind: "unserved", forMs: 0 });
+  await clock.advance(61_000);
+  assert.deepEqual(await find(), { kind: "unserved", forMs: 61_000 });
+  const later = find();
+  await clock.advance(5_000);
+  assert.deepEqual(await later, { kind: "absent" }, "what does not answer is waited for");
+});
