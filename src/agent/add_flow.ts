@@ -24,9 +24,10 @@ import {
 } from "../ipam/endpoint.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { changedNics } from "../ipam/sticky.ts";
-import { allowedPools, type NicWish, positionalNic } from "../ipam/wish.ts";
+import { type NicWish, positionalNic } from "../ipam/wish.ts";
+import { allowedPools, type ReadWish } from "../ipam/wished_pools.ts";
 import { type Adding, beginAdding, confirmPod, dropClaims, podText } from "./adding.ts";
-import { allocate, readPools, type ReadWish } from "./allocation.ts";
+import { allocate, readPools } from "./allocation.ts";
 import { isMigrationTarget, keepEntries, type KeptEntry } from "./keeping.ts";
 import { podOf } from "./known_endpoints.ts";
 import { isWhole, withMendedNic, withWholeLayout } from "./mending.ts";

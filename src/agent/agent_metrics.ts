@@ -7,6 +7,7 @@ import type { RefusalClass } from "../ipam/refusal.ts";
 export class AgentMetrics {
   readonly allocation: RequestMetrics;
   readonly release: RequestMetrics;
+  readonly #waitsForPools: Counter;
 
   constructor(metrics: Metrics, { clock }: { readonly clock: Clock }) {
     this.allocation = new RequestMetrics(metrics, {
@@ -28,11 +29,16 @@ export class AgentMetrics {
       conflict: "SpiderIPs that somebody else had changed a moment before their deletion",
       failures: [["retries_exhausted", "it was not done in time"]],
     });
-    metrics.counter({
+    this.#waitsForPools = metrics.counter({
       name: "spiderpool_debug_auto_pool_waited_for_available_counts_total",
-      help: "Times that an ADD waited for an automatic pool, which this version does not make",
+      help: "ADDs that waited for an automatic pool",
       isDebug: true,
     });
+  }
+
+  /** An ADD waits for a pool of its application. */
+  waitedForPool(): void {
+    this.#waitsForPools.add();
   }
 }
 

@@ -9,30 +9,28 @@ import type { NicAllocation } from "../ipam/endpoint.ts";
 import type { PoolFacts, PoolReading } from "../ipam/pool_facts.ts";
 import type { Refusal } from "../ipam/refusal.ts";
 import { type NicSelection, selectPools } from "../ipam/selection.ts";
-import { poolsOf, readWish, type Wish } from "../ipam/wish.ts";
+import { readWish } from "../ipam/wish.ts";
+import { poolsOf, type ReadWish } from "../ipam/wished_pools.ts";
 import { type Adding, holderOf } from "./adding.ts";
 import { untilAdopted } from "./adopted_pools.ts";
+import { lendersWord, mayGrow, waitsUntilMs, whenMade, withKeptPools } from "./automatic_pools.ts";
 import type { Claimed, ClaimWish } from "./claimer.ts";
 import type { AgentParts } from "./parts.ts";
 import type { Reserved } from "../ipam/reserved.ts";
 
-/** What the pod's user asked for, and the pools that it may mean. */
-export interface ReadWish {
-  readonly wish: Wish;
-  readonly pools: ReadonlyMap<string, PoolReading>;
-}
-
 /** Reads which pools the pod's NICs may have, and those pools. */
 export async function readPools(
   parts: AgentParts,
-  { args, pod, signal }: Adding,
+  adding: Adding,
 ): Promise<Result<ReadWish, Refusal>> {
+  const { args, pod, controller, keeper, signal } = adding;
   const namespace = await parts.view.namespace(args.podNamespace, { signal });
   if (namespace === undefined) {
     return err({ code: "namespace_unknown", namespace: args.podNamespace });
   }
-  const wish = readWish({
+  const asked = readWish({
     pod,
+    controller,
     namespaceAnnotations: namespace.annotations ?? {},
     request: {
       nic: args.ifName,
@@ -43,11 +41,12 @@ export async function readPools(
     },
     settings: parts.settings.ipam,
   });
-  if (!wish.ok) return wish;
+  if (!asked.ok) return asked;
+  const wish = withKeptPools(parts, { wish: asked.value, controller, keeper });
   const all = parts.reader.names();
-  const names = poolsOf(wish.value, all);
+  const names = poolsOf(wish, all);
   const wanted = names.kind === "all" ? all : names.names;
-  return ok({ wish: wish.value, pools: await parts.reader.read(wanted, { signal }) });
+  return ok({ wish, pools: await parts.reader.read(wanted, { signal }) });
 }
 
 /** Some NICs of a wish, each with the families that are to be given. */
@@ -65,10 +64,10 @@ export async function allocate(
   { adding, give }: { readonly adding: Adding; readonly give: NicsToGive },
 ): Promise<Result<readonly NicAllocation[], Refusal>> {
   const reserved = await parts.reader.reserved({ signal: adding.signal });
-  const selected = await select(parts, { adding, give, reserved });
+  const selected = await selectWhenMade(parts, { adding, give, reserved });
   if (!selected.ok) return selected;
   const wishes = selected.value.flatMap((nic) => wishesOf(parts, { adding, give, nic, reserved }));
-  const claimed = await claimAll(parts, { adding, wishes });
+  const claimed = await claimAll(parts, { adding, give, wishes });
   if (!claimed.ok) return claimed;
   return ok(selected.value.map(({ nic, position, cleanGateway }) => ({
     nic,
@@ -76,6 +75,24 @@ export async function allocate(
     cleanGateway,
     families: claimed.value.filter((one) => one.wishedNic === nic),
   })));
+}
+
+/** Chooses pools; those of an application are waited for. */
+async function selectWhenMade(
+  parts: AgentParts,
+  { adding, give, reserved }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly reserved: Reserved;
+  },
+): Promise<Result<readonly NicSelection[], Refusal>> {
+  const { read, nics } = give;
+  const { automatic, nic } = read.wish;
+  if (automatic === undefined) return await select(parts, { adding, give, reserved });
+  return await whenMade(parts, {
+    ...{ adding, read, automatic, versions: nics.get(nic) },
+    select: (made) => select(parts, { adding, give: { ...give, read: made }, reserved }),
+  });
 }
 
 async function select(
@@ -157,7 +174,11 @@ type GivenAddress = Claimed & { readonly wishedNic: string };
  */
 async function claimAll(
   parts: AgentParts,
-  { adding, wishes }: { readonly adding: Adding; readonly wishes: readonly NicClaim[] },
+  { adding, give, wishes }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly wishes: readonly NicClaim[];
+  },
 ): Promise<Result<readonly GivenAddress[], Refusal>> {
   const given: GivenAddress[] = [];
   const rest: NicClaim[] = [];
@@ -173,12 +194,12 @@ async function claimAll(
       others.push(wish);
       continue;
     }
-    const claimed = await claimOne(parts, { adding, wish });
+    const claimed = await claimOne(parts, { adding, give, wish });
     if (!claimed.ok) return claimed;
     given.push(claimed.value);
   }
   const outcomes = await Promise.allSettled(others.map((wish) => {
-    return claimOne(parts, { adding, wish });
+    return claimOne(parts, { adding, give, wish });
   }));
   for (const outcome of outcomes) {
     if (outcome.status === "rejected") throw outcome.reason;
@@ -190,9 +211,13 @@ async function claimAll(
 
 async function claimOne(
   parts: AgentParts,
-  { adding, wish }: { readonly adding: Adding; readonly wish: NicClaim },
+  { adding, give, wish }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly wish: NicClaim;
+  },
 ): Promise<Result<GivenAddress, Refusal>> {
-  const claimed = await parts.claimer.claim(wish);
+  const claimed = await claimAny(parts, { adding, give, wish });
   if (!claimed.ok) return claimed;
   const given = { ...claimed.value, wishedNic: wish.wishedNic };
   const { claim, wasThere } = given;
@@ -205,6 +230,30 @@ async function claimOne(
   if (taken === undefined) throw new StoreFailure(changedMeanwhile(claim));
   adding.created.set(claim.metadata.name, taken);
   return ok({ ...given, claim: taken });
+}
+
+/** Takes an address; where a pool of an application has none, it is waited for more of them. */
+async function claimAny(
+  parts: AgentParts,
+  { adding, give: { read: { wish: { automatic } } }, wish }: {
+    readonly adding: Adding;
+    readonly give: NicsToGive;
+    readonly wish: NicClaim;
+  },
+): Promise<Result<Claimed, Refusal>> {
+  const claimed = await parts.claimer.claim(wish);
+  if (automatic === undefined || claimed.ok || claimed.error.code !== "exhausted") return claimed;
+  const { version, candidates } = wish.selection;
+  const { number, pools } = automatic;
+  const lending = { pools: pools.filter((pool) => pool.version === version), signal: wish.signal };
+  const said = await lendersWord(parts, lending);
+  const isToGrow = said === undefined &&
+    candidates.some(({ name: pool }) => mayGrow(parts, { pool, number }));
+  const untilMs = isToGrow ? waitsUntilMs(parts, adding) : -Infinity;
+  if (parts.ports.clock.monotonicMs() >= untilMs) return err({ ...claimed.error, said });
+  const later = await parts.claimer.claim({ ...wish, untilMs });
+  if (later.ok || later.error.code !== "exhausted") return later;
+  return err({ ...later.error, said: await lendersWord(parts, lending) });
 }
 
 function changedMeanwhile({ metadata: { name } }: SpiderIp): StoreError {

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Random } from "../base/random.ts";
 import { type Address, versionOf } from "../ip/mod.ts";
+import { ANNOTATION_IP_NUMBER } from "../api/annotations.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { type Holder, isHeldBy, newClaim } from "../ipam/claim.ts";
 import type { PoolFacts } from "../ipam/pool_facts.ts";
@@ -13,6 +14,7 @@ import { type CandidateTrace, cappedTrace, exhaustedTrace, laterTrace } from "..
 import type { RequestMetrics } from "./agent_metrics.ts";
 import type { OwnClaims } from "./own_claims.ts";
 import type { PoolBook } from "./pool_book.ts";
+import type { PoolReader } from "./pool_reader.ts";
 import type { Reserved } from "../ipam/reserved.ts";
 import { type Settler, UnsettledFailure } from "../kube/settler.ts";
 
@@ -26,6 +28,8 @@ export interface ClaimerOptions {
   readonly random: Random;
   readonly claims: OwnClaims;
   readonly book: PoolBook;
+  /** Pools may change while an ADD waits for an address of them. */
+  readonly reader: Pick<PoolReader, "read">;
   /** Told of refused creations. */
   readonly metrics: Pick<RequestMetrics, "conflicted">;
   /** Most addresses of one pool in use, as far as is known; absent: no bound. */
@@ -40,6 +44,8 @@ export interface ClaimWish {
   readonly reserved: Reserved;
   /** Monotonic milliseconds at which the ADD began: older lists prove no exhaustion. */
   readonly begunMs: number;
+  /** Monotonic milliseconds until which it waits at least, where nothing is free. */
+  readonly untilMs?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -111,8 +117,10 @@ export class Claimer {
     const settled = await this.#settlePending(wish);
     if (settled !== undefined) return ok(settled);
     const { clock, book } = this.#options;
-    const { candidates, trace, version } = wish.selection;
-    const startedMs = clock.monotonicMs();
+    const { trace, version } = wish.selection;
+    let { candidates } = wish.selection;
+    using rings = book.follow(candidates);
+    const untilMs = Math.max(clock.monotonicMs() + FULL_WAIT_MS, wish.untilMs ?? -Infinity);
     for (;;) {
       for (const choice of ["sound", "any"] as const) {
         for (const facts of candidates) {
@@ -121,14 +129,30 @@ export class Claimer {
         }
       }
       const full = candidates.map((facts) => this.#fullTrace(facts));
-      const leftMs = startedMs + FULL_WAIT_MS - clock.monotonicMs();
+      const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) {
         const later = laterTrace(trace, { later: full });
         const nicTrace = { nic: wish.nic, version, candidates: later };
         return err({ code: "exhausted", trace: nicTrace });
       }
-      await book.waitForFree(candidates, { atMostMs: leftMs, signal: wish.signal });
+      await book.waitForFree(candidates, { rings, atMostMs: leftMs, signal: wish.signal });
+      candidates = await this.#currentOf(candidates, wish);
     }
+  }
+
+  /** The pools as they are now: those that may no longer be used stay out. */
+  async #currentOf(
+    candidates: readonly PoolFacts[],
+    { signal }: ClaimWish,
+  ): Promise<readonly PoolFacts[]> {
+    const names = candidates.map(({ name }) => name);
+    const readings = await this.#options.reader.read(names, { signal });
+    return candidates.flatMap(({ name, uid }) => {
+      const reading = readings.get(name);
+      if (reading?.kind !== "facts" || reading.facts.uid !== uid) return [];
+      const { isTerminating, isDisabled, notUsable } = reading.facts;
+      return isTerminating || isDisabled || notUsable !== undefined ? [] : [reading.facts];
+    });
   }
 
   /**
@@ -254,9 +278,15 @@ export class Claimer {
     if (max !== undefined && this.#isCapped(facts)) return cappedTrace(facts.name, { max });
     const counts = this.#options.book.counts(facts);
     const size = counts === undefined ? 0n : BigInt(counts.total) - BigInt(counts.reserved);
-    return exhaustedTrace(facts.name, { size });
+    return exhaustedTrace(facts.name, { size, ...(facts.isAutomatic && AUTOMATIC_REMEDY) });
   }
 }
+
+/** Nobody adds addresses to such a pool by hand. */
+const AUTOMATIC_REMEDY = {
+  remedy: `write a bigger number in annotation "${ANNOTATION_IP_NUMBER}" of the application's ` +
+    "pods, or delete pods that hold some",
+};
 
 function pendingKey({ podUID, nic }: Holder, version: 4 | 6): string {
   return `${podUID} ${version} ${nic}`;

@@ -50,7 +50,8 @@ async function claimerInDoubt() {
   });
   const claims = new OwnClaims(ports, book);
   const metrics = { conflicted: () => {} };
-  const claimer = new Claimer({ settler, clock, random, claims, book, metrics });
+  const reader = { read: () => Promise.resolve(new Map()) };
+  const claimer = new Claimer({ settler, clock, random, claims, book, reader, metrics });
   const doubted = claimer.claim(wishOf(OLD_POOL));
   const refused = assert.rejects(doubted, UnsettledFailure);
   await clock.advance(1_000);

@@ -54,6 +54,7 @@ Deno.test("readSettings() fills in what is not set", async () => {
       gatewayDetection: false,
       releaseConflicting: true,
       poolAddressesMax: undefined,
+      autoPoolWaitMs: 50_000,
     },
     unused: [],
   });
@@ -92,6 +93,8 @@ enableIpV4: true
       SPIDERPOOL_LOG_LEVEL: "DEBUG",
       SPIDERPOOL_ENABLED_RELEASE_CONFLICT_IPS: "false",
       SPIDERPOOL_IPPOOL_MAX_ALLOCATED_IPS: "7",
+      SPIDERPOOL_WAIT_SUBNET_POOL_MAX_RETRIES: "7",
+      SPIDERPOOL_WAIT_SUBNET_POOL_TIME_IN_SECOND: "3",
       SPIDERPOOL_ENABLED_METRIC: "true",
       SPIDERPOOL_ENABLED_RDMA_METRIC: "true",
       MULTUS_CLUSTER_NETWORK: "kube-system/macvlan",
@@ -118,6 +121,7 @@ enableIpV4: true
       gatewayDetection: true,
       releaseConflicting: false,
       poolAddressesMax: 7,
+      autoPoolWaitMs: 21_000,
     },
     metrics: { port: 5711, keepsDebug: false },
     unused: [

@@ -30,7 +30,9 @@ import { NodeView } from "./node_view.ts";
 import { OwnClaims } from "./own_claims.ts";
 import { Owners } from "./owners.ts";
 import type { AgentParts, EnginePorts, EngineSettings } from "./parts.ts";
+import { Lenders } from "./lenders.ts";
 import { PoolBook } from "./pool_book.ts";
+import { tellOfPods, tellOfPools } from "./news.ts";
 import { PoolReader } from "./pool_reader.ts";
 import { releaseAllNics, releaseNic } from "./release_flow.ts";
 import { Reporter } from "./reporter.ts";
@@ -101,6 +103,8 @@ export class IpamEngine implements AgentEngine {
         this.#settleAgain({ signal }),
         this.#settling.run({ signal }),
         runAdoption(this.#parts, { signal }),
+        tellOfPools(this.#parts, { signal }),
+        tellOfPods(this.#parts, { signal }),
         this.#reporter.run({ signal }),
       ]);
       signal.throwIfAborted();
@@ -297,13 +301,15 @@ function partsOf(
   const claims = new OwnClaims({ store, settler, clock, versions, nodeName }, book);
   const poolAddressesMax = settings.ipam.poolAddressesMax;
   const claimer = new Claimer({
-    ...{ settler, clock, random, claims, book, poolAddressesMax },
+    ...{ settler, clock, random, claims, book, reader, poolAddressesMax },
     metrics: metrics.allocation,
   });
   return {
     ...{ ports, settings, settler, view, reader, book, claims, claimer, versions, metrics },
     lifetime,
     unadopted: new Bell(),
+    news: new Bell(),
+    lenders: new Lenders(settler, { lifetime }),
     owners: new Owners(settler, { lifetime }),
     coordinators: new CoordinatorReader({ store, settler, clock, lifetime }),
     endpoints: new KnownEndpoints(settler),

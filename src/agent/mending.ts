@@ -9,9 +9,10 @@ import {
   withoutNics,
 } from "../ipam/endpoint.ts";
 import type { Refusal } from "../ipam/refusal.ts";
-import { candidatesOf, type NicWish, type Wish } from "../ipam/wish.ts";
+import type { NicWish, Wish } from "../ipam/wish.ts";
+import { isWished, type ReadWish } from "../ipam/wished_pools.ts";
 import type { Adding } from "./adding.ts";
-import { allocate, factsOf, type ReadWish } from "./allocation.ts";
+import { allocate, factsOf } from "./allocation.ts";
 import type { KeptEntry } from "./keeping.ts";
 import type { AgentParts } from "./parts.ts";
 
@@ -38,7 +39,7 @@ export async function isWhole(
   return ([4, 6] as const).every((version) => {
     if (!(version === 4 ? ipam.ipv4 : ipam.ipv6)) return true;
     if (mine.kept.some((kept) => kept.version === version)) return true;
-    return candidatesOf(own, { rule: wish.rule, version, pools }).length === 0;
+    return !isWished(own, { wish, version, pools });
   });
 }
 

@@ -16,6 +16,7 @@ import { type Pod, PODS } from "../api/kubernetes/pod.ts";
 import { parseMetadataOf } from "../api/metadata.ts";
 import { SPIDER_RESERVED_IPS } from "../api/reserved_ip.ts";
 import { Informer } from "../kube/informer.ts";
+import { applicationKey, applicationKeysOf } from "./news_keys.ts";
 import type { Settler } from "../kube/settler.ts";
 
 /** The kind of an informer of metadata. */
@@ -24,6 +25,9 @@ export function metadataKind<T extends StoredObject>(
 ): Resource<MetadataObject> {
   return metadataOf(resource, parseMetadataOf(resource));
 }
+
+/** Index of pools: by `applicationKey`. */
+const APPLICATION = "application";
 
 const NODE_METADATA = metadataKind(NODES);
 const NAMESPACE_METADATA = metadataKind(NAMESPACES);
@@ -59,7 +63,10 @@ export class NodeView {
       ...ports,
       selection: { fieldSelector: `metadata.name=${nodeName}` },
     });
-    this.pools = new Informer(store, metadataKind(SPIDER_IP_POOLS), ports);
+    this.pools = new Informer(store, metadataKind(SPIDER_IP_POOLS), {
+      ...ports,
+      indexes: { [APPLICATION]: ({ metadata }) => applicationKeysOf(metadata) },
+    });
     this.reserved = new Informer(store, metadataKind(SPIDER_RESERVED_IPS), ports);
     this.#namespaces = new Informer(store, NAMESPACE_METADATA, ports);
   }
@@ -86,6 +93,13 @@ export class NodeView {
       if (error !== undefined) return error.message;
     }
     return undefined;
+  }
+
+  /** Metadata of the pools that were made for applications of this name, of whatever kind. */
+  poolsOfApplication(
+    application: { readonly namespace: string; readonly name: string },
+  ): readonly MetadataObject[] {
+    return this.pools.byIndex({ index: APPLICATION, value: applicationKey(application) });
   }
 
   /** The pod as the API has it now; `undefined` if there is none. */

@@ -12,6 +12,7 @@ import type { AgentMetrics } from "./agent_metrics.ts";
 import type { Claimer } from "./claimer.ts";
 import type { CoordinatorReader } from "./coordinator_reader.ts";
 import type { KnownEndpoints } from "./known_endpoints.ts";
+import type { Lenders } from "./lenders.ts";
 import type { NodeView } from "./node_view.ts";
 import type { OwnClaims } from "./own_claims.ts";
 import type { Owners } from "./owners.ts";
@@ -67,6 +68,9 @@ export interface AgentParts {
   readonly metrics: AgentMetrics;
   /** Rung under `ANY_POOL` while an ADD waits until the records of a pool are taken over. */
   readonly unadopted: Bell;
+  /** Rung when copies change: under `poolKey`, `applicationKey` and `podKey`. */
+  readonly news: Bell;
+  readonly lenders: Lenders;
   /** Ends with the agent: for work that no request owns. */
   readonly lifetime: AbortSignal;
 }

@@ -11,7 +11,7 @@ import type { PoolFacts } from "../ipam/pool_facts.ts";
 import type { Reserved } from "../ipam/reserved.ts";
 import type { SeenVersions } from "./seen_versions.ts";
 import { LIST_MS_MAX, type Settler } from "../kube/settler.ts";
-import { Bell, orAborted } from "../base/waiting.ts";
+import { Bell, orAborted, Rings } from "../base/waiting.ts";
 
 /** Milliseconds between two lists of one pool, at least. */
 const LIST_GAP_MS = 200;
@@ -108,25 +108,34 @@ export class PoolBook {
     }
   }
 
-  /** Waits until an address of one of these pools is given back here, or it is time to look. */
+  /** Rings when an address of one of these pools is given back here, or the pool is changed. */
+  follow(pools: readonly PoolFacts[]): Rings {
+    return new Rings(this.#freed, pools.map(({ name }) => name));
+  }
+
+  /** Waits until it rings, or it is time to look whether others have given addresses back. */
   async waitForFree(
     pools: readonly PoolFacts[],
-    { atMostMs, signal }: { readonly atMostMs: number; readonly signal: AbortSignal },
+    { rings, atMostMs, signal }: {
+      /** Of `follow`. */
+      readonly rings: Rings;
+      readonly atMostMs: number;
+      readonly signal: AbortSignal;
+    },
   ): Promise<void> {
-    const { clock } = this.#options;
     const costMs = Math.max(
       ...pools.map(({ name }) => this.#pages.get(name)?.ledger.listCostMs ?? 0),
     );
     const lookMs = costMs > LIST_COSTLY_MS ? LOOK_MS.costly : LOOK_MS.ordinary;
-    const rang = new AbortController();
-    using bells = new DisposableStack();
-    for (const { name } of pools) bells.use(this.#freed.listen(name, () => rang.abort()));
-    await clock.sleep(Math.min(lookMs, atMostMs), {
-      signal: AbortSignal.any([signal, rang.signal]),
-    }).catch((error: unknown) => {
-      signal.throwIfAborted();
-      if (!rang.signal.aborted) throw error;
-    });
+    await rings.next(this.#options.clock, { atMostMs: Math.min(lookMs, atMostMs), signal });
+  }
+
+  /** A pool's ranges may be others now. */
+  changed(name: string): void {
+    const page = this.#pages.get(name);
+    if (page === undefined) return;
+    page.fullMs = -Infinity;
+    this.#freed.ring(name);
   }
 
   /** An address of this node is in use. */

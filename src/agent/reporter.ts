@@ -68,13 +68,14 @@ export class Reporter {
       regarding: referenceTo(args),
     });
     if (refusal.code !== "exhausted") return;
-    for (const { pool, droppedBy, detail } of refusal.trace.candidates) {
+    for (const { pool, droppedBy, detail, remedy } of refusal.trace.candidates) {
       if (droppedBy !== "exhausted") continue;
+      const help = remedy ?? "add addresses to its spec.ips or free some";
       this.#recorder.record({
         type: "Warning",
         reason: "PoolExhausted",
         action: ACTION,
-        note: `IPPool "${pool}" ${detail}: add addresses to its spec.ips or free some`,
+        note: `IPPool "${pool}" ${detail}: ${help}`,
         regarding: { apiVersion: SPIDERPOOL_API_VERSION, kind: "SpiderIPPool", name: pool },
       });
     }

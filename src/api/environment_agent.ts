@@ -77,12 +77,12 @@ export const AGENT_VARIABLES = {
     otherwise: true,
   }),
   autoPoolWaitSeconds: count("SPIDERPOOL_WAIT_SUBNET_POOL_TIME_IN_SECOND", {
-    meaning: "seconds between two looks for an automatic pool",
+    meaning: "seconds of each of the following; nobody looks, an ADD waits for both together",
     otherwise: 2,
     min: 0,
   }),
   autoPoolWaitTries: count("SPIDERPOOL_WAIT_SUBNET_POOL_MAX_RETRIES", {
-    meaning: "looks for an automatic pool before an ADD fails",
+    meaning: "times the seconds above: how long an ADD waits for an automatic pool, at most 55 s",
     otherwise: 25,
     min: 0,
   }),

@@ -107,6 +107,47 @@ export class Rest {
   }
 }
 
+/**
+ * Hears a bell for one waiter, also while that is busy: what rings between two waits ends the next
+ * one at once.
+ */
+export class Rings implements Disposable {
+  readonly #bells = new DisposableStack();
+  readonly #rest = new Rest();
+  #hasRung = false;
+
+  /** @param keys Of the bell; any of them wakes. */
+  constructor(bell: Bell, keys: Iterable<string>) {
+    for (const key of keys) {
+      this.#bells.use(bell.listen(key, () => {
+        this.#hasRung = true;
+        this.#rest.end();
+      }));
+    }
+  }
+
+  /**
+   * Waits for a ring since the last wait ended, or since the beginning.
+   *
+   * @returns Whether it rang, and not only the time is up.
+   * @throws The signal's reason, if it aborts first.
+   */
+  async next(
+    clock: Clock,
+    { atMostMs, signal }: { readonly atMostMs: number; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    await this.#rest.take(atMostMs, { clock, signal });
+    const hasRung = this.#hasRung;
+    this.#hasRung = false;
+    this.#rest.begin();
+    return hasRung;
+  }
+
+  [Symbol.dispose](): void {
+    this.#bells.dispose();
+  }
+}
+
 /** Wakes whoever waits for something to happen under a key. */
 export class Bell {
   readonly #waiting = new Map<string, Set<() => void>>();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { Rest, runTogether } from "./waiting.ts";
+import { ManualClock, settle } from "../../tests/support/manual_clock.ts";
+import { Bell, Rest, Rings, runTogether } from "./waiting.ts";
 
 /** Work that ends a while after it is told to. */
 function slowToEnd(ended: string[], name: string) {
@@ -53,4 +53,38 @@ Deno.test("Rest ends with its time, or with news since the look began", async ()
   const ended = rest.take(1_000, { clock, signal });
   end.abort(new Error("over"));
   await assert.rejects(ended, /over/);
+});
+
+const NEVER = new AbortController().signal;
+
+Deno.test("Rings hear what rings while nobody waits, once", async () => {
+  const clock = new ManualClock();
+  const bell = new Bell();
+  using rings = new Rings(bell, ["a", "b"]);
+  bell.ring("b");
+  bell.ring("a");
+  assert.equal(await rings.next(clock, { atMostMs: 100, signal: NEVER }), true);
+  const next = rings.next(clock, { atMostMs: 100, signal: NEVER });
+  bell.ring("c");
+  await clock.advance(100);
+  assert.equal(await next, false, "it rang before, and another rings now");
+});
+
+Deno.test("Rings end a wait at once, also with its signal", async () => {
+  const clock = new ManualClock();
+  const bell = new Bell();
+  const rings = new Rings(bell, ["a"]);
+  const rung = rings.next(clock, { atMostMs: 1_000, signal: NEVER });
+  bell.ring("a");
+  assert.equal(await rung, true);
+  const stop = new AbortController();
+  const stopped = rings.next(clock, { atMostMs: 1_000, signal: stop.signal });
+  stop.abort(new Error("stopped"));
+  await assert.rejects(stopped, /stopped/);
+  rings[Symbol.dispose]();
+  bell.ring("a");
+  const late = rings.next(clock, { atMostMs: 10, signal: NEVER });
+  await settle();
+  await clock.advance(10);
+  assert.equal(await late, false, "nobody listens any more");
 });

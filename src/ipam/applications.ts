@@ -245,7 +245,12 @@ function namePart(text: string): string {
  * that stays is of whoever has the application's name.
  */
 export function isPoolOf(pool: StoredObject, identity: PoolIdentity): boolean {
-  return hasLabels(pool, Object.entries(identityLabels(identity))) && mayUse(pool, identity);
+  return isPoolOfName(pool, identity) && mayUse(pool, identity);
+}
+
+/** As `isPoolOf`, of whatever UID the application was that it was made for. */
+export function isPoolOfName(pool: StoredObject, identity: PoolIdentity): boolean {
+  return hasLabels(pool, Object.entries(identityLabels(identity)));
 }
 
 function hasLabels(

@@ -21,7 +21,8 @@ import { selectPools } from "./selection.ts";
 import type { IpamSettings } from "./settings.ts";
 import type { TopController } from "./top_controller.ts";
 import { exhaustedTrace, laterTrace } from "./trace.ts";
-import { type NicRequest, poolsOf, readWish } from "./wish.ts";
+import { type NicRequest, readWish } from "./wish.ts";
+import { poolsOf } from "./wished_pools.ts";
 
 /** One set-up: a pod `default/web-0` on node `n1`, and what differs from one that works. */
 interface Setup {
@@ -44,6 +45,8 @@ interface Setup {
   readonly says: string;
 }
 
+const LENDING: Partial<IpamSettings> = { spiderSubnet: true, autoPool: true };
+
 /** What the agent would answer: the refusal of the first step that refuses. */
 function refusalOf(setup: Setup): Refusal {
   const settings = { ...SETTINGS, ...setup.settings };
@@ -56,7 +59,8 @@ function refusalOf(setup: Setup): Refusal {
   const namespaceAnnotations = setup.namespaceUnknown
     ? undefined
     : setup.namespace?.annotations ?? {};
-  const wish = readWish({ pod, namespaceAnnotations, request, settings });
+  const { controller = selectionFactsOf().controller } = setup;
+  const wish = readWish({ pod, namespaceAnnotations, request, controller, settings });
   if (!wish.ok) return wish.error;
 
   const objects = new Map((setup.pools ?? []).map((init) => {
@@ -262,12 +266,45 @@ const WRONG_INPUT: Readonly<Record<string, Setup>> = {
       "enableAutoPoolForApplication to true, or name pools with annotation " +
       '"ipam.spidernet.io/ippool" instead',
   },
-  "a subnet with everything on": {
+  "a subnet for a pod that nothing controls": {
     annotations: { "ipam.spidernet.io/subnet": '{"ipv4":["s1"]}' },
-    settings: { spiderSubnet: true, autoPool: true },
-    says: 'wrong input: annotation "ipam.spidernet.io/subnet" asks for a pool out of a ' +
-      "SpiderSubnet, and the Auto-Pool feature is disabled: this version has no " +
-      'automatic pools; name pools with annotation "ipam.spidernet.io/ippool" instead',
+    settings: LENDING,
+    controller: { apiVersion: "v1", kind: "Pod", name: "lone", namespace: "default", uid: "u" },
+    says: 'wrong input: annotation "ipam.spidernet.io/subnet" asks for a pool of the application ' +
+      'that pod "default/web-0" belongs to, and nothing controls the pod; make it by a ' +
+      'Deployment or another workload, or name pools with annotation "ipam.spidernet.io/ippool"',
+  },
+  "subnets that do not name the NIC": {
+    annotations: { "ipam.spidernet.io/subnets": '[{"interface":"eth0","ipv4":["s1"]}]' },
+    request: { nic: "net1" },
+    settings: LENDING,
+    says: 'wrong input: annotation "ipam.spidernet.io/subnets" is for NIC "eth0", and interface ' +
+      '"net1" must be specified too; add an item for it',
+  },
+  "a subnet for another NIC": {
+    annotations: { "ipam.spidernet.io/subnet": '{"ipv4":["s1"]}' },
+    request: { nic: "net1" },
+    settings: LENDING,
+    says: 'wrong input: annotation "ipam.spidernet.io/subnet" is for NIC "eth0", and interface ' +
+      '"net1" must be specified too; write it as "interface", or list both in annotation ' +
+      '"ipam.spidernet.io/subnets"',
+  },
+  "a subnet of a family that is off": {
+    annotations: { "ipam.spidernet.io/subnet": '{"ipv6":["s1"]}' },
+    settings: { ...LENDING, ipv6: false },
+    says: 'no IPPool available for NIC "eth0": annotation "ipam.spidernet.io/subnets" or ' +
+      '"ipam.spidernet.io/subnet" names only IPv6 pools, and IPv6 is disabled; set enableIPv6 to ' +
+      "true, or name IPv4 pools",
+  },
+  "a number of addresses that is none": {
+    annotations: {
+      "ipam.spidernet.io/subnet": '{"ipv4":["s1"]}',
+      "ipam.spidernet.io/ippool-ip-number": "3+5",
+    },
+    settings: LENDING,
+    says: 'wrong input on pod "default/web-0": Cannot use annotation ' +
+      '"ipam.spidernet.io/ippool-ip-number" "3+5": write a count such as "5", or "+2" beyond the ' +
+      "replicas",
   },
 };
 

@@ -36,12 +36,5 @@ export type { IpamSettings } from "./settings.ts";
 export { keeperOf, machineKeeps, statefulSetKeeps } from "./sticky.ts";
 export { firstOwner, ownerAbove, type OwnerStep, type TopController } from "./top_controller.ts";
 export { type CandidateTrace, type DropRule, type NicTrace } from "./trace.ts";
-export {
-  type NicRequest,
-  type NicWish,
-  type PoolNames,
-  poolsOf,
-  readWish,
-  type Wish,
-  type WishFacts,
-} from "./wish.ts";
+export { type NicRequest, type NicWish, readWish, type Wish, type WishFacts } from "./wish.ts";
+export { type PoolNames, poolsOf } from "./wished_pools.ts";

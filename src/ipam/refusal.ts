@@ -2,7 +2,7 @@
 import type { NicTrace } from "./trace.ts";
 
 /** Which rule names the pools of a NIC, from the strongest to the weakest. */
-export type PoolRule = "ippools" | "ippool" | "namespace" | "cni" | "default";
+export type PoolRule = "subnets" | "ippools" | "ippool" | "namespace" | "cni" | "default";
 
 /** Why a rule that applies gives a NIC no pool at all. */
 export type NoPoolReason =
@@ -53,7 +53,12 @@ export type WrongInput =
     readonly problem: string;
   }
   /** The pod says which NICs get addresses, and the one being added is not among them. */
-  | { readonly code: "nic_not_listed"; readonly nic: string; readonly listed: readonly string[] }
+  | {
+    readonly code: "nic_not_listed";
+    readonly annotation: string;
+    readonly nic: string;
+    readonly listed: readonly string[];
+  }
   /** As many NICs were added as the positional list of the pod has items. */
   | { readonly code: "nic_beyond_list"; readonly nic: string; readonly count: number }
   /** The pod asks for the address of a NIC that none of its networks has. */
@@ -69,11 +74,16 @@ export type WrongInput =
   | {
     readonly code: "subnet_disabled";
     readonly annotation: string;
-    /** Which switch is off; `autoPool` also where this program has no automatic pools yet. */
-    readonly feature: "spiderSubnet" | "autoPool" | "notBuilt";
-  };
+    /** Which switch is off. */
+    readonly feature: "spiderSubnet" | "autoPool";
+  }
+  /** The pod asks for a pool of its application, and belongs to none. */
+  | { readonly code: "no_application"; readonly pod: string; readonly annotation: string };
 
-/** There is no pool to take an address from. */
+/**
+ * There is no pool to take an address from. `said` is a sentence of whoever lends addresses to the
+ * pools.
+ */
 export type NoPool =
   /** No rule gives the NIC a pool. */
   | {
@@ -83,12 +93,31 @@ export type NoPool =
     readonly reason: NoPoolReason;
   }
   /** Rules left out each pool of at least one family. Traces of those families, at least one. */
-  | { readonly code: "all_filtered"; readonly traces: readonly NicTrace[] };
+  | {
+    readonly code: "all_filtered";
+    readonly traces: readonly NicTrace[];
+    readonly said?: string | undefined;
+  }
+  /** The pools of the pod's application were waited for, and did not come. */
+  | {
+    readonly code: "pool_not_made";
+    readonly nic: string;
+    /** At least one. */
+    readonly pools: readonly { readonly version: 4 | 6; readonly subnet: string }[];
+    /** As messages name it: `Deployment "default/web"`. */
+    readonly application: string;
+    readonly waitedMs: number;
+    readonly said?: string | undefined;
+  };
 
 /** There are pools, and no address could be had. */
 export type NoAddress =
-  /** Nothing is left of any pool. */
-  | { readonly code: "exhausted"; readonly trace: NicTrace }
+  /** Nothing is left of any pool. `said`: as of `NoPool`. */
+  | {
+    readonly code: "exhausted";
+    readonly trace: NicTrace;
+    readonly said?: string | undefined;
+  }
   /** Others were faster, each time. */
   | { readonly code: "contended"; readonly trace: NicTrace };
 
@@ -152,9 +181,11 @@ export function classOfRefusal(refusal: Refusal): RefusalClass {
     case "nic_beyond_list":
     case "nic_unknown":
     case "subnet_disabled":
+    case "no_application":
       return "wrong_input";
     case "no_candidates":
     case "all_filtered":
+    case "pool_not_made":
       return "no_available_pool";
     case "exhausted":
       return "ip_used_out";

@@ -6,11 +6,21 @@ import {
   ANNOTATION_IP_POOLS,
   ANNOTATION_NETWORKS,
   ANNOTATION_NOT_USABLE,
+  ANNOTATION_SUBNET,
+  ANNOTATION_SUBNETS,
 } from "../api/annotations.ts";
 import { unreachable } from "../base/assert.ts";
 import { REFUSAL_BYTES_MAX } from "../base/limits.ts";
 import { counted, quoted, quotedNames } from "./brief.ts";
-import type { NoPod, NoPoolReason, NotNow, PoolRule, Refusal, WrongInput } from "./refusal.ts";
+import type {
+  NoPod,
+  NoPool,
+  NoPoolReason,
+  NotNow,
+  PoolRule,
+  Refusal,
+  WrongInput,
+} from "./refusal.ts";
 import { type CandidateTrace, DROP_RULES, type DropRule, type NicTrace } from "./trace.ts";
 
 /** Bytes of the text for one pool. */
@@ -33,12 +43,17 @@ function textOf(refusal: Refusal): string {
   switch (refusal.code) {
     case "no_candidates":
       return noCandidatesText(refusal);
+    case "pool_not_made":
+      return notMadeText(refusal);
     case "all_filtered":
-      return traceText("no IPPool available", refusal.traces);
+      return traceText("no IPPool available", refusal);
     case "exhausted":
-      return traceText("all IP addresses used out", [refusal.trace]);
+      return traceText("all IP addresses used out", {
+        traces: [refusal.trace],
+        said: refusal.said,
+      });
     case "contended":
-      return traceText("exhaust all retries", [refusal.trace]);
+      return traceText("exhaust all retries", { traces: [refusal.trace] });
     case "pod_dead":
     case "pod_gone":
     case "uid_mismatch":
@@ -72,11 +87,7 @@ function wrongInputText(refusal: WrongInput): string {
       return `wrong input: Cannot use ${quoted(refusal.pattern)} as a pattern of pools for NIC ` +
         `${quoted(refusal.nic)}: it ${refusal.problem}`;
     case "nic_not_listed":
-      return `wrong input: annotation "${ANNOTATION_IP_POOLS}" is for ` +
-        `${refusal.listed.length === 1 ? "NIC" : "NICs"} ${
-          quotedNames(refusal.listed)
-        }, and interface ${quoted(refusal.nic)} must be specified ` +
-        `too; add an item for it`;
+      return notListedText(refusal);
     case "nic_beyond_list":
       return `wrong input: annotation "${ANNOTATION_IP_POOLS}" has ` +
         `${counted(refusal.count, { one: "item", more: "items" })} without an interface, all of ` +
@@ -85,9 +96,24 @@ function wrongInputText(refusal: WrongInput): string {
       return nicUnknownText(refusal);
     case "subnet_disabled":
       return subnetText(refusal);
+    case "no_application":
+      return `wrong input: annotation "${refusal.annotation}" asks for a pool of the application ` +
+        `that pod ${quoted(refusal.pod)} belongs to, and nothing controls the pod; make it by a ` +
+        `Deployment or another workload, or name pools with annotation "${ANNOTATION_IP_POOL}"`;
     default:
       return unreachable(refusal);
   }
+}
+
+function notListedText(
+  { annotation, nic, listed }: Extract<WrongInput, { readonly code: "nic_not_listed" }>,
+): string {
+  const listedNics = `${listed.length === 1 ? "NIC" : "NICs"} ${quotedNames(listed)}`;
+  const remedy = annotation === ANNOTATION_SUBNET
+    ? `write it as "interface", or list both in annotation "${ANNOTATION_SUBNETS}"`
+    : "add an item for it";
+  return `wrong input: annotation "${annotation}" is for ${listedNics}, and interface ` +
+    `${quoted(nic)} must be specified too; ${remedy}`;
 }
 
 function nicUnknownText(
@@ -113,8 +139,6 @@ function subnetText(
       return `${disabled}; set enableSpiderSubnet to true, or ${instead}`;
     case "autoPool":
       return `${disabled}; set enableAutoPoolForApplication to true, or ${instead}`;
-    case "notBuilt":
-      return `${disabled}: this version has no automatic pools; ${instead}`;
     default:
       return unreachable(feature);
   }
@@ -161,6 +185,8 @@ function familyOffText(versions: readonly (4 | 6)[], source: string): string {
 
 function sourceText(rule: PoolRule): string {
   switch (rule) {
+    case "subnets":
+      return `annotation "${ANNOTATION_SUBNETS}" or "${ANNOTATION_SUBNET}"`;
     case "ippools":
       return `annotation "${ANNOTATION_IP_POOLS}"`;
     case "ippool":
@@ -222,8 +248,26 @@ function notNowText(refusal: NotNow): string {
   }
 }
 
-/** One text for each pool that was left out, as many as fit, and what helps the likeliest. */
-function traceText(cause: string, traces: readonly NicTrace[]): string {
+function notMadeText(
+  { nic, pools, application, waitedMs, said }: Extract<NoPool, { readonly code: "pool_not_made" }>,
+): string {
+  const versions = pools.map(({ version }) => `IPv${version}`).join(" and ");
+  const subnets = quotedNames(pools.map(({ subnet }) => subnet));
+  const waited = counted(Math.round(waitedMs / 1_000), { one: "second", more: "seconds" });
+  const head = `no IPPool available for NIC ${quoted(nic)} (${versions})`;
+  if (said !== undefined) return `${head}: ${application} has no pool: ${said}`;
+  return `${head}: no pool was made out of SpiderSubnet ${subnets} for ${application} within ` +
+    `${waited}; look at the Events of ${application}, and whether a spiderpool-controller runs`;
+}
+
+/**
+ * One text for each pool that was left out, as many as fit, what helps the likeliest, and what was
+ * said by whoever lends addresses to it.
+ */
+function traceText(
+  cause: string,
+  { traces, said }: { readonly traces: readonly NicTrace[]; readonly said?: string | undefined },
+): string {
   const shown = traces.slice(0, TRACES_SHOWN_MAX);
   const heads = shown.map(({ nic, version }, index) =>
     `${index === 0 ? `${cause} for` : "for"} NIC ${quoted(nic)} (IPv${version})`
@@ -233,6 +277,7 @@ function traceText(cause: string, traces: readonly NicTrace[]): string {
   const tail = [
     ...(hidden === 0 ? [] : [`and ${counted(hidden, { one: "more NIC", more: "more NICs" })}`]),
     ...[...remedies].slice(0, 2),
+    ...(said === undefined ? [] : [cut(said, CANDIDATE_BYTES_MAX)]),
   ];
   // Per NIC: its head, ": ", and "; and 1000 more pools; " where not all fit.
   const fixed = [...heads, ...tail].reduce((sum, text) => sum + bytesOf(text) + 2, 0);
@@ -268,15 +313,16 @@ function candidateText({ pool, detail }: CandidateTrace): string {
 
 /** What helps the pool that came furthest: it is the one that was meant, most of the time. */
 function remedyOf({ version, candidates }: NicTrace): string {
-  let furthest: { readonly pool: string; readonly rule: DropRule } | undefined;
-  for (const { pool, droppedBy: rule } of candidates) {
+  let furthest: Pick<CandidateTrace, "pool" | "remedy"> & { readonly rule: DropRule } | undefined;
+  for (const { pool, droppedBy: rule, remedy } of candidates) {
     if (rule === undefined) continue;
     const isFurther = furthest === undefined ||
       DROP_RULES.indexOf(rule) > DROP_RULES.indexOf(furthest.rule);
-    if (isFurther) furthest = { pool, rule };
+    if (isFurther) furthest = { pool, rule, remedy };
   }
   if (furthest === undefined) return "";
-  return remedyFor(furthest.rule, { pool: `pool ${quoted(furthest.pool)}`, version });
+  return furthest.remedy ??
+    remedyFor(furthest.rule, { pool: `pool ${quoted(furthest.pool)}`, version });
 }
 
 function remedyFor(

@@ -73,6 +73,13 @@ Deno.test("sayRefusal() cuts long traces and keeps the remedy", () => {
 });
 
 /** One of each code, with the class and words that its sentence has. */
+const NOT_MADE = {
+  nic: "eth0",
+  pools: [{ version: 4, subnet: "s4" }, { version: 6, subnet: "s6" }],
+  application: 'Deployment "a/web"',
+  waitedMs: 50_012,
+} as const;
+
 const EACH: readonly (readonly [Refusal, RefusalClass, RegExp])[] = [
   [
     {
@@ -100,9 +107,19 @@ const EACH: readonly (readonly [Refusal, RefusalClass, RegExp])[] = [
     /^wrong input: Cannot use "p\[" as a pattern of pools for NIC "eth0": it has no end; write/,
   ],
   [
-    { code: "nic_not_listed", nic: "net1", listed: ["eth0", "net2"] },
+    { code: "nic_not_listed", annotation: "a/ippools", nic: "net1", listed: ["eth0", "net2"] },
     "wrong_input",
-    /is for NICs "eth0", "net2", and interface "net1" must be specified too; add an item for it$/,
+    /"a\/ippools" is for NICs "eth0", "net2", and interface "net1" must be specified too; add an /,
+  ],
+  [
+    {
+      code: "nic_not_listed",
+      annotation: "ipam.spidernet.io/subnet",
+      nic: "net1",
+      listed: ["eth0"],
+    },
+    "wrong_input",
+    /is for NIC "eth0", and interface "net1" must be specified too; write it as "interface", or li/,
   ],
   [
     { code: "nic_beyond_list", nic: "net2", count: 2 },
@@ -130,9 +147,24 @@ const EACH: readonly (readonly [Refusal, RefusalClass, RegExp])[] = [
     /the Auto-Pool feature is disabled; set enableAutoPoolForApplication to true, or name pools/,
   ],
   [
-    { code: "subnet_disabled", annotation: "a/subnet", feature: "notBuilt" },
+    { code: "no_application", pod: "default/lone", annotation: "a/subnet" },
     "wrong_input",
-    /the Auto-Pool feature is disabled: this version has no automatic pools; name pools with/,
+    /"a\/subnet" asks for .* pod "default\/lone" belongs to, and nothing controls the pod; make it/,
+  ],
+  [
+    { code: "pool_not_made", ...NOT_MADE },
+    "no_available_pool",
+    /NIC "eth0" \(IPv4 and IPv6\): no pool was made out of SpiderSubnet "s4", "s6" for Deployment /,
+  ],
+  [
+    { code: "pool_not_made", ...NOT_MADE },
+    "no_available_pool",
+    /within 50 seconds; look at the Events of Deployment "a\/web", and whether a spiderpool-contro/,
+  ],
+  [
+    { code: "pool_not_made", ...NOT_MADE, said: 'SpiderSubnet "s4" does not exist; create it' },
+    "no_available_pool",
+    /: Deployment "a\/web" has no pool: SpiderSubnet "s4" does not exist; create it$/,
   ],
   [
     { code: "no_candidates", nic: "eth0", rule: "default", reason: { kind: "none_named" } },

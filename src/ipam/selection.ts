@@ -10,7 +10,8 @@ import { inOrder } from "./order.ts";
 import type { PoolFacts, PoolReading } from "./pool_facts.ts";
 import type { NoPoolReason, Refusal } from "./refusal.ts";
 import type { CandidateTrace, NicTrace } from "./trace.ts";
-import { candidatesOf, type NicWish, type Wish } from "./wish.ts";
+import { type NicWish, type Wish } from "./wish.ts";
+import { candidatesOf } from "./wished_pools.ts";
 
 /** What a selection follows from. */
 export interface SelectionFacts extends PodFacts {

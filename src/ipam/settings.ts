@@ -1,3 +1,6 @@
+/** Milliseconds that an ADD waits for a pool of its application, as in the reference. */
+export const AUTO_POOL_WAIT_MS = 50_000;
+
 /** What an installation says of addresses: switches and names, each read once at start. */
 export interface IpamSettings {
   /** Whether pods get addresses of this family; a family that is off is left out silently. */
@@ -22,6 +25,8 @@ export interface IpamSettings {
   readonly gatewayDetection: boolean;
   /** Whether a stateless pod gives back an address that conflicts on the wire. */
   readonly releaseConflicting: boolean;
+  /** Milliseconds that an ADD waits for a pool of its application; absent: `AUTO_POOL_WAIT_MS`. */
+  readonly autoPoolWaitMs?: number | undefined;
   /** Most addresses of one pool that may be in use; absent: no bound but the pool's own. */
   readonly poolAddressesMax?: number | undefined;
 }

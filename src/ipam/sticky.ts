@@ -10,7 +10,7 @@ import { uidMatches } from "./pod_life.ts";
 import type { PodReading } from "./release.ts";
 import type { IpamSettings } from "./settings.ts";
 import type { TopController } from "./top_controller.ts";
-import type { AllowedPools } from "./wish.ts";
+import type { AllowedPools } from "./wished_pools.ts";
 
 /** Which owners keep addresses in this installation. */
 export type KeeperSettings = Pick<IpamSettings, "statefulSet" | "kubevirt">;

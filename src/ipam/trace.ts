@@ -29,6 +29,8 @@ export interface CandidateTrace {
   readonly droppedBy?: DropRule | undefined;
   /** Ends the sentence that `pool "x"` begins, with the values compared; empty if kept. */
   readonly detail: string;
+  /** What helps, where that is not what helps any pool that this rule left out. */
+  readonly remedy?: string | undefined;
 }
 
 /** What became of the pools of one NIC and family. */
@@ -51,10 +53,11 @@ export function keptTrace(pool: string): CandidateTrace {
  */
 export function exhaustedTrace(
   pool: string,
-  { size }: { readonly size: number | bigint },
+  { size, remedy }: { readonly size: number | bigint; readonly remedy?: string | undefined },
 ): CandidateTrace {
   const all = size === 1 || size === 1n ? "its only one is" : `all ${size} are`;
-  return { pool, droppedBy: "exhausted", detail: `has no free address, ${all} in use` };
+  const detail = `has no free address, ${all} in use`;
+  return { pool, droppedBy: "exhausted", detail, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 /** A pool of which an installation lets no more than so many addresses be in use. */

@@ -12,14 +12,16 @@ import type { Pod } from "../api/kubernetes/pod.ts";
 import type { Route } from "../api/parts.ts";
 import {
   DEFAULT_NIC,
+  type IpNumber,
   type NicPools,
   readDefaultPools,
   readPoolAnnotation,
   readPoolsAnnotation,
   readRoutesAnnotation,
 } from "../api/pod_annotations.ts";
+import { assert } from "../base/assert.ts";
 import { WISHED_PATTERNS_MAX, WISHED_POOLS_MAX } from "../base/limits.ts";
-import { err, expectOk, ok, type Result } from "../base/result.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import {
   describeRefusal,
   formatAddress,
@@ -28,10 +30,11 @@ import {
   IPV6,
   parseAnyAddressInCidr,
 } from "../ip/mod.ts";
-import { globMatches, isPattern, parseGlob } from "./glob.ts";
-import type { PoolReading } from "./pool_facts.ts";
+import { type PoolWish, readPoolWishes, wishedPools } from "./applications.ts";
+import { isPattern, parseGlob } from "./glob.ts";
 import type { PoolRule, Refusal } from "./refusal.ts";
 import type { IpamSettings } from "./settings.ts";
+import type { TopController } from "./top_controller.ts";
 
 /** What the CNI call says of the NIC that it adds. */
 export interface NicRequest {
@@ -60,14 +63,29 @@ export interface NicWish {
   readonly versions?: ReadonlySet<4 | 6> | undefined;
 }
 
+/** Pools of the pod's application that the NIC being added is to have its addresses of. */
+export interface AutomaticWish {
+  /** Key of the annotation that asks for them. */
+  readonly annotation: string;
+  /** One of each family, at least one. */
+  readonly pools: readonly PoolWish[];
+  /** How many addresses they should have; absent: as the installation says. */
+  readonly number?: IpNumber | undefined;
+}
+
 /** What a pod asks for. */
 export interface Wish {
   /** The NIC that is being added. */
   readonly nic: string;
   /** The strongest rule that applies: only this one counts, for both families. */
   readonly rule: PoolRule;
-  /** The NIC being added; with rule `ippools` all NICs of the list. */
+  /**
+   * The NIC being added; with rule `ippools` all NICs of the list. With rule `subnets` it names no
+   * pool before `withPools`.
+   */
   readonly nics: readonly NicWish[];
+  /** Set with rule `subnets` only. */
+  readonly automatic?: AutomaticWish | undefined;
   /** Further routes of the pod, in canonical form. */
   readonly routes: readonly Route[];
 }
@@ -78,19 +96,9 @@ export interface WishFacts {
   /** `undefined`: the agent does not know the namespace yet. */
   readonly namespaceAnnotations: Readonly<Record<string, string>> | undefined;
   readonly request: NicRequest;
-  readonly settings: Pick<IpamSettings, "spiderSubnet" | "autoPool">;
-}
-
-/** Names to read, or that all pools must be. */
-export type PoolNames =
-  | { readonly kind: "named"; readonly names: readonly string[] }
-  | { readonly kind: "all" };
-
-/** The pools that a NIC may keep addresses of. */
-export interface AllowedPools {
-  readonly nic: string;
-  readonly position?: number | undefined;
-  readonly names: ReadonlySet<string>;
+  /** Whose application the pod is. */
+  readonly controller: TopController;
+  readonly settings: Pick<IpamSettings, "ipv4" | "ipv6" | "spiderSubnet" | "autoPool">;
 }
 
 /** How a NIC of positional mode is called until its own ADD names it: `#1`, `#2`. */
@@ -103,125 +111,68 @@ export function positionalNic(position: number): string {
  * CNI configuration, else the pools with `spec.default`. A weaker rule never fills in what a
  * stronger one leaves open.
  *
- * @outcome all of `WrongInput` except `nic_unknown` and `nic_beyond_list`; `namespace_unknown`
+ * @outcome all of `WrongInput` except `nic_unknown` and `nic_beyond_list`; `namespace_unknown`;
+ *   `no_candidates` where the subnets that are named are of families that are switched off
  */
 export function readWish(facts: WishFacts): Result<Wish, Refusal> {
   const { pod, request } = facts;
   const routes = readRoutes(pod);
   if (!routes.ok) return routes;
-  const refused = subnetRefusal(facts);
-  if (refused !== undefined) return err(refused);
-  const rule = readRule(facts);
+  const rule = hasSubnets(pod) ? readAutomatic(facts) : readRule(facts);
   if (!rule.ok) return rule;
   const namesRefusal = refusalOfNames(rule.value);
   if (namesRefusal !== undefined) return err(namesRefusal);
   return ok({ nic: request.nic, ...rule.value, routes: routes.value });
 }
 
-/**
- * Names the pools to read for a wish, each once, in the order in which they are wished.
- *
- * @param poolNames Of all pools that there are: patterns are compared with them.
- */
-export function poolsOf(wish: Wish, poolNames: Iterable<string>): PoolNames {
-  if (wish.rule === "default") return { kind: "all" };
-  const known = [...poolNames].sort();
-  const names = wish.nics.flatMap(({ ipv4 = [], ipv6 = [] }) =>
-    expandNames([...ipv4, ...ipv6], known)
-  );
-  return { kind: "named", names: [...new Set(names)] };
-}
-
-/**
- * Says which pools each NIC may have by name, whatever the pools themselves allow: an address that
- * is kept for a pod is given up if its pool is not among them.
- *
- * @param pools What `poolsOf` asked for. A pool of unknown family counts for both.
- */
-export function allowedPools(
+/** A wish of rule `subnets` with the names of its pools. */
+export function withPools(
   wish: Wish,
-  pools: ReadonlyMap<string, PoolReading>,
-): readonly AllowedPools[] {
-  return wish.nics.map((nic) => {
-    const names = ([4, 6] as const).flatMap((version) =>
-      candidatesOf(nic, { rule: wish.rule, version, pools })
-    );
-    const { position } = nic;
-    const place = position === undefined ? { nic: nic.nic } : { nic: nic.nic, position };
-    return { ...place, names: new Set(names) };
-  });
+  names: { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] },
+): Wish {
+  return { ...wish, nics: wish.nics.map((nic) => ({ ...nic, ...wished(names) })) };
 }
 
-/** The pools that a NIC wishes of one family, in the user's order. `undefined`: none is wished. */
-export function candidatesOf(
-  nic: NicWish,
-  { rule, version, pools }: {
-    readonly rule: PoolRule;
-    readonly version: 4 | 6;
-    readonly pools: ReadonlyMap<string, PoolReading>;
-  },
-): readonly string[] {
-  const existing = [...pools].filter(([, reading]) => mayBeOf(reading, version));
-  if (rule === "default") {
-    return existing.filter(([, reading]) => isDefault(reading)).map(([name]) => name).sort();
+type Ruled = Pick<Wish, "rule" | "nics" | "automatic">;
+
+function hasSubnets(pod: Pod): boolean {
+  return [ANNOTATION_SUBNETS, ANNOTATION_SUBNET].some((key) =>
+    annotationOf(pod, key) !== undefined
+  );
+}
+
+/** Pools of the application are asked for: never another pool in their place. */
+function readAutomatic({ pod, request, controller, settings }: WishFacts): Result<Ruled, Refusal> {
+  const { nic, cleanGateway } = request;
+  const read = readPoolWishes(pod.metadata.annotations);
+  if (!read.ok) return err(podRefusal(pod, read.error));
+  assert(read.value !== undefined, "the pod names subnets");
+  const { annotation, nics, number } = read.value;
+  for (const feature of ["spiderSubnet", "autoPool"] as const) {
+    if (!settings[feature]) return err({ code: "subnet_disabled", annotation, feature });
   }
-  const known = existing.map(([name]) => name).sort();
-  const wished = (version === 4 ? nic.ipv4 : nic.ipv6) ?? [];
-  return expandNames(wished, known);
-}
-
-/** Whether there is such a pool and it is of a family, as far as its object tells. */
-function mayBeOf(reading: PoolReading, version: 4 | 6): boolean {
-  switch (reading.kind) {
-    case "absent":
-      return false;
-    case "broken":
-      return reading.version === undefined || reading.version === version;
-    case "facts":
-      return reading.facts.version === version;
+  if (controller.apiVersion === "v1" && APART.has(controller.kind)) {
+    const { namespace = "", name } = pod.metadata;
+    return err({ code: "no_application", pod: `${namespace}/${name}`, annotation });
   }
-}
-
-function isDefault(reading: PoolReading): boolean {
-  switch (reading.kind) {
-    case "absent":
-      return false;
-    case "broken":
-      return reading.isDefault;
-    case "facts":
-      return reading.facts.isDefault;
+  const own = nics.find((item) => item.interface === nic);
+  if (own === undefined) {
+    const listed = nics.map((item) => item.interface);
+    return err({ code: "nic_not_listed", annotation, nic, listed });
   }
-}
-
-/**
- * Puts the names that a pattern matches at its place, in byte order. A name keeps its first place.
- *
- * @param known Sorted.
- */
-function expandNames(wished: readonly string[], known: readonly string[]): readonly string[] {
-  const names = new Set<string>();
-  for (const entry of wished) {
-    if (!isPattern(entry)) {
-      names.add(entry);
-      continue;
-    }
-    const glob = expectOk(parseGlob(entry), "readWish() refused patterns that cannot be read");
-    for (const name of known) if (globMatches(glob, name)) names.add(name);
+  const { ipv4, ipv6 } = settings;
+  const pools = wishedPools({ nics }, { ipv4, ipv6, nic });
+  if (pools.length > 0) {
+    const automatic = { annotation, pools, number };
+    return ok({ rule: "subnets", nics: [{ nic, cleanGateway }], automatic });
   }
-  return [...names];
+  const versions = own.ipv4 === undefined ? [6] as const : [4] as const;
+  const reason = { kind: "family_off", versions } as const;
+  return err({ code: "no_candidates", nic, rule: "subnets", reason });
 }
 
-type Ruled = Pick<Wish, "rule" | "nics">;
-
-/** Automatic pools are asked for, and there are none: never another pool in their place. */
-function subnetRefusal({ pod, settings }: WishFacts): Refusal | undefined {
-  const annotation = [ANNOTATION_SUBNETS, ANNOTATION_SUBNET]
-    .find((key) => annotationOf(pod, key) !== undefined);
-  if (annotation === undefined) return undefined;
-  const code = "subnet_disabled";
-  if (!settings.spiderSubnet) return { code, annotation, feature: "spiderSubnet" };
-  return { code, annotation, feature: settings.autoPool ? "notBuilt" : "autoPool" };
-}
+/** Kinds of what stands above a pod that is of no application: itself, or its node. */
+const APART: ReadonlySet<string> = new Set(["Pod", "Node"]);
 
 function readRule(facts: WishFacts): Result<Ruled, Refusal> {
   const { pod, request, namespaceAnnotations } = facts;
@@ -280,7 +231,8 @@ function readPerNic(value: string, { pod, request }: WishFacts): Result<Ruled, R
   const isPositional = nics.some(({ position }) => position !== undefined);
   if (!isPositional && nics.every(({ nic }) => nic !== request.nic)) {
     const listed = nics.map(({ nic }) => nic);
-    return err({ code: "nic_not_listed", nic: request.nic, listed });
+    const annotation = ANNOTATION_IP_POOLS;
+    return err({ code: "nic_not_listed", annotation, nic: request.nic, listed });
   }
   return ok({ rule: "ippools", nics });
 }

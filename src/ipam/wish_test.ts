@@ -6,7 +6,8 @@ import { expectOk } from "../base/result.ts";
 import { readPool } from "./pool_facts.ts";
 import type { Refusal } from "./refusal.ts";
 import { sayRefusal } from "./refusal_text.ts";
-import { allowedPools, poolsOf, readWish, type Wish, type WishFacts } from "./wish.ts";
+import { readWish, type Wish, type WishFacts, withPools } from "./wish.ts";
+import { allowedPools, poolsOf } from "./wished_pools.ts";
 
 const POOLS = "ipam.spidernet.io/ippools";
 const POOL = "ipam.spidernet.io/ippool";
@@ -14,6 +15,8 @@ const NS4 = "ipam.spidernet.io/default-ipv4-ippool";
 const NS6 = "ipam.spidernet.io/default-ipv6-ippool";
 const ROUTES = "ipam.spidernet.io/routes";
 const SUBNET = "ipam.spidernet.io/subnet";
+const SUBNETS = "ipam.spidernet.io/subnets";
+const NUMBER = "ipam.spidernet.io/ippool-ip-number";
 
 function wishOf(changes: Partial<WishFacts>): Wish {
   return expectOk(readWish(wishFactsOf(changes)), "this wish is in order");
@@ -103,6 +106,7 @@ Deno.test("readWish() refuses a NIC that the annotation does not name", () => {
   const pod = podWith({ [POOLS]: '[{"interface":"eth0","ipv4":["a"]}]' });
   assert.deepEqual(refusalOf({ pod, request: requestOf({ nic: "net1" }) }), {
     code: "nic_not_listed",
+    annotation: POOLS,
     nic: "net1",
     listed: ["eth0"],
   });
@@ -116,14 +120,45 @@ Deno.test("readWish() gives routes in canonical form", () => {
   ]);
 });
 
-Deno.test("readWish() refuses SpiderSubnet and never takes another pool instead", () => {
+Deno.test("readWish() refuses SpiderSubnet where it is off, never takes another pool", () => {
   const pod = podWith({ [SUBNET]: '{"ipv4":["s"]}', [POOL]: '{"ipv4":["a"]}' });
   const feature = (spiderSubnet: boolean, autoPool: boolean) =>
     refusalOf({ pod, settings: { ...SETTINGS, spiderSubnet, autoPool } });
   const refusal = { code: "subnet_disabled", annotation: SUBNET } as const;
   assert.deepEqual(feature(false, true), { ...refusal, feature: "spiderSubnet" });
   assert.deepEqual(feature(true, false), { ...refusal, feature: "autoPool" });
-  assert.deepEqual(feature(true, true), { ...refusal, feature: "notBuilt" });
+});
+
+Deno.test("readWish() takes the pools of the application before all others", () => {
+  const settings = { ...SETTINGS, spiderSubnet: true, autoPool: true };
+  const value = '[{"interface":"net1","ipv4":["t"]},{"ipv4":["s"],"ipv6":["s6"]}]';
+  const pod = podWith({ [SUBNETS]: value, [POOLS]: "{", [NUMBER]: "+2" });
+  const request = requestOf({ cleanGateway: true });
+  const wish = wishOf({ pod, request, settings });
+  assert.equal(wish.rule, "subnets");
+  assert.deepEqual(wish.nics, [{ nic: "eth0", cleanGateway: true }]);
+  assert.deepEqual(wish.automatic, {
+    annotation: SUBNETS,
+    pools: [
+      { nic: "eth0", version: 4, subnet: "s" },
+      { nic: "eth0", version: 6, subnet: "s6" },
+    ],
+    number: { kind: "flexible", count: 2 },
+  });
+  const only4 = wishOf({ pod, request, settings: { ...settings, ipv6: false } });
+  assert.deepEqual(only4.automatic?.pools.map(({ version }) => version), [4]);
+  const made = withPools(wish, { ipv4: ["a"], ipv6: [] });
+  assert.deepEqual(made.nics, [{ nic: "eth0", cleanGateway: true, ipv4: ["a"] }]);
+});
+
+Deno.test("readWish() knows no application of a pod that its node makes", () => {
+  const settings = { ...SETTINGS, spiderSubnet: true, autoPool: true };
+  const pod = podWith({ [SUBNET]: '{"ipv4":["s"]}' });
+  const node = { apiVersion: "v1", kind: "Node", name: "n1", namespace: "default", uid: "u" };
+  const refusal = { code: "no_application", pod: "default/web-0", annotation: SUBNET } as const;
+  assert.deepEqual(refusalOf({ pod, settings, controller: node }), refusal);
+  const theirs = { ...node, apiVersion: "example.com/v1" };
+  assert.equal(wishOf({ pod, settings, controller: theirs }).rule, "subnets");
 });
 
 Deno.test("readWish() refuses a configuration that names a pool twice", () => {

@@ -236,7 +236,12 @@ export interface PodWish {
   readonly node?: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
-  readonly owner?: { readonly apiVersion: string; readonly kind: string; readonly name: string };
+  readonly owner?: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid?: string;
+  };
   readonly phase?: string;
 }
 
@@ -260,7 +265,7 @@ function podObject(name: string, wish: PodWish): Pod {
   const { node: nodeName = "n1", annotations, labels, owner, phase = "Pending" } = wish;
   const ownerReferences = owner === undefined
     ? {}
-    : { ownerReferences: [{ ...owner, uid: `uid-of-${owner.name}`, controller: true }] };
+    : { ownerReferences: [{ uid: `uid-of-${owner.name}`, ...owner, controller: true }] };
   return expectOk(
     PODS.parse({
       metadata: { name, namespace: "default", annotations, labels, ...ownerReferences },

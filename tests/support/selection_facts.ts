@@ -4,6 +4,7 @@ import { ok } from "../../src/base/result.ts";
 import { IPV4, IPV6, RangeSet } from "../../src/ip/mod.ts";
 import type { SelectionFacts } from "../../src/ipam/selection.ts";
 import type { IpamSettings } from "../../src/ipam/settings.ts";
+import type { TopController } from "../../src/ipam/top_controller.ts";
 import type { NicRequest, WishFacts } from "../../src/ipam/wish.ts";
 import { podOf } from "./decision_objects.ts";
 
@@ -20,6 +21,14 @@ export const SETTINGS: IpamSettings = {
   conflictDetection: false,
   gatewayDetection: false,
   releaseConflicting: true,
+};
+
+const WEB: TopController = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  name: "web",
+  namespace: "default",
+  uid: "u",
 };
 
 /** An ADD of `eth0` whose configuration names no pool. */
@@ -48,6 +57,7 @@ export function wishFactsOf(changes: Partial<WishFacts> = {}): WishFacts {
     pod: podWith(),
     namespaceAnnotations: {},
     request: requestOf(),
+    controller: WEB,
     settings: SETTINGS,
     ...changes,
   };
@@ -60,13 +70,7 @@ export function selectionFactsOf(changes: Partial<SelectionFacts> = {}): Selecti
     nodeName: "n1",
     nodeLabels: {},
     namespaceLabels: {},
-    controller: {
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      name: "web",
-      namespace: "default",
-      uid: "u",
-    },
+    controller: WEB,
     masterSubnets: ok([]),
     matchMasterSubnet: false,
     pools: new Map(),
