@@ -1,22 +1,31 @@
 import assert from "node:assert/strict";
-import { readImageArguments } from "./image.ts";
+import { readImageArguments } from "./build/image_arguments.ts";
 
-Deno.test("readImageArguments() takes a file, or the one of this architecture in dist", () => {
-  assert.deepEqual(readImageArguments(["--out", "x.tar"]), { ok: true, value: "x.tar" });
-  const otherwise = readImageArguments([]);
-  assert.ok(otherwise.ok);
-  assert.match(otherwise.value, /\/dist\/spiderpool-agent-(?:amd64|arm64)\.tar$/);
+const own = "amd64";
+
+Deno.test("readImageArguments() takes architectures and a file, by default its own", () => {
+  assert.deepEqual(readImageArguments([], { own }), {
+    ok: true,
+    value: { architectures: ["amd64"], out: undefined },
+  });
+  assert.deepEqual(readImageArguments(["--arch", "all", "--out", "x.tar"], { own }), {
+    ok: true,
+    value: { architectures: ["amd64", "arm64"], out: "x.tar" },
+  });
+  const other = readImageArguments(["--arch", "arm64"], { own });
+  assert.deepEqual(other.ok && other.value.architectures, ["arm64"]);
 });
 
 Deno.test("readImageArguments() names what it does not take", () => {
-  const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [["x.tar"], /^Unknown argument "x\.tar": use --out FILE\.tar$/],
-    [["--out"], /^Argument "--out" has no value: add a file$/],
-    [["--out", "x.tar", "y"], /^Unknown argument "y": use --out FILE\.tar$/],
+  const use = "use --arch amd64|arm64|all or --out FILE.tar";
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [["x.tar"], `Unknown argument "x.tar": ${use}`],
+    [["--out"], `Argument "--out" has no value: ${use}`],
+    [["--arch", ""], `Argument "--arch" has no value: ${use}`],
+    [["--arch", "mips"], `Unknown architecture "mips" of --arch: ${use}`],
+    [["--out", "x.tar", "y"], `Unknown argument "y": ${use}`],
   ];
   for (const [args, sentence] of cases) {
-    const file = readImageArguments(args);
-    assert.ok(!file.ok);
-    assert.match(file.error, sentence);
+    assert.deepEqual(readImageArguments(args, { own }), { ok: false, error: sentence });
   }
 });

@@ -1,55 +1,119 @@
 /** The image of the agent and the controller: every program, and the little of Linux they need. */
 import { existsSync } from "node:fs";
 import * as path from "node:path";
-import {
-  BASE_FOLDERS,
-  buildImage,
-  ensureBusybox,
-  libraryEntries,
-  shellEntries,
-} from "../cluster/image.ts";
+import { gzip } from "node:zlib";
+import { promisify } from "node:util";
 import { VERSION } from "../../src/base/version.ts";
-import type { TarEntry } from "../tar.ts";
+import { type TarEntry, writeTar } from "../tar.ts";
+import { fetchDeno } from "../vm/deno_binary.ts";
+import type { Architecture } from "./arguments.ts";
 import { RUNTIME_FOLDER } from "./launcher.ts";
+import { digestOf, type Layer, type OciImage, ociImage } from "./oci.ts";
+import { billText, npmParts, type Part } from "./sbom.ts";
+import { systemFiles } from "./system_files.ts";
 
 /** Name of the image unless a registry gives it another. */
 export const AGENT_IMAGE = `spiderpool.local/spiderpool-agent:${VERSION}`;
+/** What the image says of itself. */
+export const IMAGE_LABELS: Readonly<Record<string, string>> = {
+  "org.opencontainers.image.title": "spiderpool-agent",
+  "org.opencontainers.image.description":
+    "Agent, controller and CNI plugins of Spiderpool on Deno: underlay addresses for pods",
+  "org.opencontainers.image.version": VERSION,
+  "org.opencontainers.image.licenses": "Apache-2.0",
+};
+/**
+ * Who runs in it unless the pod says otherwise: nobody in particular. The agent's pod says root,
+ * for it writes plugins, sysctls and a socket that belong to the node's root.
+ */
+export const IMAGE_USER = "65532:65532";
+
 /** Where the programs are inside. */
 const PROGRAM_FOLDER = "usr/lib/spiderpool";
+/** Where licences and the bill of materials are. */
+const DOCUMENT_FOLDER = "usr/share/doc/spiderpool";
+const ROOT = path.resolve(import.meta.dirname ?? ".", "../..");
+
+/** An image and what is in it. */
+export interface AgentImage {
+  readonly image: OciImage;
+  /** Its bill of materials, SPDX as JSON; the image holds it too. */
+  readonly bill: string;
+}
 
 /**
- * Builds the archive of the image from a folder of `deno task build`, of this machine's own
- * architecture: libraries are taken from here. Launchers are shell scripts, so there is a shell.
+ * Builds the image of a folder of `deno task build`. Launchers are shell scripts, so there is a
+ * shell. What seldom changes is a layer of its own, which a node with an older version has already.
  *
  * @param folder `dist/<architecture>`, in either layout.
- * @param options.cache Folder for downloads.
+ * @param options.cache Folder for downloads, and for a layer that took seconds to compress.
  */
 export async function buildAgentImage(
   folder: string,
-  { cache }: { readonly cache: string },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const busybox = await ensureBusybox(cache);
+  options: {
+    readonly architecture: Architecture;
+    readonly cache: string;
+    readonly say: (text: string) => void;
+  },
+): Promise<AgentImage> {
+  const { architecture, cache } = options;
   const deno = path.join(folder, RUNTIME_FOLDER, "deno");
   const program = existsSync(deno) ? deno : path.join(folder, "spiderpool-agent");
-  return buildImage({
-    reference: AGENT_IMAGE,
-    entries: [
-      ...BASE_FOLDERS,
-      ...await shellEntries(busybox),
-      // Tries the plugins on the node before it installs them.
-      { kind: "symlink", path: "bin/chroot", target: "busybox" },
-      ...await libraryEntries([busybox, program]),
-      { kind: "folder", path: `${PROGRAM_FOLDER}/`, mode: 0o755 },
-      ...await programEntries(folder),
-    ],
-    command: ["spiderpool-agent"],
-    programs: `/${PROGRAM_FOLDER}`,
+  const system = await systemFiles([program], options);
+  const runtime = await denoPart(options);
+  const bill = billText([runtime, ...system.parts, ...await npmParts(ROOT)], {
+    architecture,
+    created: createdAt(Deno.env.get("SOURCE_DATE_EPOCH")),
   });
+  const { seldom, often } = await programEntries(folder);
+  const folders = ["usr/lib", PROGRAM_FOLDER, "usr/share", "usr/share/doc", DOCUMENT_FOLDER];
+  const base: readonly TarEntry[] = [
+    ...system.entries,
+    // Tries the plugins on the node before it installs them.
+    { kind: "symlink", path: "bin/chroot", target: "busybox" },
+    ...folders.map(folderEntry),
+    ...seldom,
+  ];
+  const own = [
+    ...often,
+    fileEntry(`${DOCUMENT_FOLDER}/copyright`, await Deno.readFile(path.join(ROOT, "LICENSE"))),
+    fileEntry(`${DOCUMENT_FOLDER}/sbom.spdx.json`, new TextEncoder().encode(bill)),
+  ];
+  const image = ociImage({
+    architecture,
+    layers: [await keptLayer(base, path.join(cache, "image-layers")), await layerOf(own)],
+    command: ["spiderpool-agent"],
+    environment: [`PATH=/${PROGRAM_FOLDER}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`],
+    user: IMAGE_USER,
+    labels: IMAGE_LABELS,
+  });
+  return { image, bill };
 }
 
-/** All files of the build; names of one file stay names of one file. */
-async function programEntries(folder: string): Promise<readonly TarEntry[]> {
-  const entries: TarEntry[] = [];
+/** Seconds since 1970 as SPDX writes a time; without any, the same for every build. */
+function createdAt(seconds: string | undefined): string {
+  const time = Number(seconds ?? "0");
+  return new Date(time * 1_000).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+async function denoPart({ architecture, cache, say }: {
+  readonly architecture: Architecture;
+  readonly cache: string;
+  readonly say: (text: string) => void;
+}): Promise<Part> {
+  const { version } = await fetchDeno(path.join(cache, "deno", architecture), {
+    architecture,
+    say,
+  });
+  return { name: "deno", version, url: `pkg:github/denoland/deno@v${version}`, licence: "MIT" };
+}
+
+/** All files of the build, by how often they change; names of one file stay names of one file. */
+async function programEntries(
+  folder: string,
+): Promise<{ readonly seldom: readonly TarEntry[]; readonly often: readonly TarEntry[] }> {
+  const seldom: TarEntry[] = [];
+  const often: TarEntry[] = [];
   const placeOf = new Map<string, string>();
   for (const name of await namesIn(folder)) {
     const file = path.join(folder, name);
@@ -57,24 +121,58 @@ async function programEntries(folder: string): Promise<readonly TarEntry[]> {
     const place = `${PROGRAM_FOLDER}/${name}`;
     const target = placeOf.get(`${facts.dev}:${facts.ino}`);
     if (facts.isDirectory) {
-      entries.push({ kind: "folder", path: `${place}/`, mode: 0o755 });
+      seldom.push(folderEntry(place));
       for (const inner of await namesIn(file)) {
-        entries.push(await fileEntry(path.join(file, inner), `${place}/${inner}`));
+        const entry = await copiedEntry(path.join(file, inner), `${place}/${inner}`);
+        (inner === "deno" ? seldom : often).push(entry);
       }
     } else if (target === undefined) {
       placeOf.set(`${facts.dev}:${facts.ino}`, place);
-      entries.push(await fileEntry(file, place));
-    } else entries.push({ kind: "hardlink", path: place, target });
+      often.push(await copiedEntry(file, place));
+    } else often.push({ kind: "hardlink", path: place, target });
   }
-  return entries;
+  return { seldom, often };
 }
 
-async function fileEntry(file: string, place: string): Promise<TarEntry> {
+/** A file with the permissions that everybody may have, whatever those of the builder are. */
+async function copiedEntry(file: string, place: string): Promise<TarEntry> {
   const { mode } = await Deno.stat(file);
-  const bytes = await Deno.readFile(file);
-  return { kind: "file", path: place, mode: (mode ?? 0o644) & 0o777, bytes };
+  const isProgram = ((mode ?? 0) & 0o100) !== 0;
+  return { ...fileEntry(place, await Deno.readFile(file)), mode: isProgram ? 0o755 : 0o644 };
+}
+
+function fileEntry(place: string, bytes: Uint8Array): TarEntry & { readonly kind: "file" } {
+  return { kind: "file", path: place, mode: 0o644, bytes };
+}
+
+function folderEntry(place: string): TarEntry {
+  return { kind: "folder", path: `${place}/`, mode: 0o755 };
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).toSorted();
+}
+
+async function layerOf(entries: readonly TarEntry[]): Promise<Layer> {
+  const tar = writeTar(entries);
+  return { compressed: await compressed(tar), diffId: digestOf(tar) };
+}
+
+/** A layer whose compressed bytes are kept: those of the runtime take ten seconds. */
+async function keptLayer(entries: readonly TarEntry[], folder: string): Promise<Layer> {
+  const tar = writeTar(entries);
+  const diffId = digestOf(tar);
+  const file = path.join(folder, `${diffId.slice("sha256:".length)}.tar.gz`);
+  const known = await Deno.readFile(file).catch(() => undefined);
+  if (known !== undefined) return { compressed: known, diffId };
+  const bytes = await compressed(tar);
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeFile(`${file}.part-${Deno.pid}`, bytes);
+  await Deno.rename(`${file}.part-${Deno.pid}`, file);
+  return { compressed: bytes, diffId };
+}
+
+/** gzip without a time or a name in its head. */
+async function compressed(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await promisify(gzip)(bytes));
 }

@@ -123,12 +123,22 @@ async function layOut(file: string, { architecture, ports }: Target): Promise<vo
     const script = path.join(runtime, scriptFile(program));
     await Deno.writeTextFile(entry, entryText(program, new URL("../../", import.meta.url)));
     if (isPlugin(program)) await Deno.writeTextFile(script, await scriptInParts(entry));
-    else await deno([...bundle, "--format=cjs", "--config=deno.json", "-o", script, entry], {});
+    else {
+      await deno([...bundle, "--format=cjs", "--config=deno.json", "-o", script, entry], {});
+      await forgetPlace(script, entry);
+    }
     await Deno.writeTextFile(path.join(runtime, `${program}.js`), starterText(program));
   }
   await Deno.remove(entry);
   await Deno.writeTextFile(file, launcherText());
   await Deno.chmod(file, 0o755);
+}
+
+/** Takes out of a script where it was built, which is another folder each time. */
+async function forgetPlace(script: string, entry: string): Promise<void> {
+  const text = await Deno.readTextFile(script);
+  const place = path.relative(ROOT, entry);
+  await Deno.writeTextFile(script, text.replaceAll(`// ${place}\n`, ""));
 }
 
 /**

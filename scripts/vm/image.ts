@@ -1,8 +1,8 @@
 import type { Architecture } from "./arguments.ts";
 import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import type { DenoBinary } from "./deno_binary.ts";
-import { interpreterOf, neededLibraries } from "./elf.ts";
 import { VmError } from "./failure.ts";
+import { lacks, librariesIn } from "./libraries.ts";
 import type { MachineKind } from "./machine.ts";
 import { type KernelModule, loadOrder, moduleLists, moduleNameOf, readModule } from "./modules.ts";
 import type { PackageTree } from "./packages.ts";
@@ -177,42 +177,11 @@ export function textFile(path: string, { text }: { readonly text: string }): Cpi
   return { kind: "file", path, bytes: new TextEncoder().encode(text), executable: false };
 }
 
-function lacks(path: string): VmError {
-  return new VmError(`Debian's packages hold no "${path}": the rig must learn where it went`, {
-    exitCode: 1,
-  });
-}
-
-/** The libraries and loaders that programs need, and what those need. */
+/** The libraries and loaders that programs need. */
 async function librariesOf(programs: readonly CpioEntry[], root: string): Promise<CpioEntry[]> {
   const files = programs.flatMap((entry) => entry.kind === "file" ? [entry.bytes] : []);
-  const found = new Map<string, CpioEntry>();
-  for (let file = files.pop(); file !== undefined; file = files.pop()) {
-    const loader = interpreterOf(file)?.replace(/^\//, "");
-    const needs = neededLibraries(file).map((name) => ({ name, place: libraryPlace(root, name) }));
-    if (loader !== undefined) needs.push({ name: loader, place: loader });
-    for (const { name, place } of needs) {
-      if (found.has(name)) continue;
-      if (place === undefined || !isThere(`${root}/${place}`)) throw lacks(name);
-      const bytes = await Deno.readFile(`${root}/${place}`);
-      found.set(name, { kind: "file", path: place, bytes, executable: true });
-      files.push(bytes);
-    }
-  }
-  const unique = new Map([...found.values()].map((entry) => [entry.path, entry]));
-  return [...unique.values()];
-}
-
-function libraryPlace(root: string, name: string): string | undefined {
-  for (const folder of ["lib", "usr/lib"]) {
-    if (!isThere(`${root}/${folder}`)) continue;
-    for (const { name: triplet } of Deno.readDirSync(`${root}/${folder}`)) {
-      const isPlace = /-linux-gnu$/.test(triplet) &&
-        isThere(`${root}/${folder}/${triplet}/${name}`);
-      if (isPlace) return `${folder}/${triplet}/${name}`;
-    }
-  }
-  return undefined;
+  const found = await librariesIn(root, files);
+  return [...found].map(([path, bytes]) => ({ kind: "file", path, bytes, executable: true }));
 }
 
 async function modulesOf(

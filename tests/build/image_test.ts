@@ -1,50 +1,232 @@
 /** The agent's image: built without Docker, and everything that its programs need is inside. */
 import assert from "node:assert/strict";
 import { PROGRAM_NAMES } from "../../main.ts";
-import { AGENT_IMAGE } from "../../scripts/build/agent_image.ts";
+import { AGENT_IMAGE, IMAGE_LABELS, IMAGE_USER } from "../../scripts/build/agent_image.ts";
+import { ARCHITECTURES } from "../../scripts/build/arguments.ts";
+import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
+import { type Descriptor, digestOf } from "../../scripts/build/oci.ts";
 import { run, runOrThrow } from "../../scripts/cluster/process.ts";
 import { writeAgentImage } from "../../scripts/image.ts";
 import { VERSION } from "../../src/base/version.ts";
-import { root, testWith } from "../support/require.ts";
+import { program, root, testWith } from "../support/require.ts";
+import { startContainerd } from "./own_containerd.ts";
 
 const FOLDER = "/usr/lib/spiderpool";
+/** Compressed: Deno is 42 of them, libraries and shell 1.5. */
+const LAYER_MEGABYTES_MAX = 48;
+
+/** `e_machine` of ELF. */
+const MACHINES = { amd64: 62, arm64: 183 } as const;
+
+interface Manifest {
+  readonly mediaType: string;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** An unpacked archive. */
+class Layout {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async read<T>(place: string): Promise<T> {
+    return JSON.parse(await Deno.readTextFile(`${this.#folder}/${place}`));
+  }
+
+  placeOf({ digest }: Descriptor): string {
+    return `${this.#folder}/blobs/${digest.replace(":", "/")}`;
+  }
+
+  /** Reads a blob, whose bytes must be what its descriptor says. */
+  async blob(descriptor: Descriptor): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await Deno.readFile(this.placeOf(descriptor));
+    assert.equal(digestOf(bytes), descriptor.digest);
+    assert.equal(bytes.length, descriptor.size);
+    return bytes;
+  }
+
+  async json<T>(descriptor: Descriptor): Promise<T> {
+    return JSON.parse(new TextDecoder().decode(await this.blob(descriptor)));
+  }
+}
+
+async function unpack(archive: string, folder: string): Promise<Layout> {
+  await Deno.mkdir(folder);
+  await runOrThrow(["tar", "-xf", archive, "-C", folder]);
+  return new Layout(folder);
+}
 
 /** Starts a program in a tree of files as a container would: nothing of the machine is there. */
-function start(tree: string, command: readonly string[]) {
+function start(
+  { tree, user }: { readonly tree: string; readonly user: string },
+  command: readonly string[],
+) {
   const contain = ["unshare", "--mount", "--pid", "--fork", `--root=${tree}`, "--mount-proc"];
-  return run(["env", "-i", `PATH=${FOLDER}:/bin`, ...contain, "--", ...command]);
+  const [uid, gid] = user.split(":");
+  const become = [`--setuid=${uid}`, `--setgid=${gid}`];
+  return run(["env", "-i", `PATH=${FOLDER}:/bin`, ...contain, ...become, "--", ...command]);
+}
+
+/** An image of this machine's architecture, unpacked. */
+interface Made {
+  readonly work: string;
+  readonly archive: string;
+  readonly digest: string;
+  readonly layout: Layout;
+  readonly named: Descriptor;
+  readonly manifest: Manifest;
+  /** Folder with the files of all layers. */
+  readonly tree: string;
+}
+
+async function make(work: string): Promise<Made> {
+  const archive = `${work}/image.tar`;
+  const tree = `${work}/tree`;
+  const { digest } = await writeAgentImage(archive, { say: () => {} });
+  const layout = await unpack(archive, `${work}/layout`);
+  const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
+  assert.ok(named !== undefined);
+  const manifest = await layout.json<Manifest>(named);
+  await Deno.mkdir(`${tree}/proc`, { recursive: true });
+  for (const layer of manifest.layers) {
+    await runOrThrow(["tar", "-xzf", layout.placeOf(layer), "-C", tree]);
+  }
+  return { work, archive, digest, layout, named, manifest, tree };
+}
+
+async function isLayout({ layout, named, digest, manifest }: Made): Promise<void> {
+  assert.deepEqual(await layout.read("oci-layout"), { imageLayoutVersion: "1.0.0" });
+  assert.equal(named.digest, digest);
+  assert.equal(named.annotations?.["io.containerd.image.name"], AGENT_IMAGE);
+  assert.deepEqual(manifest.annotations, IMAGE_LABELS);
+  const { config, ...rest } = await layout.json<{
+    readonly config: { readonly User: string; readonly Labels: object };
+    readonly architecture: string;
+  }>(manifest.config);
+  assert.equal(rest.architecture, ownArchitecture());
+  assert.equal(config.User, IMAGE_USER);
+  assert.deepEqual(config.Labels, IMAGE_LABELS);
+  for (const layer of manifest.layers) {
+    assert.equal(layer.mediaType, "application/vnd.oci.image.layer.v1.tar+gzip");
+    await layout.blob(layer);
+  }
+}
+
+function isSmall({ manifest }: Made): void {
+  const [seldom, often] = manifest.layers.map(({ size }) => size / 1e6);
+  assert.ok(seldom !== undefined && seldom < LAYER_MEGABYTES_MAX, `${seldom} MB`);
+  assert.ok(often !== undefined && often < 4, `${often} MB`);
+}
+
+async function isForDocker({ layout, manifest }: Made): Promise<void> {
+  const [docker] = await layout.read<{ Config: string; Layers: string[] }[]>("manifest.json");
+  const blobs = [manifest.config, ...manifest.layers].map(({ digest }) =>
+    `blobs/${digest.replace(":", "/")}`
+  );
+  assert.deepEqual([docker?.Config, ...docker?.Layers ?? []], blobs);
+}
+
+async function starts({ work, tree }: Made): Promise<void> {
+  const facts = PROGRAM_NAMES.map((name) => Deno.stat(`${tree}${FOLDER}/${name}`));
+  assert.equal(new Set((await Promise.all(facts)).map(({ ino }) => ino)).size, 1, "one file");
+  await Deno.chmod(work, 0o755);
+  for (const user of ["0:0", IMAGE_USER]) {
+    const ended = await start({ tree, user }, ["spiderpool-controller", "--version"]);
+    const stdout = `spiderpool-controller ${VERSION}\n`;
+    assert.deepEqual(ended, { code: 0, stdout, stderr: "" });
+  }
+}
+
+async function saysWhatIsInside({ tree }: Made): Promise<void> {
+  const documents = `${tree}/usr/share/doc`;
+  const bill: { readonly packages: readonly { readonly name: string }[] } = JSON.parse(
+    await Deno.readTextFile(`${documents}/spiderpool/sbom.spdx.json`),
+  );
+  const names = new Set(bill.packages.map(({ name }) => name));
+  for (const name of ["spiderpool-deno", "deno", "zod", "prom-client", "libc6", "busybox"]) {
+    assert.ok(names.has(name), `${name} is not in the bill of materials`);
+  }
+  assert.ok(!names.has("fast-check"), "what only tests need is not inside");
+  for (const name of ["spiderpool", "libc6", "busybox"]) {
+    assert.ok((await Deno.stat(`${documents}/${name}/copyright`)).size > 0, name);
+  }
+}
+
+async function isTaken({ work, archive, digest }: Made): Promise<void> {
+  await using containerd = await startContainerd(`${work}/containerd`);
+  await containerd.ctr("images", "import", "--snapshotter=native", archive);
+  const listed = await containerd.ctr("images", "ls", `name==${AGENT_IMAGE}`);
+  assert.ok(listed.includes(digest), listed);
+  assert.ok(listed.includes(`linux/${ownArchitecture()}`), listed);
+  const snapshots = await containerd.ctr("snapshots", "--snapshotter=native", "ls");
+  assert.match(snapshots, /sha256:.*Committed/);
 }
 
 testWith({
-  name: "the agent's image holds every program and what it needs",
-  needs: [root],
+  name: "the agent's image is the same for the same programs, and containerd takes it",
+  needs: [root, program("containerd"), program("ctr"), program("apt-get")],
   async fn(test) {
     const work = await Deno.makeTempDir({ prefix: "image-" });
-    const archive = `${work}/image.tar`;
-    const tree = `${work}/tree`;
     try {
-      await writeAgentImage(archive, { say: () => {} });
-      await runOrThrow(["tar", "-xf", archive, "-C", work]);
-      const [manifest] = JSON.parse(await Deno.readTextFile(`${work}/manifest.json`));
-      await Deno.mkdir(`${tree}/proc`, { recursive: true });
-      await runOrThrow(["tar", "-xf", `${work}/${manifest.Layers[0]}`, "-C", tree]);
+      const made = await make(work);
+      await test.step("its layout is OCI's, each blob what its descriptor says", () => {
+        return isLayout(made);
+      });
+      await test.step("it is small, and a newer version brings little", () => isSmall(made));
+      await test.step("a Docker without OCI finds the same blobs", () => isForDocker(made));
+      await test.step("a program starts, whoever starts it", () => starts(made));
+      await test.step("it says whose what is inside is", () => saysWhatIsInside(made));
+      await test.step("a second build has the same bytes", async () => {
+        await writeAgentImage(`${work}/again.tar`, { say: () => {} });
+        await runOrThrow(["cmp", made.archive, `${work}/again.tar`]);
+      });
+      await test.step("containerd unpacks what the digests say", () => isTaken(made));
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
+  },
+});
 
-      await test.step("it has the name that manifests/deploy gives every container", async () => {
-        assert.deepEqual(manifest.RepoTags, [AGENT_IMAGE]);
-        const text = await Deno.readTextFile("manifests/deploy/agent.yaml");
-        const images = [...text.matchAll(/ image: (\S+)/g)].map(([, name]) => name);
-        assert.deepEqual(images, [AGENT_IMAGE, AGENT_IMAGE]);
+testWith({
+  name: "the agent's image is of both architectures under one name",
+  needs: [root, program("containerd"), program("ctr"), program("npm"), program("apt-get")],
+  async fn() {
+    const work = await Deno.makeTempDir({ prefix: "images-" });
+    const archive = `${work}/image.tar`;
+    try {
+      const { digest, bills } = await writeAgentImage(archive, {
+        say: () => {},
+        architectures: ARCHITECTURES,
       });
-      await test.step("all names are one file, so that it is not larger than one", async () => {
-        const facts = PROGRAM_NAMES.map((name) => Deno.stat(`${tree}${FOLDER}/${name}`));
-        const files = new Set((await Promise.all(facts)).map(({ ino }) => ino));
-        assert.equal(files.size, 1);
-      });
-      await test.step("a program is found by its name and starts", async () => {
-        const { code, stdout, stderr } = await start(tree, ["spiderpool-agent", "--version"]);
-        assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-        assert.equal(stdout, `spiderpool-agent ${VERSION}\n`);
-      });
+      assert.deepEqual([...bills.keys()], ARCHITECTURES);
+      const layout = await unpack(archive, `${work}/layout`);
+      const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
+      assert.equal(named?.digest, digest);
+      const index = await layout.json<{ manifests: Descriptor[] }>(named);
+      assert.deepEqual(index.manifests.map(({ platform }) => platform?.architecture), [
+        ...ARCHITECTURES,
+      ]);
+      for (const descriptor of index.manifests) {
+        const { layers: [system] } = await layout.json<Manifest>(descriptor);
+        assert.ok(system !== undefined && descriptor.platform !== undefined);
+        const { architecture } = descriptor.platform;
+        const tree = `${work}/${architecture}`;
+        await Deno.mkdir(tree);
+        await runOrThrow(["tar", "-xzf", layout.placeOf(system), "-C", tree]);
+        for (const place of [`${FOLDER}/spiderpool.runtime/deno`, "/bin/busybox"]) {
+          const head = await Deno.readFile(`${tree}${place}`);
+          assert.equal(head[18], MACHINES[architecture], `${place} of ${architecture}`);
+        }
+      }
+      await using containerd = await startContainerd(`${work}/containerd`);
+      await containerd.ctr("images", "import", "--all-platforms", "--no-unpack", archive);
+      const listed = await containerd.ctr("images", "ls", `name==${AGENT_IMAGE}`);
+      assert.ok(listed.includes(digest), listed);
+      assert.ok(listed.includes("linux/amd64,linux/arm64"), listed);
     } finally {
       await Deno.remove(work, { recursive: true });
     }

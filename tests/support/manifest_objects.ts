@@ -9,6 +9,8 @@ export interface ManifestContainer {
     readonly allowPrivilegeEscalation?: boolean;
     readonly readOnlyRootFilesystem?: boolean;
     readonly privileged?: boolean;
+    readonly runAsUser?: number;
+    readonly runAsNonRoot?: boolean;
     readonly capabilities?: { readonly drop?: readonly string[]; readonly add?: readonly string[] };
   };
   readonly resources?: {
@@ -22,6 +24,7 @@ export interface ManifestContainer {
 
 /** The pods that an object makes. */
 export interface ManifestPod {
+  readonly securityContext?: { readonly runAsUser?: number; readonly runAsNonRoot?: boolean };
   readonly priorityClassName?: string;
   readonly serviceAccountName?: string;
   readonly tolerations?: readonly object[];
@@ -33,12 +36,19 @@ export interface ManifestPod {
 export interface InstalledObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    /** Of objects as a server has them; not every kind has the first. */
+    readonly generation?: number;
+    readonly resourceVersion?: string;
+  };
   readonly spec?: {
     readonly template?: { readonly spec: ManifestPod };
     readonly replicas?: number;
     readonly names?: { readonly kind: string };
     readonly group?: string;
+    readonly multusName?: readonly string[];
   };
   readonly data?: Readonly<Record<string, string>>;
 }

@@ -1,7 +1,7 @@
 /** What `manifests/install.yaml` promises whoever applies it. */
 import assert from "node:assert/strict";
 import { AGENT_IMAGE } from "../../scripts/build/agent_image.ts";
-import { INSTALL_FILE } from "../../scripts/install_manifest.ts";
+import { INSTALL_FILE, MANIFESTS } from "../../scripts/install_manifest.ts";
 import {
   identityOf,
   type InstalledObject,
@@ -70,6 +70,38 @@ Deno.test("install.yaml gives no container more than it is known to need", () =>
       assert.deepEqual(securityContext.capabilities?.drop, ["ALL"], where);
       assert.deepEqual(Object.keys(resources.requests ?? {}).sort(), ["cpu", "memory"], where);
       assert.ok(resources.limits?.memory !== undefined, `${where} may take all memory`);
+    }
+  }
+});
+
+/** Folders whose pods are somebody else's, or are in `install.yaml` changed. */
+const NOT_OURS = /^(?:examples|overlays|monitoring)\//;
+
+/** Pods of all that can be applied, by the file and the name. */
+async function everyPod(): Promise<ReadonlyMap<string, ManifestPod>> {
+  const pods = new Map<string, ManifestPod>();
+  for await (const folder of Deno.readDir(MANIFESTS)) {
+    if (!folder.isDirectory || NOT_OURS.test(`${folder.name}/`)) continue;
+    for await (const { name } of Deno.readDir(`${MANIFESTS}/${folder.name}`)) {
+      if (!name.endsWith(".yaml")) continue;
+      const text = await Deno.readTextFile(`${MANIFESTS}/${folder.name}/${name}`);
+      for (const { metadata, spec } of objectsIn(text)) {
+        const pod = spec?.template?.spec;
+        if (pod !== undefined) pods.set(`${folder.name}/${name}: ${metadata.name}`, pod);
+      }
+    }
+  }
+  return pods;
+}
+
+Deno.test("every pod of manifests says whether it is root: our image is not", async () => {
+  const pods = await everyPod();
+  assert.ok(pods.size >= 2);
+  for (const [where, { securityContext, ...pod }] of pods) {
+    for (const { name, ...container } of containersOf(pod)) {
+      const { runAsUser, runAsNonRoot } = { ...securityContext, ...container.securityContext };
+      const isSaid = runAsUser === 0 ? runAsNonRoot !== true : runAsNonRoot === true;
+      assert.ok(isSaid, `${where}, ${name}: write runAsUser: 0, or runAsNonRoot: true and a user`);
     }
   }
 });

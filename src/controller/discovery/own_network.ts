@@ -18,7 +18,8 @@ export interface NodeFiles {
 
 /**
  * Resolves `auto`: by the name of the network in the folder's first configuration that is not
- * Multus' own. A folder without one is a cluster without such a network.
+ * Multus' own. A folder without one is a cluster without such a network. Calico and Cilium write
+ * files that only root may read: the name of such a file says whose it is.
  *
  * @returns Or one sentence: what cannot be read, and what to do.
  */
@@ -43,6 +44,8 @@ export async function ownNetwork(
   try {
     return ok(sourceOf(networkName(await readText(path))));
   } catch (error) {
+    const byName = error instanceof Deno.errors.PermissionDenied ? sourceOfFile(name) : undefined;
+    if (byName !== undefined) return ok(byName);
     return refuse(`CNI configuration ${quoted(path)} cannot be used`, error);
   }
 }
@@ -73,4 +76,10 @@ function sourceOf(network: string): NetworkSource {
     default:
       return "none";
   }
+}
+
+/** Whose file `10-calico.conflist` or `05-cilium.conflist` is; `undefined`: it does not say. */
+function sourceOfFile(name: string): NetworkSource | undefined {
+  const network = /^\d+-(calico|cilium|flannel)\.conf(?:list)?$/.exec(name)?.[1];
+  return network === undefined ? undefined : sourceOf(network);
 }

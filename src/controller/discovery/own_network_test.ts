@@ -35,6 +35,22 @@ Deno.test("ownNetwork() goes by the name in the first configuration", async () =
   }
 });
 
+Deno.test("ownNetwork() goes by the name of a file that only root may read", async () => {
+  const readText = (): Promise<never> => Promise.reject(new Deno.errors.PermissionDenied("no"));
+  const rows: readonly (readonly [file: string, source: string | undefined])[] = [
+    ["10-calico.conflist", "calico"],
+    ["05-cilium.conflist", "cilium"],
+    ["10-flannel.conflist", "cluster"],
+    ["10-overlay.conflist", undefined],
+    ["10-not-calico.conflist", undefined],
+  ];
+  for (const [file, source] of rows) {
+    const found = await ownNetwork(FOLDER, { ...folder({ [file]: "" }), readText });
+    if (source !== undefined) assert.equal(expectOk(found, file), source);
+    else assert.match(found.ok ? "" : found.error, /cannot be used: no; mount .*"auto"$/);
+  }
+});
+
 Deno.test("ownNetwork() says what cannot be read, and what to do", async () => {
   const rows: readonly (readonly [files: NodeFiles, says: RegExp])[] = [
     [
