@@ -9,6 +9,7 @@ import { startLoopbackControlPlane } from "./cluster/loopback_control_plane.ts";
 /** What needs the server; the other stores run with the unit tests. */
 const SERVER_TESTS = [
   "tests/contract/crd_test.ts",
+  "tests/contract/install_test.ts",
   "tests/contract/admission_test.ts",
   "tests/contract/api_server_test.ts",
   "tests/contract/kube_server_test.ts",
