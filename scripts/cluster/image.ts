@@ -19,6 +19,9 @@ export const PAUSE_IMAGE = "rig.local/pause:1";
 /** Busybox with glibc, so that its name look-ups work; runs `sleep` for ever, ends at once. */
 export const TOOLS_IMAGE = "rig.local/tools:1";
 
+/** What `manifests/examples` name, for a cluster that can pull nothing: the same again. */
+export const EXAMPLE_IMAGE = "registry.k8s.io/pause:3.10";
+
 const WAIT_FOR_EVER = "trap exit TERM INT; while :; do sleep 3600 & wait; done";
 
 /** Builds the archive of a one-layer image. */
@@ -64,7 +67,7 @@ export async function ensureRigImages(cache: string): Promise<readonly string[]>
     ...await libraryEntries([busybox]),
   ];
   const digest = sha256(writeTar(entries)).slice(0, 12);
-  return await Promise.all([PAUSE_IMAGE, TOOLS_IMAGE].map(async (reference) => {
+  return await Promise.all([PAUSE_IMAGE, TOOLS_IMAGE, EXAMPLE_IMAGE].map(async (reference) => {
     const name = reference.replaceAll(/[/:]/g, "_");
     const file = path.join(cache, `image-${name}-${digest}.tar`);
     const wish = { reference, entries, command: ["sh", "-c", WAIT_FOR_EVER] };

@@ -5,6 +5,7 @@
 import * as path from "node:path";
 import { ensureComponents } from "./components.ts";
 import { ensureRigImages } from "./image.ts";
+import { findCniPlugins } from "./native.ts";
 import { NETWORK_ATTACHMENT_CRD } from "./network_attachment_crd.ts";
 import { type ClusterPlan, type ClusterWish, planCluster } from "./plan.ts";
 import { run, runOrThrow } from "./process.ts";
@@ -45,7 +46,8 @@ export async function kindUp(
   const state: ClusterState = { plan, provider: "kind", complete: false, nodes: [] };
   await writeState(folder, state);
   const multus = path.join(components.folder, "multus");
-  for (const step of kindUpSteps(plan, { folder, multus, images })) await perform(step);
+  const plugins = findCniPlugins();
+  for (const step of kindUpSteps(plan, { folder, multus, plugins, images })) await perform(step);
   const whole = { ...state, complete: true };
   await writeState(folder, whole);
   return whole;
@@ -75,9 +77,11 @@ export async function kindLoad(
 /** Everything `kindUp` runs, in order. Pure, so that it can be read and tested without Docker. */
 export function kindUpSteps(
   plan: ClusterPlan,
-  { folder, multus, images }: {
+  { folder, multus, plugins, images }: {
     readonly folder: string;
     readonly multus: string;
+    /** Folder of the standard CNI plugins: a node of kind has those of its own network only. */
+    readonly plugins: string;
     readonly images: readonly string[];
   },
 ): readonly KindStep[] {
@@ -103,6 +107,9 @@ export function kindUpSteps(
     ...nodes.flatMap((node): readonly KindStep[] => [
       { command: ["docker", "network", "connect", underlayName(name), node] },
       { command: ["docker", "cp", multus, `${node}:/opt/cni/bin/multus`] },
+      ...["macvlan", "ipvlan"].map((name): KindStep => ({
+        command: ["docker", "cp", "-L", path.join(plugins, name), `${node}:/opt/cni/bin/${name}`],
+      })),
       {
         command: ["docker", "exec", "-i", node, "sh", "-euc", INSTALL_MULTUS],
         input: JSON.stringify(multusConfiguration()),

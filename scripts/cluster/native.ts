@@ -268,7 +268,8 @@ async function isRouted(plan: ClusterPlan): Promise<boolean> {
   return shown.some(({ stdout }) => stdout.trim() !== "");
 }
 
-function findCniPlugins(): string {
+/** The folder of the standard CNI plugins. @throws {ClusterRefusal} If there is none. */
+export function findCniPlugins(): string {
   const folder = CNI_FOLDERS.find((name) => existsSync(path.join(name, "macvlan")));
   if (folder !== undefined) return folder;
   throw new ClusterRefusal(

@@ -58,7 +58,9 @@ Deno.test("fabricCommands() put a router on each subnet of the underlay", () => 
 });
 
 Deno.test("kindUpSteps() make the same networks with Docker, nodes before Multus", () => {
-  const steps = kindUpSteps(plan("dual"), { folder: "/s", multus: "/m", images: ["/i.tar"] });
+  const steps = kindUpSteps(plan("dual"), {
+    ...{ folder: "/s", multus: "/m", plugins: "/p", images: ["/i.tar"] },
+  });
   const lines = steps.map(({ command }) => command.join(" "));
   assert.match(lines[0] ?? "", /^kind create cluster --name dev/);
   assert.equal(
@@ -67,6 +69,8 @@ Deno.test("kindUpSteps() make the same networks with Docker, nodes before Multus
       "--subnet fd00:6::/64 --gateway fd00:6::1 dev-underlay",
   );
   assert.equal(lines.filter((line) => line.startsWith("docker network connect")).length, 3);
+  const copied = lines.filter((line) => line.startsWith("docker cp -L /p/macvlan dev-"));
+  assert.equal(copied.length, 3);
   assert.equal(lines.at(-1), "kind load image-archive /i.tar --name dev");
   assert.equal(JSON.parse(steps[0]?.input ?? "{}").networking.ipFamily, "dual");
 });
