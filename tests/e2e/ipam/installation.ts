@@ -31,6 +31,7 @@ export const LIMIT = "240s";
 export const LIMIT_MS = 240_000;
 
 const MANIFESTS = "manifests";
+const WEBHOOKS = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
 
 /**
  * Brings the cluster up and installs. What was made is taken down if a step fails.
@@ -82,12 +83,13 @@ export async function install(
   };
 }
 
-/** What `manifests/deploy/README.md` says, command by command. */
+/**
+ * What `docs/install.md` says. The webhooks go again, for scenarios are about what happens without
+ * them until one wants them (`applyWebhooks`).
+ */
 async function applyManifests(kubectl: Kubectl): Promise<void> {
-  const crds = ["-f", `${MANIFESTS}/crds`];
-  await kubectl.run("apply", "--server-side", ...crds);
-  await kubectl.run("wait", "--for=condition=Established", `--timeout=${LIMIT}`, ...crds);
-  await kubectl.run("apply", "-f", `${MANIFESTS}/rbac`, "-f", `${MANIFESTS}/deploy`);
+  await kubectl.run("apply", "-f", `${MANIFESTS}/install.yaml`);
+  await kubectl.run("delete", WEBHOOKS, "spiderpool-controller");
   await agentsAreReady(kubectl);
   await controllersAreReady(kubectl);
 }
@@ -95,9 +97,8 @@ async function applyManifests(kubectl: Kubectl): Promise<void> {
 /** What `docs/webhooks.md` says, command by command. */
 export async function applyWebhooks(kubectl: Kubectl): Promise<void> {
   await kubectl.run("apply", "-f", `${MANIFESTS}/webhooks`);
-  const kinds = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
   const isTrusted = "--for=jsonpath={.webhooks[0].clientConfig.caBundle}";
-  await kubectl.run("wait", kinds, "spiderpool-controller", isTrusted, `--timeout=${LIMIT}`);
+  await kubectl.run("wait", WEBHOOKS, "spiderpool-controller", isTrusted, `--timeout=${LIMIT}`);
 }
 
 /** Waits until both controllers serve and one of them leads. */
