@@ -31,7 +31,8 @@ export interface WrittenImage {
 }
 
 /**
- * Builds the programs into `dist/<architecture>`, and the image into a file, which appears whole.
+ * Builds the programs and of them the image into a file, which appears whole. Those of `dist` are
+ * left alone: who builds beside us may be reading or replacing them.
  *
  * @param options.architectures Absent: this machine's.
  */
@@ -45,8 +46,11 @@ export async function writeAgentImage(
   const cache = cacheFolder(Deno.env);
   const images: OciImage[] = [];
   const bills = new Map<Architecture, string>();
+  await using undo = new AsyncDisposableStack();
+  const work = await Deno.makeTempDir({ prefix: "image-" });
+  undo.defer(() => Deno.remove(work, { recursive: true }));
   for (const architecture of architectures) {
-    const folder = path.join(ROOT, "dist", architecture);
+    const folder = path.join(work, architecture);
     await buildArchitecture(folder, {
       architecture,
       ports: { cache, fetch, readEnvironment: (name) => Deno.env.get(name), say },

@@ -105,6 +105,8 @@ setup_vm() {
   setup_kernel
   install_packages "$(package qemu-system-x86 qemu-system-x86-core)" \
     "$(package busybox-static busybox)" "$(package dpkg dpkg)" "$(package xz-utils xz)" zstd
+  # Deno for the other architecture comes by it.
+  has npm || install_packages "$(package npm nodejs-npm)"
 }
 
 setup_vm_arm64() {

@@ -40,8 +40,13 @@ export async function systemFiles(
     const libraries = await libraryEntries([busybox, ...programs]);
     return { entries: [...BASE_FOLDERS, ...await shellEntries(busybox), ...libraries], parts: [] };
   }
+  const folder = path.join(cache, "image-system");
+  await Deno.mkdir(folder, { recursive: true });
+  // Closing it lets go: two that begin without packages would take away each other's.
+  using lock = await Deno.open(path.join(folder, ".lock"), { create: true, write: true });
+  await lock.lock(true);
   const { root, packages } = await fetchTree({
-    place: path.join(cache, "image-system", architecture),
+    place: path.join(folder, architecture),
     what: `Debian's C library and shell for ${architecture}`,
     asked: PACKAGES,
     choose: (apt) => withDependencies(PACKAGES, apt),
