@@ -22,6 +22,9 @@ const statusSchema = z.looseObject({
     format: "int64",
     minimum: 0,
   }),
+  lender: z.string().optional().meta({
+    description: "Which controller wrote the status, and the time of its leading that it was in.",
+  }),
   conditions: conditionsSchema,
 }).meta({ description: "What is lent to which pool." });
 

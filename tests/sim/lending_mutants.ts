@@ -9,10 +9,19 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
   {
     name: "a pool grows before its record",
     file: STEPS,
-    find: "  if (plan.isChanged && !(yield* writeRecord(plan, plan.loans))) return lost;\n" +
+    find: "  if ((plan.isChanged || isFirst) && " +
+      "!(yield* writeRecord(plan, plan.loans))) return lost;\n" +
       "  const grown = yield* writePools<A>(wider);\n",
     replace: "  const grown = yield* writePools<A>(wider);\n" +
-      "  if (plan.isChanged && !(yield* writeRecord(plan, plan.loans))) return lost;\n",
+      "  if ((plan.isChanged || isFirst) && " +
+      "!(yield* writeRecord(plan, plan.loans))) return lost;\n",
+    profile: "lending",
+  },
+  {
+    name: "a pool grows while a smaller record may come late",
+    file: STEPS,
+    find: "const isFirst = !facts.isOurs && wider.size > 0;",
+    replace: "const isFirst = false;",
     profile: "lending",
   },
   {

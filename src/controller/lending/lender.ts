@@ -34,12 +34,13 @@ export class Lender {
   #hasOverflown = false;
 
   constructor(parts: LenderParts) {
-    const { ports: { store, clock, random }, settings: { lending } } = parts;
+    const { ports: { store, clock, random }, settings: { lending, podName } } = parts;
     this.#parts = parts;
     this.#subnets = new Informer(store, SPIDER_SUBNETS, { clock, random });
     this.#queue = new WorkQueue({ clock, random, capacity: lending.queueMax });
     this.#tries = new Tries({ max: lending.triesMax, gapMs: lending.retryMs });
-    this.#memory = new LendingMemory({ nowMs: clock.monotonicMs() });
+    const newLender = (): string => `${podName}/${random.below(2 ** 32).toString(16)}`;
+    this.#memory = new LendingMemory({ nowMs: clock.monotonicMs(), newLender });
     this.#looks = new SubnetLooks(parts, this.#memory);
   }
 
@@ -162,6 +163,7 @@ export class Lender {
       return outcome;
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
+      this.#memory.renewLender();
       log.warn("SpiderSubnet not looked at", { subnet: name, problem: errorText(error) });
       return this.#tries.failed(name);
     }

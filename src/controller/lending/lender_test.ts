@@ -236,6 +236,38 @@ Deno.test("a record goes after its pool; one never seen waits for late leaders",
   assert.deepEqual(await record(rig), {});
 });
 
+Deno.test("what a person takes out of a pool is lent when agents know", async () => {
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
+  await rig.make(SPIDER_SUBNETS, subnetObject({ ips: ["10.6.0.10-10.6.0.12"] }));
+  await rig.make(SPIDER_IP_POOLS, byHand("p", { ips: ["10.6.0.10-10.6.0.11"] }));
+  await rig.make(SPIDER_IP_POOLS, automatic("a", "2"));
+  await rig.clock.advance(LATER_MS);
+  const edit = (stored: SpiderIpPool): SpiderIpPool => ({
+    ...stored,
+    spec: { ...stored.spec, ips: ["10.6.0.10"] },
+  });
+  await change(rig, SPIDER_IP_POOLS, { name: "p", edit });
+  await rig.clock.advance(5_000);
+  assert.deepEqual(await record(rig), { p: "10.6.0.10", a: "" });
+  await rig.clock.advance(6_000);
+  assert.deepEqual(await record(rig), { p: "10.6.0.10", a: "10.6.0.11-10.6.0.12" });
+});
+
+Deno.test("a new leader writes the subnet before it gives a pool what it lacks", async () => {
+  await using rig = new ControllerRig(WITHOUT_PODS);
+  await rig.make(SPIDER_IP_POOLS, automatic("a", "2"));
+  const controlledIPPools = JSON.stringify({ a: { ips: ["10.6.0.10-10.6.0.11"] } });
+  const status = { controlledIPPools, lender: "another/1" };
+  await rig.make(SPIDER_SUBNETS, { ...subnetObject(), status });
+  const late = await subnet(rig);
+  await rig.startController("a");
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual((await pool(rig, "a")).spec.ips, ["10.6.0.10-10.6.0.11"]);
+  assert.match((await subnet(rig)).status?.lender ?? "", /^a\//);
+  const written = await rig.store.replaceStatus(SPIDER_SUBNETS, late, { signal: rig.signal });
+  assert.equal(written.ok ? "" : written.error.code, "conflict");
+});
+
 Deno.test("a subnet that is deleted takes its pools along, and goes after their pods", async () => {
   await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_SUBNETS, subnetObject());

@@ -13,8 +13,14 @@ import {
   networkOf,
   readLending,
 } from "../../ipam/lending/facts.ts";
+import { HOLD_MS } from "../../ipam/lending/holds.ts";
 import type { LoanPlan } from "../../ipam/lending/plan.ts";
-import { brokenStatus, lendingStatus, type SubnetStatus } from "../../ipam/lending/status.ts";
+import {
+  brokenStatus,
+  lendingStatus,
+  type StatusOptions,
+  type SubnetStatus,
+} from "../../ipam/lending/status.ts";
 import { type LendingEnd, lendingSteps } from "../../ipam/lending/steps.ts";
 import type { WorkOutcome } from "../../kube/mod.ts";
 import { RAW_POOLS } from "../pool_ending.ts";
@@ -95,14 +101,18 @@ export class SubnetLooks {
   }
 
   async #lend(work: LookWork): Promise<WorkOutcome | "unfinished"> {
-    const { view } = this.#parts;
+    const { view, ports: { clock } } = this.#parts;
     const gone = new Set<string>();
+    const { uid = "" } = work.subnet.metadata;
+    const resting = this.#memory.resting(uid, { nowMs: clock.monotonicMs() });
     const facts = readLending(work.subnet, {
       pools: work.pools.values(),
       reserved: view.reservedNow(),
       claims: () => view.claims.objects(),
       claimsOf: (pool) => view.claimsOf(pool),
       isGone: (pool) => gone.has(pool),
+      resting: resting.ranges,
+      lender: this.#memory.lender,
     });
     if (!facts.ok) {
       await writeStatus(work, brokenStatus(facts.error, this.#statusOptions(work)));
@@ -117,8 +127,8 @@ export class SubnetLooks {
     facts: LendingFacts<A>,
     { work, gone }: { readonly work: LookWork; readonly gone: Set<string> },
   ): Promise<WorkOutcome | "unfinished"> {
-    const { ports: { log } } = this.#parts;
-    const { name: subnet } = work.subnet.metadata;
+    const { ports: { log, clock } } = this.#parts;
+    const { name: subnet, uid = "" } = work.subnet.metadata;
     if (facts.recordProblem !== undefined) {
       log.warn("record rebuilt from pools", { subnet, problem: facts.recordProblem });
     }
@@ -130,6 +140,8 @@ export class SubnetLooks {
     while (next.done !== true) next = steps.next(await performStep(next.value, { work, statusOf }));
     const { plan, loans, unfinished } = next.value;
     if (loans === undefined) return "unfinished";
+    const nowMs = clock.monotonicMs();
+    this.#memory.rest(uid, { ranges: plan.givenUp.toTexts(), endMs: nowMs + HOLD_MS });
     const isTold = await writeStatus(work, statusOf(plan, loans));
     const holdMs = await endHolds({ facts, loans }, work);
     this.#tell(next.value, work);
@@ -137,7 +149,9 @@ export class SubnetLooks {
     if (!isTold || unfinished.size > 0) return "unfinished";
     const isFree = loans.size === 0 && holdMs === Infinity;
     if (isFree && !await endSubnet(work)) return "unfinished";
-    const waitMs = Math.min(unsureMs, holdMs);
+    const isShort = plan.unmet.length > 0;
+    const restMs = isShort ? this.#memory.resting(uid, { nowMs }).endMs - nowMs : Infinity;
+    const waitMs = Math.min(unsureMs, holdMs, restMs);
     return waitMs === Infinity ? { code: "done" } : again(waitMs);
   }
 
@@ -149,9 +163,9 @@ export class SubnetLooks {
     tellPools(end, work);
   }
 
-  #statusOptions(work: LookWork): { readonly subnet: SpiderSubnet; readonly nowMs: number } {
+  #statusOptions({ subnet }: LookWork): StatusOptions {
     const { store, clock } = this.#parts.ports;
-    return { subnet: work.subnet, nowMs: serverNowMs({ store, clock }) };
+    return { subnet, nowMs: serverNowMs({ store, clock }), lender: this.#memory.lender };
   }
 
   /**

@@ -11,6 +11,8 @@ interface Written {
 
 /** Nothing in it outlives the term, and nothing that is stored depends on it. */
 export class LendingMemory {
+  #lender: string;
+  readonly #newLender: () => string;
   /** When the term began, monotonic milliseconds. */
   readonly beganMs: number;
   /** Pools that were seen and are gone. */
@@ -23,12 +25,45 @@ export class LendingMemory {
   readonly waiting = new Set<string>();
   /** By pool: what people were told last. */
   readonly told = new Map<string, string>();
+  #resting: { readonly uid: string; readonly ranges: readonly string[]; readonly endMs: number }[] =
+    [];
   readonly #written = new Map<string, Written>();
   /** By name: resourceVersion of the last write. */
   readonly #subnets = new Map<string, string | undefined>();
 
-  constructor({ nowMs }: { readonly nowMs: number }) {
+  /** @param options.newLender Says who writes; never the same twice. */
+  constructor(
+    { nowMs, newLender }: { readonly nowMs: number; readonly newLender: () => string },
+  ) {
     this.beganMs = nowMs;
+    this.#newLender = newLender;
+    this.#lender = newLender();
+  }
+
+  /** Who writes now. */
+  get lender(): string {
+    return this.#lender;
+  }
+
+  /** A write ended without an answer and may come late: what comes now is of somebody else. */
+  renewLender(): void {
+    this.#lender = this.#newLender();
+  }
+
+  /** Keeps ranges of a Subnet that people took out of their pools. */
+  rest(uid: string, { ranges, endMs }: { ranges: readonly string[]; endMs: number }): void {
+    if (ranges.length > 0) this.#resting.push({ uid, ranges, endMs });
+  }
+
+  /** Those ranges of a Subnet, and when the next of them may be lent; infinite: there are none. */
+  resting(
+    uid: string,
+    { nowMs }: { readonly nowMs: number },
+  ): { readonly ranges: readonly string[]; readonly endMs: number } {
+    this.#resting = this.#resting.filter(({ endMs }) => endMs > nowMs);
+    const own = this.#resting.filter((one) => one.uid === uid);
+    const endMs = Math.min(...own.map((one) => one.endMs));
+    return { ranges: own.flatMap(({ ranges }) => ranges), endMs };
   }
 
   /** Keeps what was written. @param seen The copy, which does not know it yet. */

@@ -68,6 +68,8 @@ export interface LendingFacts<A extends Address> {
   readonly total: RangeSet<A>;
   /** What the record says. */
   readonly loans: Loans<A>;
+  /** Whether this term has written the record before: none before it can any more. */
+  readonly isOurs: boolean;
   /** Why not all of the record can be read. */
   readonly recordProblem?: string | undefined;
   /** In the order of their names. */
@@ -93,6 +95,10 @@ export interface LendingSources {
   /** The SpiderIPs of a pool. */
   readonly claimsOf: (pool: string) => Iterable<SpiderIp>;
   readonly isGone: (pool: string) => boolean;
+  /** Ranges that people took out of their pools a moment ago. */
+  readonly resting: readonly string[];
+  /** This term, as `status.lender` names it. */
+  readonly lender: string;
 }
 
 /** The network of a pool or a Subnet, in canonical form. */
@@ -136,6 +142,8 @@ function readOf<A extends Address>(
   if (!listed.ok) return listed;
   const excluded = rangesOf(cidr, { texts: spec.excludeIPs, path: "spec.excludeIPs" });
   if (!excluded.ok) return excluded;
+  const resting = rangesOf(cidr, { texts: sources.resting, path: "resting" });
+  if (!resting.ok) return resting;
   const record = readRecord(cidr, subnet);
   const { borrowers, others, unadopted } = readPools(cidr, { subnet, pools: sources.pools });
   const { version } = family;
@@ -145,13 +153,14 @@ function readOf<A extends Address>(
     cidr,
     total: listed.value.subtract(excluded.value),
     ...record,
+    isOurs: subnet.status?.lender === sources.lender,
     borrowers,
     isTerminating: isTerminating(subnet),
     isGone: sources.isGone,
     unlendable: () => {
       const taken = RangeSet.ofAddresses(family, addressesOf(family, sources.claims()));
       const gateway = family.parse(spec.gateway ?? "");
-      const closed = reserved.union(others).union(taken);
+      const closed = reserved.union(others).union(taken).union(resting.value);
       return gateway.ok ? closed.with(gateway.value) : closed;
     },
     useOf: (pool) => {

@@ -15,6 +15,8 @@ const NOTHING: LendingSources = {
   claims: () => [],
   claimsOf: () => [],
   isGone: () => false,
+  resting: [],
+  lender: "a/1",
 };
 
 function subnetOf(
@@ -127,7 +129,11 @@ Deno.test("lendingStatus() tells record, counts, and each pool that cannot be he
   assert.equal(read.version, 4);
   if (read.version !== 4) return;
   const plan = planLoans(read);
-  const status = lendingStatus({ facts: read, plan, loans: plan.loans }, { subnet, nowMs: 0 });
+  const status = lendingStatus(
+    { facts: read, plan, loans: plan.loans },
+    { subnet, nowMs: 0, lender: "a/1" },
+  );
+  assert.equal(status.lender, "a/1");
   assert.equal(
     status.controlledIPPools,
     `{"auto":{"ips":["10.6.0.10"],"application":"apps_v1_Deployment_default_web"},` +

@@ -27,6 +27,8 @@ export interface LoanPlan<A extends Address> {
   readonly isChanged: boolean;
   readonly unmet: readonly Unmet<A>[];
   readonly strays: readonly Stray<A>[];
+  /** What people took out of their pools: agents may not know yet, so it is not lent at once. */
+  readonly givenUp: RangeSet<A>;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface LoanPlan<A extends Address> {
  */
 export function planLoans<A extends Address>(facts: LendingFacts<A>): LoanPlan<A> {
   const { family, total, borrowers } = facts;
-  const loans = keptLoans(facts);
+  const { loans, givenUp } = keptLoans(facts);
   let lent = RangeSet.of(family, rangesOf(loans));
   const strays: Stray<A>[] = [];
   for (const { name, addresses, isAutomatic } of borrowers) {
@@ -53,8 +55,8 @@ export function planLoans<A extends Address>(facts: LendingFacts<A>): LoanPlan<A
     const shared = untold.subtract(outside).subtract(found);
     if (!outside.isEmpty || !shared.isEmpty) strays.push({ pool: name, outside, shared });
   }
-  const unmet = lendMore(facts, { loans, lent });
-  return { loans, isChanged: !sameLoans(facts.loans, loans), unmet, strays };
+  const unmet = lendMore(facts, { loans, closed: lent.union(givenUp) });
+  return { loans, isChanged: !sameLoans(facts.loans, loans), unmet, strays, givenUp };
 }
 
 /** How many addresses are lent. */
@@ -74,9 +76,10 @@ function* rangesOf<A extends Address>(loans: Loans<A>): Generator<Range<A>> {
 
 /** The record without those of pools that are gone, or that a person made smaller. */
 function keptLoans<A extends Address>(
-  { loans, borrowers, isGone }: LendingFacts<A>,
-): Map<string, Loan<A>> {
+  { family, loans, borrowers, isGone }: LendingFacts<A>,
+): { readonly loans: Map<string, Loan<A>>; readonly givenUp: RangeSet<A> } {
   const kept = new Map<string, Loan<A>>();
+  let givenUp = RangeSet.empty(family);
   const byName = new Map(borrowers.map((borrower) => [borrower.name, borrower]));
   for (const [name, loan] of loans) {
     const borrower = byName.get(name);
@@ -87,15 +90,18 @@ function keptLoans<A extends Address>(
     } else {
       const addresses = loan.addresses.intersect(borrower.addresses);
       if (!addresses.isEmpty) kept.set(name, { ...loan, addresses });
+      if (addresses.size < loan.addresses.size) {
+        givenUp = givenUp.union(loan.addresses.subtract(addresses));
+      }
     }
   }
-  return kept;
+  return { loans: kept, givenUp };
 }
 
 /** Lends to each pool that wants more what it wants, the lowest that are free. */
 function lendMore<A extends Address>(
   { family, total, borrowers, isTerminating, unlendable }: LendingFacts<A>,
-  { loans, lent }: { readonly loans: Map<string, Loan<A>>; readonly lent: RangeSet<A> },
+  { loans, closed }: { readonly loans: Map<string, Loan<A>>; readonly closed: RangeSet<A> },
 ): readonly Unmet<A>[] {
   const unmet: Unmet<A>[] = [];
   let free: RangeSet<A> | undefined;
@@ -105,7 +111,7 @@ function lendMore<A extends Address>(
     if (own === undefined || wanted === undefined || !mayChange(borrower)) continue;
     const has = own.addresses.size;
     if (wanted <= has) continue;
-    free ??= isTerminating ? RangeSet.empty(family) : total.subtract(lent).subtract(unlendable());
+    free ??= isTerminating ? RangeSet.empty(family) : total.subtract(closed).subtract(unlendable());
     const count = family.minus(wanted, has);
     if (free.size < count) {
       unmet.push({ pool, wanted, has, free: free.size });

@@ -17,6 +17,8 @@ export type SubnetStatus = NonNullable<SpiderSubnet["status"]>;
 export interface StatusOptions {
   readonly subnet: SpiderSubnet;
   readonly nowMs: number;
+  /** This term. */
+  readonly lender: string;
 }
 
 /** Derives the status. Fields and conditions of others stay. */
@@ -26,7 +28,7 @@ export function lendingStatus<A extends Address>(
     readonly plan: LoanPlan<A>;
     readonly loans: Loans<A>;
   },
-  { subnet, nowMs }: StatusOptions,
+  { subnet, nowMs, lender }: StatusOptions,
 ): SubnetStatus {
   const { controlledIPPools: _record, ...rest } = subnet.status ?? {};
   const text = formatControlledIpPools(
@@ -40,6 +42,7 @@ export function lendingStatus<A extends Address>(
     ...(text !== undefined && { controlledIPPools: text }),
     allocatedIPCount: bounded(lentCount(facts, loans)),
     totalIPCount: bounded(facts.total.size),
+    lender,
     conditions: conditionsWith(findings, { subnet, nowMs }),
   };
 }
@@ -47,7 +50,7 @@ export function lendingStatus<A extends Address>(
 /** The status of a Subnet that contradicts itself: what was lent stays so. */
 export function brokenStatus(
   problem: string,
-  { subnet, nowMs }: StatusOptions,
+  { subnet, nowMs }: Omit<StatusOptions, "lender">,
 ): SubnetStatus {
   const finding = notReady("Invalid", `${problem}; nothing is lent until then`);
   return { ...subnet.status, conditions: conditionsWith([finding], { subnet, nowMs }) };
@@ -63,7 +66,7 @@ export function unmetText<A extends Address>(
 
 function conditionsWith(
   findings: readonly Finding[],
-  { subnet: { metadata, status }, nowMs }: StatusOptions,
+  { subnet: { metadata, status }, nowMs }: Omit<StatusOptions, "lender">,
 ): SubnetStatus["conditions"] {
   const { generation } = metadata;
   return withConditions(status?.conditions, findings, { nowMs, generation });

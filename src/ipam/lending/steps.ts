@@ -22,7 +22,10 @@ export interface HoldWish<A extends Address> {
 
 /** One write, or several of a kind that may happen at the same time. */
 export type LendingStep<A extends Address> =
-  /** Replaces the record, as it was read or written last; the plan is to be told with it. */
+  /**
+   * Replaces the record, as it was read or written last; the plan is to be told with it. The first
+   * one of a term changes the Subnet, also where the record stays: earlier ones are refused then.
+   */
   | { readonly kind: "record"; readonly plan: LoanPlan<A>; readonly loans: Loans<A> }
   /** Gives pools these ranges, each as it was read or written last. */
   | { readonly kind: "pools"; readonly ranges: ReadonlyMap<string, RangeSet<A>> }
@@ -58,7 +61,9 @@ export function* lendingSteps<A extends Address>(
   const nothing: ReadonlySet<string> = new Set();
   const lost = { plan, unfinished: nothing, inUse: nothing };
   const wider = widened(facts, plan.loans);
-  if (plan.isChanged && !(yield* writeRecord(plan, plan.loans))) return lost;
+  // A pool must not grow while a smaller record of an earlier leader may still be carried out.
+  const isFirst = !facts.isOurs && wider.size > 0;
+  if ((plan.isChanged || isFirst) && !(yield* writeRecord(plan, plan.loans))) return lost;
   const grown = yield* writePools<A>(wider);
   const { wishes, inUse } = givenBack(facts, { loans: plan.loans, wider, grown });
   const held = yield* holdBack<A>(wishes);
