@@ -20,6 +20,13 @@ export const CONFIG_MAP_FILE_KEY = "conf.yml";
 /** Its key with the cluster network of Multus. */
 export const CONFIG_MAP_CLUSTER_NETWORK_KEY = "clusterNetwork";
 
+/**
+ * Addresses beyond the replicas where neither pods nor file say.
+ *
+ * @source spiderpool's documentation of `ippool-ip-number`; its program takes 0
+ */
+const FLEXIBLE_NUMBER_DEFAULT = 1;
+
 const off = z.boolean().default(false);
 const names = z.array(z.string()).default([]);
 const peers = wholeNumberSchema({ min: 0 });
@@ -151,7 +158,7 @@ export function readConfig(document: unknown): Result<ReadConfig, string> {
     clusterSubnetDefaultFlexibleIPNumber: flexible,
     ...rest
   } = parsed.value;
-  const config = { ...rest, flexibleIpNumber: redundant ?? flexible ?? 0 };
+  const config = { ...rest, flexibleIpNumber: redundant ?? flexible ?? FLEXIBLE_NUMBER_DEFAULT };
   return ok({ config, unknown: unknownKeys(given, schema) });
 }
 

@@ -35,7 +35,7 @@ Deno.test("readConfig() of an empty file has every switch off", () => {
             resourceAdvertisement: { subENI: { rules: [] }, masterNIC: { rules: [] } },
           },
         },
-        flexibleIpNumber: 0,
+        flexibleIpNumber: 1,
       },
     });
   }

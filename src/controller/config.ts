@@ -37,9 +37,19 @@ export interface PoolWorkSettings {
   readonly retryMs: number | undefined;
 }
 
+/** Which pools are made for applications. */
+export interface AutoPoolSettings {
+  readonly isOn: boolean;
+  /** Addresses beyond the replicas, where an application does not say. */
+  readonly flexible: number;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
 /** How SpiderSubnets are worked on. */
 export interface LendingSettings extends PoolWorkSettings {
   readonly isOn: boolean;
+  readonly autoPools: AutoPoolSettings;
 }
 
 /** How addresses of dead pods are freed. */
@@ -190,7 +200,7 @@ export async function readSettings(
 
 function poolWorkOf(
   environment: ControllerEnvironment,
-  { enableSpiderSubnet: isOn }: Config,
+  { enableSpiderSubnet: isOn, enableAutoPoolForApplication, flexibleIpNumber, ...config }: Config,
 ): Pick<ControllerSettings, "pools" | "lending"> {
   const { workTriesMax: triesMax, workRetrySeconds } = environment;
   const retryMs = workRetrySeconds < 0 ? undefined : workRetrySeconds * 1_000;
@@ -204,6 +214,12 @@ function poolWorkOf(
     },
     lending: {
       isOn,
+      autoPools: {
+        isOn: isOn && enableAutoPoolForApplication,
+        flexible: flexibleIpNumber,
+        ipv4: config.enableIPv4,
+        ipv6: config.enableIPv6,
+      },
       workers: environment.subnetWorkers,
       queueMax: environment.subnetQueueMax,
       resyncMs: environment.subnetResyncSeconds * 1_000,

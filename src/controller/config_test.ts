@@ -26,6 +26,7 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
     pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000, triesMax: 500, retryMs: 5_000 },
     lending: {
       isOn: false,
+      autoPools: { isOn: false, flexible: 1, ipv4: true, ipv6: false },
       workers: 5,
       queueMax: 10_000,
       resyncMs: 300_000,

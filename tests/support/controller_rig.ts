@@ -36,6 +36,7 @@ export const CONTROLLER_SETTINGS: ControllerSettings = {
   pools: { workers: 3, queueMax: 10_000, resyncMs: 300_000, triesMax: 500, retryMs: 5_000 },
   lending: {
     isOn: true,
+    autoPools: { isOn: true, flexible: 1, ipv4: true, ipv6: true },
     workers: 5,
     queueMax: 10_000,
     resyncMs: 300_000,

@@ -1,16 +1,15 @@
 /** A Subnet and its pools: which are its own, and what they have of it. */
-import { LABEL_OWNER_SUBNET, LABEL_SUBNET_CIDR, labelValue } from "../../api/labels.ts";
+import { LABEL_SUBNET_CIDR } from "../../api/labels.ts";
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
 import { isTerminating } from "../../api/metadata.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { formatCidrLabel, parseAnyAddressInCidr } from "../../ip/mod.ts";
-import { borrowsFrom } from "../../ipam/lending/facts.ts";
-import { withInherited } from "../../ipam/lending/inherit.ts";
+import { withWish } from "../../ipam/lending/wishes.ts";
 import { allEnded } from "../../base/waiting.ts";
 import { isSameJson } from "../admission/rules/json_patch.ts";
 import { withFinalizer, withLabels } from "../admission/rules/mutation.ts";
-import { withSubnet } from "../admission/rules/pool_rules.ts";
 import type { LookWork } from "./work.ts";
+import { ownPool } from "./own_pool.ts";
 import { writePool } from "./perform.ts";
 
 /**
@@ -56,11 +55,17 @@ export async function adoptPools(work: LookWork): Promise<void> {
   await allEnded(works);
 }
 
-function ownPool(pool: SpiderIpPool, subnet: SpiderSubnet): SpiderIpPool {
-  const owned = withSubnet(pool, [subnet]);
-  if (!borrowsFrom(subnet, owned)) return pool;
-  const label = labelValue(subnet.metadata.name);
-  const isLabelled = owned.metadata.labels?.[LABEL_OWNER_SUBNET] === label;
-  const labelled = isLabelled ? owned : withLabels(owned, { [LABEL_OWNER_SUBNET]: label });
-  return withInherited(labelled, subnet);
+/** Has each pool say what its application wants it to. */
+export async function followWishes(work: LookWork): Promise<void> {
+  const works = Array.from(work.wishes.made, async ([name, wish]) => {
+    const pool = work.pools.get(name);
+    if (pool === undefined || isTerminating(pool)) return;
+    const next = withWish(pool, wish);
+    if (next === pool) return;
+    const isOurs = ({ metadata }: SpiderIpPool): boolean =>
+      isSameJson(metadata.labels, next.metadata.labels) &&
+      isSameJson(metadata.annotations, next.metadata.annotations);
+    await writePool(next, { work, isOurs });
+  });
+  await allEnded(works);
 }

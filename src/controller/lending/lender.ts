@@ -10,6 +10,7 @@ import { Informer, type InformerEvent, type WorkOutcome, WorkQueue } from "../..
 import { isSameJson } from "../admission/rules/json_patch.ts";
 import { tellWrong } from "../pool_news.ts";
 import { Tries } from "../tries.ts";
+import { Applications } from "./applications.ts";
 import { endOrphans } from "./holds.ts";
 import { SubnetLooks } from "./looks.ts";
 import { LendingMemory } from "./memory.ts";
@@ -29,6 +30,7 @@ export class Lender {
   readonly #queue: WorkQueue;
   readonly #tries: Tries;
   readonly #memory: LendingMemory;
+  readonly #applications: Applications;
   readonly #looks: SubnetLooks;
   /** Whether Subnets were not queued, because too many were. */
   #hasOverflown = false;
@@ -41,7 +43,9 @@ export class Lender {
     this.#tries = new Tries({ max: lending.triesMax, gapMs: lending.retryMs });
     const newLender = (): string => `${podName}/${random.below(2 ** 32).toString(16)}`;
     this.#memory = new LendingMemory({ nowMs: clock.monotonicMs(), newLender });
-    this.#looks = new SubnetLooks(parts, this.#memory);
+    this.#applications = new Applications(parts, { ask: (subnet) => this.#ask(subnet, 0) });
+    const applications = this.#applications;
+    this.#looks = new SubnetLooks(parts, { memory: this.#memory, applications });
   }
 
   /** Works until the signal aborts; rejects with its reason. Off, it only ends what was held. */
@@ -50,6 +54,7 @@ export class Lender {
     if (!lending.isOn) return await this.#endOrphans({ signal });
     await runTogether([
       (options) => this.#subnets.run(options),
+      (options) => this.#applications.run(options),
       (options) => this.#followSubnets(options),
       (options) => this.#followPools(options),
       (options) => this.#followClaims(options),
@@ -59,6 +64,7 @@ export class Lender {
       async (options) => {
         await view.waitForSync(options);
         await this.#subnets.waitForSync(options);
+        await this.#applications.waitForSync(options);
         const { workers } = lending;
         await this.#queue.run({ ...options, workers, work: (...args) => this.#work(...args) });
       },

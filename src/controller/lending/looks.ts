@@ -5,7 +5,7 @@ import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { readControlledIpPools } from "../../api/subnet_records.ts";
 import { pagesOf } from "../../base/pages.ts";
 import { serverNowMs } from "../../base/server_time.ts";
-import type { Address } from "../../ip/mod.ts";
+import { type Address, guessVersion } from "../../ip/mod.ts";
 import {
   borrowsFrom,
   type LendingFacts,
@@ -21,15 +21,18 @@ import {
   type StatusOptions,
   type SubnetStatus,
 } from "../../ipam/lending/status.ts";
+import { type ApplicationWish, matchWishes } from "../../ipam/lending/wishes.ts";
 import { type LendingEnd, lendingSteps } from "../../ipam/lending/steps.ts";
 import type { WorkOutcome } from "../../kube/mod.ts";
 import { RAW_POOLS } from "../pool_ending.ts";
+import type { Applications } from "./applications.ts";
 import { endSubnet, removePools } from "./ending.ts";
-import { adoptPools, ownSubnet } from "./family.ts";
+import { adoptPools, followWishes, ownSubnet } from "./family.ts";
 import { endHolds } from "./holds.ts";
 import type { LendingMemory } from "./memory.ts";
-import { tellPools } from "./news.ts";
+import { tellNoSubnet, tellPools } from "./news.ts";
 import { performStep, writeStatus } from "./perform.ts";
+import { removeUnwanted } from "./unwanted.ts";
 import type { LenderParts, LookWork } from "./work.ts";
 
 /**
@@ -47,12 +50,20 @@ const NEVER_MADE_MS = 60_000;
 export class SubnetLooks {
   readonly #parts: LenderParts;
   readonly #memory: LendingMemory;
+  readonly #applications: Applications;
   /** By name: looks in a row that came to no end. */
   readonly #unfinished = new Map<string, number>();
 
-  constructor(parts: LenderParts, memory: LendingMemory) {
+  constructor(
+    parts: LenderParts,
+    { memory, applications }: {
+      readonly memory: LendingMemory;
+      readonly applications: Applications;
+    },
+  ) {
     this.#parts = parts;
     this.#memory = memory;
+    this.#applications = applications;
   }
 
   /**
@@ -82,6 +93,9 @@ export class SubnetLooks {
     const subnet = await settler.get(SPIDER_SUBNETS, { name }, { signal });
     if (subnet === undefined) {
       this.#memory.waiting.delete(name);
+      this.#tellNoSubnet(this.#applications.wishesOf(name), {
+        why: "does not exist; create it, or name another one in the annotation",
+      });
       return { code: "done" };
     }
     const pools = await this.#poolsOf(subnet, { signal });
@@ -90,6 +104,8 @@ export class SubnetLooks {
       memory: this.#memory,
       subnet,
       pools,
+      wishes: { made: new Map(), missing: new Map() },
+      unwanted: new Set(),
       held: new Map(),
       hasFailed: false,
       signal,
@@ -97,7 +113,31 @@ export class SubnetLooks {
     if (!await ownSubnet(work)) return "unfinished";
     await adoptPools(work);
     await removePools(work);
+    this.#matchWishes(work);
+    await followWishes(work);
+    await removeUnwanted(work, this.#applications);
     return await this.#lend(work);
+  }
+
+  #matchWishes(work: LookWork): void {
+    const { subnet, pools } = work;
+    const version = guessVersion(subnet.spec.subnet);
+    const { true: fitting = [], false: others = [] } = Object.groupBy(
+      this.#applications.wishesOf(subnet.metadata.name),
+      ({ identity }) => identity.version === version ? "true" : "false",
+    );
+    this.#tellNoSubnet(others, {
+      why: `is of IPv${version}; name it in the other list of the annotation`,
+    });
+    const isEnding = isTerminating(subnet);
+    if (isEnding) this.#tellNoSubnet(fitting, { why: "is being deleted; name another one" });
+    const isOwn = (pool: SpiderIpPool): boolean => borrowsFrom(subnet, pool);
+    work.wishes = matchWishes(fitting, { pools, isOwn });
+  }
+
+  #tellNoSubnet(wishes: readonly ApplicationWish[], { why }: { readonly why: string }): void {
+    const { recorder } = this.#parts;
+    tellNoSubnet({ recorder, memory: this.#memory }, { wishes, why });
   }
 
   async #lend(work: LookWork): Promise<WorkOutcome | "unfinished"> {
@@ -107,6 +147,8 @@ export class SubnetLooks {
     const resting = this.#memory.resting(uid, { nowMs: clock.monotonicMs() });
     const facts = readLending(work.subnet, {
       pools: work.pools.values(),
+      wishes: work.wishes,
+      unwanted: work.unwanted,
       reserved: view.reservedNow(),
       claims: () => view.claims.objects(),
       claimsOf: (pool) => view.claimsOf(pool),
@@ -158,8 +200,9 @@ export class SubnetLooks {
   #tell<A extends Address>(end: LendingEnd<A>, work: LookWork): void {
     const { plan, inUse } = end;
     const { name } = work.subnet.metadata;
-    if (plan.unmet.length > 0 || inUse.size > 0) this.#memory.waiting.add(name);
-    else this.#memory.waiting.delete(name);
+    if (plan.unmet.length > 0 || inUse.size > 0 || work.unwanted.size > 0) {
+      this.#memory.waiting.add(name);
+    } else this.#memory.waiting.delete(name);
     tellPools(end, work);
   }
 
@@ -189,7 +232,9 @@ export class SubnetLooks {
         if (isOthers && isTerminating(work.subnet)) gone.add(name);
         continue;
       }
-      if (!this.#memory.gone.has(name) && leftMs > 0) {
+      if (work.pools.has(name)) continue; // It was made a moment ago.
+      if (!this.#memory.gone.has(name)) this.#memory.unmade.add(name);
+      if (this.#memory.unmade.has(name) && leftMs > 0) {
         waitMs = Math.min(waitMs, leftMs);
         continue;
       }
@@ -213,13 +258,16 @@ export class SubnetLooks {
       ? await this.#listPools({ signal })
       : Array.from(view.pools.objects(), (pool) => this.#memory.newest(pool));
     this.#memory.listed.add(uid);
+    for (const pool of this.#memory.unseen()) {
+      if (view.pools.get(pool.metadata) === undefined) all.push(pool);
+    }
     const own = all.filter((pool) => networkOf(pool) === network || borrowsFrom(subnet, pool));
     return new Map(own.map((pool) => [pool.metadata.name, pool]));
   }
 
   async #listPools(
     { signal }: { readonly signal: AbortSignal },
-  ): Promise<readonly SpiderIpPool[]> {
+  ): Promise<SpiderIpPool[]> {
     const { settler, ports: { store } } = this.#parts;
     const pools: SpiderIpPool[] = [];
     const pages = pagesOf((page) =>

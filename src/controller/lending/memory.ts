@@ -17,6 +17,11 @@ export class LendingMemory {
   readonly beganMs: number;
   /** Pools that were seen and are gone. */
   readonly gone = new Set<string>();
+  /**
+   * Names with a record and without a pool: somebody before this term may be about to make it, also
+   * if this term has meanwhile made and deleted it.
+   */
+  readonly unmade = new Set<string>();
   /** UIDs of Subnets whose pools were read from the server itself. */
   readonly listed = new Set<string>();
   /** By name of a SpiderIP that holds an address back: when it may go, monotonic milliseconds. */
@@ -27,6 +32,8 @@ export class LendingMemory {
   readonly told = new Map<string, string>();
   #resting: { readonly uid: string; readonly ranges: readonly string[]; readonly endMs: number }[] =
     [];
+  /** Of those, pools that this term made and no copy had yet. */
+  readonly #made = new Set<string>();
   readonly #written = new Map<string, Written>();
   /** By name: resourceVersion of the last write. */
   readonly #subnets = new Map<string, string | undefined>();
@@ -72,6 +79,26 @@ export class LendingMemory {
     this.#written.set(pool.metadata.name, { seenVersion, pool });
   }
 
+  /** Keeps a pool that was made, until a copy has it. */
+  made(pool: SpiderIpPool): void {
+    this.wrote(pool, { seen: undefined });
+    this.#made.add(pool.metadata.name);
+  }
+
+  /** A pool is not as it was written, or is gone: the copy tells. */
+  forget(name: string): void {
+    this.#written.delete(name);
+    this.#made.delete(name);
+  }
+
+  /** Pools that were made, of which no copy may know yet. */
+  *unseen(): Generator<SpiderIpPool> {
+    for (const name of this.#made) {
+      const written = this.#written.get(name);
+      if (written !== undefined) yield written.pool;
+    }
+  }
+
   /** Keeps that a Subnet was written. */
   wroteSubnet({ metadata: { name, resourceVersion } }: SpiderSubnet): void {
     this.#subnets.set(name, resourceVersion);
@@ -92,14 +119,14 @@ export class LendingMemory {
     if (written === undefined) return seen;
     const isOlder = written.seenVersion === resourceVersion && written.pool.metadata.uid === uid;
     if (isOlder) return written.pool;
-    this.#written.delete(name);
+    this.forget(name);
     return seen;
   }
 
   /** A pool is there no more. */
   removed(name: string): void {
     this.gone.add(name);
-    this.#written.delete(name);
+    this.forget(name);
     this.told.delete(name);
   }
 

@@ -18,6 +18,10 @@ import {
   type LendingStep,
   victimsOf,
 } from "../../ipam/lending/steps.ts";
+import { isPoolOf } from "../../ipam/applications.ts";
+import { poolToMake } from "../../ipam/lending/wishes.ts";
+import { withFinalizer } from "../admission/rules/mutation.ts";
+import { ownPool } from "./own_pool.ts";
 import { isSameJson } from "../admission/rules/json_patch.ts";
 import type { LookWork } from "./work.ts";
 import { tellSubnet } from "./news.ts";
@@ -92,7 +96,10 @@ export async function writePool(
   const seen = view.pools.get({ name });
   try {
     const written = await settler.replace(SPIDER_IP_POOLS, next, { signal, isOurs });
-    if (written.kind === "lost") return false;
+    if (written.kind === "lost") {
+      memory.forget(name);
+      return false;
+    }
     memory.wrote(written.object, { seen });
     pools.set(name, written.object);
     return true;
@@ -109,14 +116,44 @@ async function writeRanges<A extends Address>(
   { ranges, work }: { readonly ranges: RangeSet<A>; readonly work: LookWork },
 ): Promise<boolean> {
   const { pools, parts: { ports: { log } } } = work;
-  const pool = pools.get(name);
-  if (pool === undefined) return false;
   const ips = ranges.toTexts();
+  const pool = pools.get(name);
+  if (pool === undefined) return await makePool(name, { ips, work });
   const next = { ...pool, spec: { ...pool.spec, ips } };
   const isOurs = ({ spec }: SpiderIpPool): boolean => isSameJson(spec.ips, ips);
   const isWritten = await writePool(next, { work, isOurs });
   if (isWritten) log.info("pool lent addresses", { pool: name, ips });
   return isWritten;
+}
+
+/** Makes the pool that an application wants. One that an earlier leader made is as good. */
+async function makePool(
+  name: string,
+  { ips, work }: { readonly ips: readonly string[]; readonly work: LookWork },
+): Promise<boolean> {
+  const { parts: { settler, ports: { log } }, memory, pools, subnet, wishes, signal } = work;
+  const wish = wishes.missing.get(name);
+  if (wish === undefined) return false;
+  const pool = withFinalizer(ownPool(poolToMake(wish, { subnet, ips }), subnet));
+  const isOurs = (stored: SpiderIpPool): boolean => isPoolOf(stored, wish.identity);
+  try {
+    const options = { signal, isOurs, mayBeDone: true };
+    const created = await settler.create(SPIDER_IP_POOLS, pool, options);
+    if (created.kind === "exists") {
+      log.warn("pool not made: another one has its name", { pool: name });
+      work.hasFailed = true;
+      return false;
+    }
+    memory.made(created.object);
+    pools.set(name, created.object);
+    log.info("pool made", { pool: name, ips });
+    return isSameJson(created.object.spec.ips, ips);
+  } catch (error) {
+    if (!(error instanceof StoreFailure)) throw error;
+    log.warn("pool not made", { pool: name, problem: errorText(error) });
+    work.hasFailed = true;
+    return false;
+  }
 }
 
 /** Creates what keeps pods from addresses of a pool; one that a pod has is left out. */

@@ -1,6 +1,7 @@
 /** What the files of one look share. */
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
 import type { SpiderSubnet } from "../../api/subnet.ts";
+import type { WishMatch } from "../../ipam/lending/wishes.ts";
 import type { LeaderParts } from "../parts.ts";
 import type { LendingMemory } from "./memory.ts";
 
@@ -18,6 +19,10 @@ export interface LookWork {
   subnet: SpiderSubnet;
   /** The pools of its network, each as it was read or written last. */
   readonly pools: Map<string, SpiderIpPool>;
+  /** What applications want of it. */
+  wishes: WishMatch;
+  /** Names of automatic pools that nobody wants any more. */
+  readonly unwanted: Set<string>;
   /** Names of the SpiderIPs that it made or found to hold addresses back, and their pools. */
   readonly held: Map<string, string>;
   /** Whether something was refused that may go well later. */

@@ -28,6 +28,12 @@ import {
 } from "../../ip/mod.ts";
 import { addressOfClaim } from "../claim.ts";
 import type { Reserved } from "../reserved.ts";
+import {
+  applicationOfPool,
+  type ApplicationWish,
+  recordedApplication,
+  type WishMatch,
+} from "./wishes.ts";
 
 /** What one pool is lent. */
 export interface Loan<A extends Address> {
@@ -47,6 +53,10 @@ export interface Borrower<A extends Address> {
   /** Whether the leader writes its `spec.ips`. */
   readonly isAutomatic: boolean;
   readonly isTerminating: boolean;
+  /** Whether the leader has to make it. */
+  readonly isNew: boolean;
+  /** Of an automatic pool: its application, as the record has it. */
+  readonly application?: string | undefined;
   /** How many addresses it should have; absent: those that it has. */
   readonly wanted?: Count<A> | undefined;
 }
@@ -89,6 +99,9 @@ export type AnyLendingFacts = LendingFacts<Ipv4> | LendingFacts<Ipv6>;
 /** What facts are read from beside the Subnet. */
 export interface LendingSources {
   readonly pools: Iterable<SpiderIpPool>;
+  readonly wishes: WishMatch;
+  /** Pools of applications that do not want them any more: they keep what they have. */
+  readonly unwanted: ReadonlySet<string>;
   readonly reserved: Reserved;
   /** Every SpiderIP there is. */
   readonly claims: () => Iterable<SpiderIp>;
@@ -145,7 +158,7 @@ function readOf<A extends Address>(
   const resting = rangesOf(cidr, { texts: sources.resting, path: "resting" });
   if (!resting.ok) return resting;
   const record = readRecord(cidr, subnet);
-  const { borrowers, others, unadopted } = readPools(cidr, { subnet, pools: sources.pools });
+  const { borrowers, others, unadopted } = readPools(cidr, { ...sources, subnet });
   const { version } = family;
   return ok({
     version,
@@ -200,7 +213,9 @@ function readRecord<A extends Address>(
 /** The pools of the Subnet's network: its own, and what those of others have. */
 function readPools<A extends Address>(
   cidr: Cidr<A>,
-  { subnet, pools }: { readonly subnet: SpiderSubnet; readonly pools: Iterable<SpiderIpPool> },
+  { subnet, pools, wishes, unwanted }:
+    & Pick<LendingSources, "pools" | "wishes" | "unwanted">
+    & { readonly subnet: SpiderSubnet },
 ): {
   readonly borrowers: readonly Borrower<A>[];
   readonly others: RangeSet<A>;
@@ -219,15 +234,23 @@ function readPools<A extends Address>(
       others = others.union(addresses);
       continue;
     }
-    if (pool.status?.truth === undefined) unadopted.set(pool.metadata.name, addresses);
+    const { name } = pool.metadata;
+    if (pool.status?.truth === undefined) unadopted.set(name, addresses);
+    const application = applicationOfPool(pool);
     borrowers.push({
-      name: pool.metadata.name,
+      name,
       addresses,
       isAutomatic: isAutomaticPool(pool),
       isTerminating: isTerminating(pool),
-      wanted: wantedBy(cidr.family, pool),
+      isNew: false,
+      application: application && recordedApplication(application),
+      wanted: unwanted.has(name)
+        ? undefined
+        : wantedBy(cidr.family, { pool, wish: wishes.made.get(name) }),
     });
   }
+  const missing = isTerminating(subnet) ? [] : wishes.missing;
+  for (const [name, wish] of missing) borrowers.push(newBorrower(cidr.family, { name, wish }));
   borrowers.sort((one, other) => one.name < other.name ? -1 : 1);
   return { borrowers, others, unadopted };
 }
@@ -243,11 +266,27 @@ function addressesOfPool<A extends Address>(
   return isAutomaticPool(pool) ? listed.value : listed.value.subtract(excluded.value);
 }
 
-/** The fixed number of an automatic pool; what a flexible one needs its application says. */
+function newBorrower<A extends Address>(
+  family: Family<A>,
+  { name, wish }: { readonly name: string; readonly wish: ApplicationWish },
+): Borrower<A> {
+  return {
+    name,
+    addresses: RangeSet.empty(family),
+    isAutomatic: true,
+    isTerminating: false,
+    isNew: true,
+    application: recordedApplication(wish.identity.application),
+    wanted: family.count(wish.count),
+  };
+}
+
+/** What its application wants; where that does not say, the fixed number of an automatic pool. */
 function wantedBy<A extends Address>(
   family: Family<A>,
-  pool: SpiderIpPool,
+  { pool, wish }: { readonly pool: SpiderIpPool; readonly wish: ApplicationWish | undefined },
 ): Count<A> | undefined {
+  if (wish !== undefined) return family.count(wish.count);
   const text = pool.metadata.annotations?.[ANNOTATION_IP_NUMBER];
   if (!isAutomaticPool(pool) || text === undefined) return undefined;
   const read = readIpNumber(text);

@@ -11,6 +11,8 @@ import { brokenStatus, lendingStatus, unmetText } from "./status.ts";
 
 const NOTHING: LendingSources = {
   pools: [],
+  wishes: { made: new Map(), missing: new Map() },
+  unwanted: new Set(),
   reserved: NOTHING_RESERVED,
   claims: () => [],
   claimsOf: () => [],

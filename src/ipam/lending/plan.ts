@@ -1,5 +1,5 @@
 /** What the record of a Subnet should say: the order of design.md 2.6 begins with it. */
-import { type Address, type Count, type Range, RangeSet } from "../../ip/mod.ts";
+import { type Address, type Count, type Family, type Range, RangeSet } from "../../ip/mod.ts";
 import type { Borrower, LendingFacts, Loan, Loans } from "./facts.ts";
 
 /** A pool that is not lent what it should have: all of that, or nothing more. */
@@ -42,14 +42,17 @@ export function planLoans<A extends Address>(facts: LendingFacts<A>): LoanPlan<A
   const { loans, givenUp } = keptLoans(facts);
   let lent = RangeSet.of(family, rangesOf(loans));
   const strays: Stray<A>[] = [];
-  for (const { name, addresses, isAutomatic } of borrowers) {
+  for (const { name, addresses, isAutomatic, isNew, application } of borrowers) {
     const own = loans.get(name);
+    if (isNew) continue;
     const had = own?.addresses ?? RangeSet.empty(family);
     const untold = addresses.subtract(had);
     const found = untold.intersect(total).subtract(lent);
-    if (!found.isEmpty || (isAutomatic && own === undefined)) {
-      loans.set(name, { ...own, addresses: had.union(found) });
-      lent = lent.union(found);
+    const called = own?.application ?? application;
+    const isUntold = own === undefined || own.application !== called;
+    if (!found.isEmpty || (isAutomatic && isUntold)) {
+      loans.set(name, { application: called, addresses: had.union(found) });
+      if (!found.isEmpty) lent = lent.union(found);
     }
     const outside = untold.subtract(total);
     const shared = untold.subtract(outside).subtract(found);
@@ -107,10 +110,13 @@ function lendMore<A extends Address>(
   let free: RangeSet<A> | undefined;
   for (const borrower of borrowers) {
     const { name: pool, wanted } = borrower;
-    const own = loans.get(pool);
+    const own = loans.get(pool) ?? firstLoan(borrower, family);
     if (own === undefined || wanted === undefined || !mayChange(borrower)) continue;
     const has = own.addresses.size;
-    if (wanted <= has) continue;
+    if (wanted <= has) {
+      if (borrower.isNew) loans.set(pool, own);
+      continue;
+    }
     free ??= isTerminating ? RangeSet.empty(family) : total.subtract(closed).subtract(unlendable());
     const count = family.minus(wanted, has);
     if (free.size < count) {
@@ -122,6 +128,13 @@ function lendMore<A extends Address>(
     loans.set(pool, { ...own, addresses: own.addresses.union(given) });
   }
   return unmet;
+}
+
+function firstLoan<A extends Address>(
+  { isNew, application }: Borrower<A>,
+  family: Family<A>,
+): Loan<A> | undefined {
+  return isNew ? { addresses: RangeSet.empty(family), application } : undefined;
 }
 
 /** Whether the leader may write what a pool has. */

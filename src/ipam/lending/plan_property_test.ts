@@ -80,6 +80,7 @@ function factsOf(world: World): LendingFacts<Ipv4> {
         addresses: setOf(offsetsOf(has, name)),
         isAutomatic,
         isTerminating: false,
+        isNew: false,
         wanted: isAutomatic ? wanted[index] : undefined,
       }];
     }),

@@ -27,7 +27,7 @@ export type LendingStep<A extends Address> =
    * one of a term changes the Subnet, also where the record stays: earlier ones are refused then.
    */
   | { readonly kind: "record"; readonly plan: LoanPlan<A>; readonly loans: Loans<A> }
-  /** Gives pools these ranges, each as it was read or written last. */
+  /** Gives pools these ranges, each as it was read or written last; makes those that are new. */
   | { readonly kind: "pools"; readonly ranges: ReadonlyMap<string, RangeSet<A>> }
   /** Creates SpiderIPs, so that no pod gets the addresses any more. */
   | { readonly kind: "hold"; readonly wishes: ReadonlyMap<string, HoldWish<A>> };
@@ -90,7 +90,10 @@ export function victimsOf<A extends Address>(
   return again.union(highest(unused, family.minus(limit, again.size)));
 }
 
-/** Pools that lack something of what they are lent: they get it, whatever they want now. */
+/**
+ * Pools that lack something of what they are lent: they get it, whatever they want now. One that is
+ * new is made with all of it: a leader before may have been about to.
+ */
 function widened<A extends Address>(
   { borrowers }: LendingFacts<A>,
   loans: Loans<A>,
@@ -99,7 +102,7 @@ function widened<A extends Address>(
   for (const borrower of borrowers) {
     const loan = loans.get(borrower.name);
     if (loan === undefined || !mayChange(borrower)) continue;
-    if (borrower.addresses.includes(loan.addresses)) continue;
+    if (!borrower.isNew && borrower.addresses.includes(loan.addresses)) continue;
     ranges.set(borrower.name, borrower.addresses.union(loan.addresses));
   }
   return ranges;

@@ -66,6 +66,7 @@ class World {
         addresses,
         isAutomatic: AUTOMATIC.includes(name),
         isTerminating: false,
+        isNew: false,
         wanted: this.wanted.get(name),
       })),
       isTerminating: false,
