@@ -68,7 +68,7 @@ export function typeMeta<const V extends string, const K extends string>(
  * envelope the wire has, the object is of the resource's own kind and carries metadata alone.
  */
 export function parseMetadataOf<T extends StoredObject>(
-  resource: Resource<T>,
+  resource: Pick<Resource<T>, "group" | "version" | "kind">,
 ): (value: unknown) => Result<MetadataObject, string> {
   const { kind } = resource;
   const apiVersion = apiVersionOf(resource);

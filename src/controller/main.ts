@@ -43,10 +43,10 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openCluster: async (settings, { log, metrics }) => {
       const opened = await openApiServer("spiderpool-controller", { clock, random });
       if (!opened.ok) return opened;
-      const { store } = opened.value;
+      const { store, kinds } = opened.value;
       const provider = settings.provider && openProvider(settings.provider, { clock });
       const files = { listFiles, readText };
-      const parts = { store, clock, random, log, metrics, files, provider };
+      const parts = { store, kinds, clock, random, log, metrics, files, provider };
       const webhooks = webhooksOf({ ...parts, openServer: openWebhookServer, readText }, settings);
       const engine = new Controller(parts, settings, { webhooks });
       return ok({ ...opened.value, engine });

@@ -7,7 +7,7 @@ import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
-import { KubeStore, loadAccess, Transport } from "../kube/mod.ts";
+import { ApiKinds, type KindDirectory, KubeStore, loadAccess, Transport } from "../kube/mod.ts";
 import type { HttpListener } from "./http/server.ts";
 import { NetworkProvider, type PostJson, type ProviderSettings } from "./network_provider.ts";
 import type { FirstContact } from "./serving.ts";
@@ -15,6 +15,7 @@ import type { FirstContact } from "./serving.ts";
 /** The API server, and a store over it. */
 export interface ApiServer extends Disposable, FirstContact {
   readonly store: ObjectStore;
+  readonly kinds: KindDirectory;
 }
 
 /**
@@ -36,6 +37,7 @@ export async function openApiServer(
   return ok({
     server: transport.server,
     store: new KubeStore(transport, { random }),
+    kinds: new ApiKinds(transport),
     askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   });

@@ -1,6 +1,5 @@
 /** The topmost controller of a pod: whose application it belongs to. */
 import { controllerOf } from "../api/metadata.ts";
-import type { Pod } from "../api/kubernetes/pod.ts";
 import type { StoredObject } from "../base/object_store.ts";
 
 /** Who made a pod in the end; the pod itself if nobody did. */
@@ -37,7 +36,7 @@ const ABOVE = {
  * Says who controls the pod, as far as the pod itself tells. A controller of another group than
  * Kubernetes' own is the topmost one, whatever is above it.
  */
-export function firstOwner(pod: Pod): OwnerStep {
+export function firstOwner(pod: StoredObject): OwnerStep {
   const namespace = pod.metadata.namespace ?? "";
   const owner = controllerOf(pod);
   if (owner === undefined) {

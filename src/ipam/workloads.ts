@@ -1,4 +1,10 @@
 /** Kubernetes' own workloads as applications: how many pods each has, and what these ask for. */
+import {
+  ANNOTATION_IP_NUMBER,
+  ANNOTATION_IP_POOL_RECLAIM,
+  ANNOTATION_SUBNET,
+  ANNOTATION_SUBNETS,
+} from "../api/annotations.ts";
 import type {
   CronJob,
   DaemonSet,
@@ -11,8 +17,15 @@ import type {
 } from "../api/kubernetes/workload.ts";
 import { controllerOf } from "../api/metadata.ts";
 import { unreachable } from "../base/assert.ts";
-import type { StoredObject } from "../base/object_store.ts";
 import type { TopController } from "./top_controller.ts";
+
+/** What is read of a pod template's annotations. */
+const READ = [
+  ANNOTATION_SUBNET,
+  ANNOTATION_SUBNETS,
+  ANNOTATION_IP_NUMBER,
+  ANNOTATION_IP_POOL_RECLAIM,
+];
 
 /** One of Kubernetes' own workloads. */
 export type Workload = Deployment | ReplicaSet | StatefulSet | DaemonSet | Job | CronJob;
@@ -82,7 +95,14 @@ function isPartOfAnother(workload: Workload): boolean {
   }
 }
 
-/** Whether an object is the very application, and not another one of its name. */
-export function isApplication(object: StoredObject, { uid }: Pick<TopController, "uid">): boolean {
-  return object.metadata.uid === uid;
+/** What of annotations says something of pools; `undefined` where they name no subnet. */
+export function aboutPools(
+  annotations: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
+  const kept = READ.flatMap((key): readonly (readonly [string, string])[] => {
+    const value = Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+    return value === undefined ? [] : [[key, value]];
+  });
+  const isAsked = kept.some(([key]) => key === ANNOTATION_SUBNET || key === ANNOTATION_SUBNETS);
+  return isAsked ? Object.fromEntries(kept) : undefined;
 }

@@ -31,6 +31,7 @@ export {
   type StatusCause,
   writeReview,
 } from "./admission.ts";
+export { type ApiKind, ApiKinds, type KindDirectory, type KindReference } from "./api_kinds.ts";
 export { backoffMs } from "./backoff.ts";
 export {
   EventRecorder,

@@ -15,6 +15,7 @@ import { runTogether } from "../../src/base/waiting.ts";
 import { ClusterView } from "../../src/controller/cluster_view.ts";
 import { ControllerMetrics } from "../../src/controller/controller_metrics.ts";
 import { Lender } from "../../src/controller/lending/lender.ts";
+import { LifeView } from "../../src/controller/reclaim/life_view.ts";
 import { EventRecorder, Settler } from "../../src/kube/mod.ts";
 import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
@@ -39,14 +40,16 @@ function startLender(store: ObjectStore): AsyncDisposable {
   const named = { controller: "spidernet.io/contract", instance: NAME };
   const recorder = new EventRecorder({ store, clock, random, ...named });
   const view = new ClusterView(ports);
+  const life = new LifeView(ports);
   const settings = CONTROLLER_SETTINGS;
   const metrics = new ControllerMetrics(SILENT_METRICS, { countPools: () => 0 });
   const settler = new Settler(ports);
-  const lender = new Lender({ ports, settings, recorder, view, metrics, settler });
+  const lender = new Lender({ ports, settings, recorder, view, life, metrics, settler });
   const stop = new AbortController();
   const { signal } = stop;
   const running = runTogether([
     (options) => view.run(options),
+    (options) => life.run(options),
     (options) => lender.run(options),
   ], { signal }).catch((error: unknown) => {
     if (error !== signal.reason) throw error;

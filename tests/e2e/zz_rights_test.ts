@@ -23,6 +23,10 @@ const EXCUSED: Readonly<Record<string, string>> = {
     "update spidersubnets.spiderpool.spidernet.io",
     "update spidersubnets/status.spiderpool.spidernet.io",
     "delete spiderippools.spiderpool.spidernet.io",
+    "create spiderippools.spiderpool.spidernet.io",
+    ...["deployments.apps", "replicasets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"]
+      .flatMap((kind) => ["get", "list", "watch"].map((verb) => `${verb} ${kind}`)),
+    ...["list", "watch"].map((verb) => `${verb} statefulsets.apps`),
   ]),
   ...excuseAll("one of a former name is deleted, and the webhooks refuse to rename", [
     "delete network-attachment-definitions.k8s.cni.cncf.io",

@@ -45,7 +45,7 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
   {
     name: "what a lost record told is lent again",
     file: PLAN,
-    find: "      lent = lent.union(found);\n",
+    find: "      if (!found.isEmpty) lent = lent.union(found);\n",
     replace: "",
     profile: "lending",
   },

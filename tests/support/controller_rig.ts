@@ -20,6 +20,7 @@ import { expectOk } from "../../src/base/result.ts";
 import { EVENTS, type KubeEvent } from "../../src/kube/events.ts";
 import type { AdmissionRequest } from "../../src/store/engine.ts";
 import type { EngineStore } from "../../src/store/engine_store.ts";
+import type { KindDirectory } from "../../src/kube/mod.ts";
 import { podGraceSeconds } from "../../src/store/grace.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
 import { refuseAsServer } from "../../src/agent/standalone/program.ts";
@@ -90,6 +91,8 @@ export interface ControllerRigOptions {
   readonly settings?: Partial<ControllerSettings>;
   readonly metrics?: Metrics;
   readonly files?: NodeFiles;
+  /** Which kinds the server has beside those that are built in. */
+  readonly kinds?: KindDirectory;
   /** Told of addresses that are free. */
   readonly post?: PostJson;
   /** Stands between controllers and the store. */
@@ -139,6 +142,7 @@ export class ControllerRig implements AsyncDisposable {
       log: SILENT_LOG,
       metrics: this.#options.metrics ?? SILENT_METRICS,
       files: this.#options.files ?? NO_FILES,
+      kinds: this.#options.kinds,
       ...providedBy(this.#options, { clock: this.clock }),
     };
     const settings = { ...CONTROLLER_SETTINGS, ...this.#options.settings, podName: name };

@@ -1,7 +1,10 @@
 /** The applications that want pools of SpiderSubnets: what each wants, kept up to date. */
-import type { StoredObject } from "../../base/object_store.ts";
+import { ANNOTATION_IP_NUMBER } from "../../api/annotations.ts";
+import { errorText } from "../../base/log.ts";
+import { type StoredObject, StoreFailure } from "../../base/object_store.ts";
 import { orAborted, runTogether } from "../../base/waiting.ts";
 import {
+  applicationText,
   isBuiltIn,
   type PoolWishes,
   readPoolWishes,
@@ -11,8 +14,9 @@ import {
 import { type ApplicationWish, applicationWish } from "../../ipam/lending/wishes.ts";
 import type { TopController } from "../../ipam/top_controller.ts";
 import type { Application } from "../../ipam/workloads.ts";
-import { Informer, type InformerEvent } from "../../kube/mod.ts";
+import { Informer, type InformerEvent, type WorkOutcome, WorkQueue } from "../../kube/mod.ts";
 import { tellApplication } from "./news.ts";
+import { isThirdPartyGone, scaleOf, ThirdParties } from "./third_parties.ts";
 import type { LenderParts } from "./work.ts";
 import { kindKey, kindKeyOf, WORKLOAD_ROWS, type WorkloadRow } from "./workload_rows.ts";
 
@@ -22,6 +26,12 @@ interface Wanted {
   /** Whether what its pods say cannot be read: then nobody knows what it wants. */
   readonly isUnclear: boolean;
 }
+
+/** An application whose kind does not say how many pods it wants. */
+type Uncounted = Omit<Application, "replicas"> & { readonly replicas: number | undefined };
+
+/** Looks at third parties' applications at a time. */
+const LOOKS_AT_ONCE = 4;
 
 /** Whether an application is still there for a pool that it does not ask for. */
 export type ApplicationFate =
@@ -42,6 +52,9 @@ export class Applications {
   readonly #wanted = new Map<string, Wanted>();
   /** By name of the Subnet, then UID of the application. */
   readonly #bySubnet = new Map<string, Map<string, readonly ApplicationWish[]>>();
+  readonly #thirdParties = new ThirdParties();
+  /** UIDs of those that are to be looked at: no more than pods have owners. */
+  readonly #queue: WorkQueue;
   readonly #synced = Promise.withResolvers<void>();
   #unsynced: number;
 
@@ -53,7 +66,8 @@ export class Applications {
     this.#workloads = new Map(
       WORKLOAD_ROWS.map((rows) => [kindKeyOf(rows), new Informer(store, rows, { clock, random })]),
     );
-    this.#unsynced = this.#workloads.size;
+    this.#unsynced = this.#workloads.size + 1;
+    this.#queue = new WorkQueue({ clock, random, capacity: Number.MAX_SAFE_INTEGER });
   }
 
   /** Whether pools are made for applications. */
@@ -64,13 +78,19 @@ export class Applications {
   /** Follows them until the signal aborts; rejects with its reason. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     if (!this.isOn) return;
-    await runTogether(
-      [...this.#workloads.values()].flatMap((informer) => [
+    await runTogether([
+      ...[...this.#workloads.values()].flatMap((informer) => [
         (options: { readonly signal: AbortSignal }) => informer.run(options),
         (options: { readonly signal: AbortSignal }) => this.#follow(informer, options),
       ]),
-      { signal },
-    );
+      (options) => this.#followPods(options),
+      (options) =>
+        this.#queue.run({
+          ...options,
+          workers: LOOKS_AT_ONCE,
+          work: (uid, { signal }) => this.#lookAt(uid, { signal }),
+        }),
+    ], { signal });
   }
 
   /** Resolves once every wish is known. */
@@ -85,9 +105,14 @@ export class Applications {
 
   /** Says what became of an application that asks for a pool no more. */
   fateOf(application: TopController): ApplicationFate {
-    const informer = this.#workloads.get(kindKey(application));
-    if (!this.isOn || informer === undefined || !isBuiltIn(application)) return "unclear";
+    if (!this.isOn) return "unclear";
     const { namespace, name, uid } = application;
+    const informer = this.#workloads.get(kindKey(application));
+    if (informer === undefined || !isBuiltIn(application)) {
+      if (this.#parts.ports.kinds === undefined) return "unclear";
+      if (this.#thirdParties.get(uid) === undefined) return "absent";
+      return this.#wanted.get(uid)?.isUnclear === false ? "other" : "unclear";
+    }
     if (informer.broken({ namespace, name }) !== undefined) return "unclear";
     if (informer.get({ namespace, name })?.metadata.uid !== uid) return "absent";
     return this.#wanted.get(uid)?.isUnclear ? "unclear" : "other";
@@ -103,7 +128,8 @@ export class Applications {
     { signal }: { readonly signal: AbortSignal },
   ): Promise<boolean> {
     const resource = WORKLOAD_ROWS.find((rows) => kindKeyOf(rows) === kindKey(application));
-    if (resource === undefined) return false;
+    const parts = this.#parts;
+    if (resource === undefined) return await isThirdPartyGone(application, { parts, signal });
     const { namespace, name, uid } = application;
     const found = await this.#parts.settler.get(resource, { namespace, name }, { signal });
     return found?.metadata.uid !== uid;
@@ -114,9 +140,58 @@ export class Applications {
     { signal }: { readonly signal: AbortSignal },
   ): Promise<void> {
     for await (const event of informer.events({ signal })) {
-      if (event.type === "synced") {
-        if (--this.#unsynced === 0) this.#synced.resolve();
-      } else this.#noteWorkload(event);
+      if (event.type === "synced") this.#noteSynced();
+      else this.#noteWorkload(event);
+    }
+  }
+
+  async #followPods({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.life.pods.events({ signal })) {
+      if (event.type === "synced") this.#noteSynced();
+      if (event.type === "synced" || event.type === "broken") continue;
+      const { object } = event;
+      const isAnother = event.type === "modified" &&
+        event.previous.metadata.uid !== object.metadata.uid;
+      const changed = [
+        ...(isAnother ? this.#thirdParties.forget(event.previous) : []),
+        ...(event.type === "deleted"
+          ? this.#thirdParties.forget(object)
+          : this.#thirdParties.note(object)),
+      ];
+      for (const uid of changed) this.#queue.add(uid);
+    }
+  }
+
+  #noteSynced(): void {
+    if (--this.#unsynced === 0) this.#synced.resolve();
+  }
+
+  /** Looks at what the pods of a third party's application ask for. */
+  async #lookAt(
+    uid: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WorkOutcome> {
+    const found = this.#thirdParties.get(uid);
+    if (found === undefined) {
+      this.#set(uid, undefined);
+      return { code: "done" };
+    }
+    const { controller, asked } = found;
+    const parts = this.#parts;
+    try {
+      const read = asked.map((one) => readPoolWishes(one));
+      const isCounted = read.some((one) =>
+        one.ok && one.value && one.value.number?.kind !== "fixed"
+      );
+      const replicas = isCounted ? await scaleOf(controller, { parts, signal }) : 0;
+      this.#noteAll(asked.map((annotations) => ({ controller, replicas, annotations })));
+      return { code: "done" };
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      const note = `${errorText(error)}; or write a fixed number into annotation ` +
+        `"${ANNOTATION_IP_NUMBER}" of its pods`;
+      tellApplication(parts.recorder, { controller, reason: "NotCounted", note });
+      return { code: "failed" };
     }
   }
 
@@ -132,31 +207,47 @@ export class Applications {
     }
     if (event.type === "deleted") this.#forget(object);
     else if (object.application === undefined) this.#forget(object);
-    else this.#note(object.application);
+    else this.#noteAll([object.application]);
   }
 
   #forget({ metadata: { uid = "" } }: StoredObject): void {
     this.#set(uid, undefined);
   }
 
-  #note(application: Application): void {
-    const { controller, annotations } = application;
-    const read = readPoolWishes(annotations);
-    if (!read.ok) {
-      tellApplication(this.#parts.recorder, { controller, reason: "Invalid", note: read.error });
-      const before = this.#wanted.get(controller.uid)?.wishes ?? [];
-      this.#set(controller.uid, { wishes: before, isUnclear: true });
-      return;
+  /** Notes what an application wants: by several sets of annotations while it replaces its pods. */
+  #noteAll(applications: readonly (Application | Uncounted)[]): void {
+    const { recorder } = this.#parts;
+    const wishes = new Map<string, ApplicationWish>();
+    let isUnclear = false;
+    for (const { controller, replicas, annotations } of applications) {
+      const read = readPoolWishes(annotations);
+      const problem = read.ok
+        ? read.value && uncountedProblem({ controller, replicas }, read.value)
+        : read.error;
+      if (!read.ok || problem !== undefined) {
+        isUnclear = true;
+        tellApplication(recorder, { controller, reason: "Invalid", note: problem ?? "" });
+        continue;
+      }
+      if (read.value === undefined) continue;
+      for (const note of read.value.notes) {
+        tellApplication(recorder, { controller, reason: "NotFollowed", note });
+      }
+      for (const wish of this.#wishesOf({ controller, replicas: replicas ?? 0 }, read.value)) {
+        const other = wishes.get(wish.pool.name);
+        if (other === undefined || other.count < wish.count) wishes.set(wish.pool.name, wish);
+      }
     }
-    const wishes = read.value === undefined ? [] : this.#wishesOf(application, read.value);
-    for (const note of read.value?.notes ?? []) {
-      tellApplication(this.#parts.recorder, { controller, reason: "NotFollowed", note });
+    const uid = applications[0]?.controller.uid ?? "";
+    // What it wanted before stays where nobody can tell what it wants now.
+    for (const wish of isUnclear ? this.#wanted.get(uid)?.wishes ?? [] : []) {
+      if (!wishes.has(wish.pool.name)) wishes.set(wish.pool.name, wish);
     }
-    this.#set(controller.uid, { wishes, isUnclear: false });
+    this.#set(uid, { wishes: [...wishes.values()], isUnclear });
   }
 
   #wishesOf(
-    { controller, replicas }: Application,
+    { controller, replicas }: Pick<Application, "controller" | "replicas">,
     wishes: PoolWishes,
   ): readonly ApplicationWish[] {
     const { flexible, ipv4, ipv6 } = this.#parts.settings.lending.autoPools;
@@ -192,4 +283,15 @@ export class Applications {
 
 function bySubnet(wanted: Wanted | undefined): ReadonlyMap<string, readonly ApplicationWish[]> {
   return Map.groupBy(wanted?.wishes ?? [], ({ identity }) => identity.subnet);
+}
+
+/** Why an application cannot have a flexible number of addresses. */
+function uncountedProblem(
+  { controller, replicas }: Pick<Uncounted, "controller" | "replicas">,
+  { number }: PoolWishes,
+): string | undefined {
+  if (replicas !== undefined || number?.kind === "fixed") return undefined;
+  return `Cannot count the pods of ${applicationText(controller)}: its kind has no subresource ` +
+    `"scale"; write a fixed number, such as "5", into annotation "${ANNOTATION_IP_NUMBER}" of ` +
+    `its pods`;
 }

@@ -108,6 +108,7 @@ export class SubnetLooks {
       unwanted: new Set(),
       held: new Map(),
       hasFailed: false,
+      againMs: Infinity,
       signal,
     };
     if (!await ownSubnet(work)) return "unfinished";
@@ -115,7 +116,7 @@ export class SubnetLooks {
     await removePools(work);
     this.#matchWishes(work);
     await followWishes(work);
-    await removeUnwanted(work, this.#applications);
+    work.againMs = await removeUnwanted(work, this.#applications);
     return await this.#lend(work);
   }
 
@@ -193,7 +194,7 @@ export class SubnetLooks {
     if (isFree && !await endSubnet(work)) return "unfinished";
     const isShort = plan.unmet.length > 0;
     const restMs = isShort ? this.#memory.resting(uid, { nowMs }).endMs - nowMs : Infinity;
-    const waitMs = Math.min(unsureMs, holdMs, restMs);
+    const waitMs = Math.min(unsureMs, holdMs, restMs, work.againMs);
     return waitMs === Infinity ? { code: "done" } : again(waitMs);
   }
 

@@ -6,16 +6,21 @@ import { errorText } from "../../base/log.ts";
 import { StoreFailure } from "../../base/object_store.ts";
 import { borrowsFrom } from "../../ipam/lending/facts.ts";
 import { applicationOfPool, goesWithApplication } from "../../ipam/lending/wishes.ts";
+import { poolReference } from "../pool_news.ts";
 import type { Applications } from "./applications.ts";
 import type { LookWork } from "./work.ts";
+
+/** Milliseconds between two questions whether an application without pods is still there. */
+const ABSENT_MS = 60_000;
 
 /**
  * Deletes those of a Subnet's pools that go with their applications, and are neither wanted nor
  * used. That an application is gone the server itself has to say.
  *
- * @throws {StoreFailure} The server cannot be asked.
+ * @returns Milliseconds until one that is there and silent is asked for again; infinite: none is.
  */
-export async function removeUnwanted(work: LookWork, applications: Applications): Promise<void> {
+export async function removeUnwanted(work: LookWork, applications: Applications): Promise<number> {
+  let againMs = Infinity;
   const { subnet, pools, wishes: { made }, unwanted, parts: { view } } = work;
   for (const [name, pool] of pools) {
     if (!isAutomaticPool(pool) || isTerminating(pool) || made.has(name)) continue;
@@ -27,9 +32,33 @@ export async function removeUnwanted(work: LookWork, applications: Applications)
     unwanted.add(name);
     if (pool.status?.truth === undefined || view.claimsOf(name).length > 0) continue;
     const { signal } = work;
-    if (fate === "absent" && !await applications.isGone(application, { signal })) continue;
-    await remove(pool, work);
+    try {
+      const isProved = fate === "other" || await applications.isGone(application, { signal });
+      if (isProved) await remove(pool, work);
+      else againMs = ABSENT_MS;
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      againMs = ABSENT_MS;
+      tellUnproved(work, { pool, problem: errorText(error) });
+    }
   }
+  return againMs;
+}
+
+function tellUnproved(
+  { memory, parts: { recorder } }: LookWork,
+  { pool: { metadata }, problem }: { readonly pool: SpiderIpPool; readonly problem: string },
+): void {
+  const note = `It stays although no pod uses it, since nobody can say whether its application ` +
+    `is gone: ${problem}`;
+  if (!memory.isNews(metadata.name, note)) return;
+  recorder.record({
+    type: "Warning",
+    reason: "ApplicationUnknown",
+    action: "Lend",
+    note,
+    regarding: poolReference(metadata),
+  });
 }
 
 async function remove(pool: SpiderIpPool, work: LookWork): Promise<void> {

@@ -8,7 +8,7 @@ import type { LendingMemory } from "./memory.ts";
 /** What a lender shares with the other parts of a term. */
 export type LenderParts = Pick<
   LeaderParts,
-  "ports" | "settings" | "settler" | "recorder" | "view" | "metrics"
+  "ports" | "settings" | "settler" | "recorder" | "view" | "life" | "metrics"
 >;
 
 /** What all of one look shares. */
@@ -27,5 +27,7 @@ export interface LookWork {
   readonly held: Map<string, string>;
   /** Whether something was refused that may go well later. */
   hasFailed: boolean;
+  /** Milliseconds until something is to be asked again; infinite: nothing is. */
+  againMs: number;
   readonly signal: AbortSignal;
 }

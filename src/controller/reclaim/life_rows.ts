@@ -1,11 +1,12 @@
 /** Pods and nodes as the controller keeps them: what says that a look is due, and no more. */
+import { aboutPools } from "../../ipam/workloads.ts";
 import { isNodeReady, type Node, NODES, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
 import { parseMetadataOf } from "../../api/metadata.ts";
 import { type MetadataObject, metadataOf, type Resource } from "../../base/object_store.ts";
 import { ok } from "../../base/result.ts";
 
-/** Metadata of pods without labels and annotations. Never written. */
+/** Metadata of pods without labels, and with annotations about pools only. Never written. */
 export function podRows(): Resource<MetadataObject> {
   const whole = metadataOf(PODS, parseMetadataOf(PODS));
   return {
@@ -15,7 +16,8 @@ export function podRows(): Resource<MetadataObject> {
       if (!read.ok) return read;
       const { apiVersion, kind, metadata } = read.value;
       const { name, namespace, uid, resourceVersion } = metadata;
-      const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+      const { deletionTimestamp, deletionGracePeriodSeconds, ownerReferences } = metadata;
+      const annotations = aboutPools(metadata.annotations ?? {});
       return ok({
         apiVersion,
         kind,
@@ -25,6 +27,7 @@ export function podRows(): Resource<MetadataObject> {
           uid,
           resourceVersion,
           ...(deletionTimestamp !== undefined && { deletionTimestamp, deletionGracePeriodSeconds }),
+          ...(annotations !== undefined && { annotations, ownerReferences }),
         },
       });
     },

@@ -26,6 +26,8 @@ import {
   RangeSet,
   type Version,
 } from "../../ip/mod.ts";
+import { applicationText } from "../applications.ts";
+import { quoted } from "../brief.ts";
 import { addressOfClaim } from "../claim.ts";
 import type { Reserved } from "../reserved.ts";
 import {
@@ -48,6 +50,8 @@ export type Loans<A extends Address> = ReadonlyMap<string, Loan<A>>;
 /** A pool that is lent addresses. */
 export interface Borrower<A extends Address> {
   readonly name: string;
+  /** How messages call it. */
+  readonly called: string;
   /** What its `spec.ips` has; less `excludeIPs` where a person wrote them. */
   readonly addresses: RangeSet<A>;
   /** Whether the leader writes its `spec.ips`. */
@@ -239,6 +243,7 @@ function readPools<A extends Address>(
     const application = applicationOfPool(pool);
     borrowers.push({
       name,
+      called: `SpiderIPPool ${quoted(name)}`,
       addresses,
       isAutomatic: isAutomaticPool(pool),
       isTerminating: isTerminating(pool),
@@ -270,13 +275,15 @@ function newBorrower<A extends Address>(
   family: Family<A>,
   { name, wish }: { readonly name: string; readonly wish: ApplicationWish },
 ): Borrower<A> {
+  const { application, nic, version } = wish.identity;
   return {
     name,
+    called: `The IPv${version} pool for NIC ${quoted(nic)} of ${applicationText(application)}`,
     addresses: RangeSet.empty(family),
     isAutomatic: true,
     isTerminating: false,
     isNew: true,
-    application: recordedApplication(wish.identity.application),
+    application: recordedApplication(application),
     wanted: family.count(wish.count),
   };
 }

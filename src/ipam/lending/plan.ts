@@ -5,6 +5,8 @@ import type { Borrower, LendingFacts, Loan, Loans } from "./facts.ts";
 /** A pool that is not lent what it should have: all of that, or nothing more. */
 export interface Unmet<A extends Address> {
   readonly pool: string;
+  /** How messages call it. */
+  readonly called: string;
   readonly wanted: Count<A>;
   readonly has: Count<A>;
   /** How many there are to lend. */
@@ -109,7 +111,7 @@ function lendMore<A extends Address>(
   const unmet: Unmet<A>[] = [];
   let free: RangeSet<A> | undefined;
   for (const borrower of borrowers) {
-    const { name: pool, wanted } = borrower;
+    const { name: pool, called, wanted } = borrower;
     const own = loans.get(pool) ?? firstLoan(borrower, family);
     if (own === undefined || wanted === undefined || !mayChange(borrower)) continue;
     const has = own.addresses.size;
@@ -120,7 +122,7 @@ function lendMore<A extends Address>(
     free ??= isTerminating ? RangeSet.empty(family) : total.subtract(closed).subtract(unlendable());
     const count = family.minus(wanted, has);
     if (free.size < count) {
-      unmet.push({ pool, wanted, has, free: free.size });
+      unmet.push({ pool, called, wanted, has, free: free.size });
       continue;
     }
     const given = free.slice({ from: family.zero, count });

@@ -81,6 +81,7 @@ function factsOf(world: World): LendingFacts<Ipv4> {
         isAutomatic,
         isTerminating: false,
         isNew: false,
+        called: name,
         wanted: isAutomatic ? wanted[index] : undefined,
       }];
     }),

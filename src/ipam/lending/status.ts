@@ -58,10 +58,9 @@ export function brokenStatus(
 
 /** The sentence for a pool that is not lent what it should have. */
 export function unmetText<A extends Address>(
-  { pool, wanted, has, free }: LoanPlan<A>["unmet"][number],
+  { called, wanted, has, free }: LoanPlan<A>["unmet"][number],
 ): string {
-  return `SpiderIPPool "${pool}" should have ${wanted} addresses and has ${has}, and ${free} are ` +
-    `free to lend`;
+  return `${called} should have ${wanted} addresses and has ${has}, and ${free} are free to lend`;
 }
 
 function conditionsWith(

@@ -67,6 +67,7 @@ class World {
         isAutomatic: AUTOMATIC.includes(name),
         isTerminating: false,
         isNew: false,
+        called: name,
         wanted: this.wanted.get(name),
       })),
       isTerminating: false,
