@@ -49,9 +49,9 @@ Deno.test("a SpiderCoordinator follows kubeadm's ConfigMap", async () => {
   });
   await remove(rig, CONFIG_MAPS, KUBEADM);
   await assertStatus(rig, { phase: "NotReady", pods: [], services: ["10.96.0.0/16"], reason });
-  assert.deepEqual([...new Set(await reasons(rig))], [
-    "Warning ClusterNotReady",
+  assert.deepEqual([...new Set(await reasons(rig))].sort(), [
     "Normal Synced",
+    "Warning ClusterNotReady",
   ]);
 });
 
