@@ -18,6 +18,11 @@ import type { LenderParts } from "./work.ts";
 
 /** Milliseconds from a change to a look: wishes that come together go into one write. */
 const GATHER_MS = 20;
+/**
+ * Milliseconds between two looks that applications ask for: the first is at once, and many that
+ * come together are few looks, each of which costs as much as the Subnet has pools.
+ */
+const SPACING_MS = 25;
 /** The same where many SpiderIPs may go. */
 const GATHER_CLAIMS_MS = 300;
 /** Milliseconds between two looks at what is held for no Subnet. */
@@ -32,6 +37,8 @@ export class Lender {
   readonly #memory: LendingMemory;
   readonly #applications: Applications;
   readonly #looks: SubnetLooks;
+  /** By name: when the last look began, monotonic milliseconds. */
+  readonly #lookedMs = new Map<string, number>();
   /** Whether Subnets were not queued, because too many were. */
   #hasOverflown = false;
 
@@ -43,7 +50,9 @@ export class Lender {
     this.#tries = new Tries({ max: lending.triesMax, gapMs: lending.retryMs });
     const newLender = (): string => `${podName}/${random.below(2 ** 32).toString(16)}`;
     this.#memory = new LendingMemory({ nowMs: clock.monotonicMs(), newLender });
-    this.#applications = new Applications(parts, { ask: (subnet) => this.#ask(subnet, 0) });
+    this.#applications = new Applications(parts, {
+      ask: (subnet) => this.#ask(subnet, this.#restMs(subnet)),
+    });
     const applications = this.#applications;
     this.#looks = new SubnetLooks(parts, { memory: this.#memory, applications });
   }
@@ -76,17 +85,22 @@ export class Lender {
     for await (const event of this.#subnets.events({ signal })) {
       if (event.type === "synced") continue;
       if (event.type !== "broken") {
-        if (event.type === "deleted") metrics.subnetGone(event.object.metadata.name);
+        if (event.type === "deleted") this.#forget(event.object.metadata.name);
         else metrics.lent(event.object);
         const isOwn = event.type === "modified" && this.#memory.isOwn(event.object);
         if (!isOwn) this.#ask(event.object.metadata.name);
         continue;
       }
       const { key: metadata, problem } = event.object;
-      metrics.subnetGone(metadata.name); // Nobody can say what it lends.
+      this.#forget(metadata.name); // Nobody can say what it lends.
       if (event.change === "deleted") continue;
       tellWrong(this.#parts.recorder, { kind: "SpiderSubnet", metadata, problem });
     }
+  }
+
+  #forget(name: string): void {
+    this.#parts.metrics.subnetGone(name);
+    this.#lookedMs.delete(name);
   }
 
   async #followPools({ signal }: { readonly signal: AbortSignal }): Promise<void> {
@@ -94,13 +108,15 @@ export class Lender {
       if (event.type === "synced") continue;
       if (event.type === "deleted") this.#memory.removed(event.object.metadata.name);
       else if (event.type === "added") this.#memory.gone.delete(event.object.metadata.name);
-      if (!isAboutLoans(event)) continue;
-      if (event.type === "modified" && this.#memory.isOwn(event.object)) continue;
+      const afterMs = gatherMs(event);
+      if (afterMs === undefined) continue;
+      const isOwn = event.type === "added" || event.type === "modified";
+      if (isOwn && this.#memory.isOwn(event.object)) continue;
       const pool = event.type === "broken" ? event.previous : event.object;
       if (pool === undefined) continue; // It never was anybody's.
       for (const subnet of this.#subnets.objects()) {
         const isOfIt = networkOf(subnet) === networkOf(pool) || borrowsFrom(subnet, pool);
-        if (isOfIt) this.#ask(subnet.metadata.name);
+        if (isOfIt) this.#ask(subnet.metadata.name, afterMs);
       }
     }
   }
@@ -150,6 +166,12 @@ export class Lender {
     for (const { metadata } of this.#subnets.objects()) this.#ask(metadata.name, afterMs);
   }
 
+  /** Milliseconds until a Subnet may be looked at again. */
+  #restMs(name: string): number {
+    const sinceMs = this.#parts.ports.clock.monotonicMs() - (this.#lookedMs.get(name) ?? -Infinity);
+    return Math.max(0, SPACING_MS - sinceMs);
+  }
+
   #ask(name: string, afterMs: number = GATHER_MS): void {
     if (!this.#queue.add(name, { afterMs }).ok) this.#hasOverflown = true;
   }
@@ -163,6 +185,7 @@ export class Lender {
       this.#hasOverflown = false;
       this.#askAll();
     }
+    this.#lookedMs.set(name, this.#parts.ports.clock.monotonicMs());
     try {
       const outcome = await this.#looks.look(name, { signal });
       this.#tries.clear(name);
@@ -176,16 +199,21 @@ export class Lender {
   }
 }
 
-/** Whether a change of a pool may change what it is lent: most are of its status. */
-function isAboutLoans(event: InformerEvent<SpiderIpPool>): boolean {
-  if (event.type !== "modified") return true;
+/**
+ * Milliseconds from a change of a pool to a look at what it is lent.
+ *
+ * @returns `undefined` where it is not about that: most are of its status.
+ */
+function gatherMs(event: InformerEvent<SpiderIpPool>): number | undefined {
+  if (event.type !== "modified") return GATHER_MS;
   const { object, previous } = event;
-  return !isSameJson(aboutLoans(object), aboutLoans(previous));
+  if (!isSameJson(aboutLoans(object), aboutLoans(previous))) return GATHER_MS;
+  // Every pool that is made is taken over once, and nothing waits for that.
+  return object.status?.truth === previous.status?.truth ? undefined : GATHER_CLAIMS_MS;
 }
 
-function aboutLoans({ metadata, status }: SpiderIpPool): unknown {
+function aboutLoans({ metadata }: SpiderIpPool): unknown {
   const { generation, labels, ownerReferences, deletionTimestamp, annotations } = metadata;
   const number = annotations?.[ANNOTATION_IP_NUMBER];
-  const told = [generation, labels, ownerReferences, deletionTimestamp, number, status?.truth];
-  return told.map((one) => one ?? "");
+  return [generation, labels, ownerReferences, deletionTimestamp, number].map((one) => one ?? "");
 }

@@ -31,11 +31,16 @@ export interface ApplicationWish {
   readonly count: number;
   /** How it is called and labelled when it is made. */
   readonly pool: AutomaticPool;
+  /** The same for the pools that it may find: so that not each is compared with each. */
+  readonly likeness: string;
 }
 
 /** Makes a wish. */
-export function applicationWish(wish: Omit<ApplicationWish, "pool">): ApplicationWish {
-  return { ...wish, pool: automaticPool(wish.identity, wish) };
+export function applicationWish(
+  wish: Omit<ApplicationWish, "pool" | "likeness">,
+): ApplicationWish {
+  const pool = automaticPool(wish.identity, wish);
+  return { ...wish, pool, likeness: likenessOf(pool) };
 }
 
 /** The wishes of a Subnet, and its pools. */
@@ -62,12 +67,12 @@ export function matchWishes(
 ): WishMatch {
   const byKey = Map.groupBy(
     [...pools.values()].filter(isOwn),
-    ({ metadata }) => likeness(metadata.labels),
+    ({ metadata }) => likenessOf(metadata),
   );
   const made = new Map<string, ApplicationWish>();
   const missing = new Map<string, ApplicationWish>();
   for (const wish of wishes) {
-    const alike = byKey.get(likeness(wish.pool.labels)) ?? [];
+    const alike = byKey.get(wish.likeness) ?? [];
     const pool = poolOf(alike, wish.identity);
     if (pool !== undefined) made.set(pool.metadata.name, wish);
     else if (!pools.has(wish.pool.name)) missing.set(wish.pool.name, wish);
@@ -75,16 +80,20 @@ export function matchWishes(
   return { made, missing };
 }
 
-/** The same for a wish and its pool: so that not each is compared with each. */
-function likeness(labels: Readonly<Record<string, string>> = {}): string {
-  return JSON.stringify([
-    LABEL_OWNER_APPLICATION_GV,
-    LABEL_OWNER_APPLICATION_KIND,
-    LABEL_OWNER_APPLICATION_NAMESPACE,
-    LABEL_OWNER_APPLICATION_NAME,
-    LABEL_INTERFACE,
-    LABEL_IP_VERSION,
-  ].map((key) => labels[key]));
+/** Labels that are alike. No value of a label has a space. */
+const LIKENESS = [
+  LABEL_OWNER_APPLICATION_GV,
+  LABEL_OWNER_APPLICATION_KIND,
+  LABEL_OWNER_APPLICATION_NAMESPACE,
+  LABEL_OWNER_APPLICATION_NAME,
+  LABEL_INTERFACE,
+  LABEL_IP_VERSION,
+];
+
+function likenessOf(
+  { labels = {} }: { readonly labels?: Readonly<Record<string, string>> | undefined },
+): string {
+  return LIKENESS.map((key) => labels[key] ?? "").join(" ");
 }
 
 /** The pool with what its application wants it to say; the same object if nothing changes. */
