@@ -39,6 +39,7 @@ Deno.test("an application has its pool at once, without a timer", async () => {
   await rig.clock.advance(0);
   const [pool] = await pools(rig);
   assert.deepEqual(pool?.spec.ips, ["10.6.0.10-10.6.0.12"]);
+  assert.equal(pool.status?.truth, "SpiderIP", "agents may give its addresses out");
   const { metadata, spec } = pool;
   const subnet = await rig.read(SPIDER_SUBNETS, { name: "s" });
   assert.deepEqual(metadata.ownerReferences?.map(({ uid, controller }) => [uid, controller]), [

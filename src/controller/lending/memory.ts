@@ -79,9 +79,9 @@ export class LendingMemory {
     this.#written.set(pool.metadata.name, { seenVersion, pool });
   }
 
-  /** Keeps a pool that was made, until a copy has it. */
-  made(pool: SpiderIpPool): void {
-    this.wrote(pool, { seen: undefined });
+  /** Keeps a pool that was made, until a copy has it. @param options.created As it was at first. */
+  made(pool: SpiderIpPool, { created }: { readonly created: SpiderIpPool }): void {
+    this.wrote(pool, { seen: created });
     this.#made.add(pool.metadata.name);
   }
 
@@ -104,12 +104,13 @@ export class LendingMemory {
     this.#subnets.set(name, resourceVersion);
   }
 
-  /** Whether an object is as this term wrote it last: that is no news. */
+  /** Whether an object is as this term wrote it last, or wrote over: that is no news. */
   isOwn({ kind, metadata: { name, resourceVersion } }: SpiderIpPool | SpiderSubnet): boolean {
-    const own = kind === "SpiderSubnet"
-      ? this.#subnets.get(name)
-      : this.#written.get(name)?.pool.metadata.resourceVersion;
-    return own !== undefined && own === resourceVersion;
+    if (resourceVersion === undefined) return false;
+    if (kind === "SpiderSubnet") return this.#subnets.get(name) === resourceVersion;
+    const written = this.#written.get(name);
+    return written?.pool.metadata.resourceVersion === resourceVersion ||
+      written?.seenVersion === resourceVersion;
   }
 
   /** The newer of a copy and of what was written over it. */

@@ -18,6 +18,7 @@ import {
   type LendingStep,
   victimsOf,
 } from "../../ipam/lending/steps.ts";
+import { markedPool } from "../../ipam/adoption.ts";
 import { isPoolOf } from "../../ipam/applications.ts";
 import { poolToMake } from "../../ipam/lending/wishes.ts";
 import { withFinalizer } from "../admission/rules/mutation.ts";
@@ -144,16 +145,31 @@ async function makePool(
       work.hasFailed = true;
       return false;
     }
-    memory.made(created.object);
-    pools.set(name, created.object);
+    const made = created.wasThere ? created.object : await mark(created.object, work);
+    memory.made(made, { created: created.object });
+    pools.set(name, made);
     log.info("pool made", { pool: name, ips });
-    return isSameJson(created.object.spec.ips, ips);
+    return isSameJson(made.spec.ips, ips);
   } catch (error) {
     if (!(error instanceof StoreFailure)) throw error;
     log.warn("pool not made", { pool: name, problem: errorText(error) });
     work.hasFailed = true;
     return false;
   }
+}
+
+/** Marks a pool that has no older records, since it is new: agents give nothing out before. */
+async function mark(
+  pool: SpiderIpPool,
+  { parts: { settler }, signal }: LookWork,
+): Promise<SpiderIpPool> {
+  const isOurs = ({ status }: SpiderIpPool): boolean => status?.truth !== undefined;
+  const marked = await settler.replace(SPIDER_IP_POOLS, markedPool(pool), {
+    signal,
+    isOurs,
+    part: "status",
+  });
+  return marked.kind === "replaced" ? marked.object : pool; // Somebody else marks it, then.
 }
 
 /** Creates what keeps pods from addresses of a pool; one that a pod has is left out. */
