@@ -37,7 +37,7 @@ export function controllerSettings(
     pools: { workers: 3, queueMax: 10_000, resyncMs, triesMax: 500, retryMs: 5_000 },
     lending: {
       isOn: lends,
-      autoPools: { isOn: false, flexible: 1, ipv4: true, ipv6: true },
+      autoPools: { isOn: lends, flexible: 1, ipv4: true, ipv6: true },
       workers: 5,
       queueMax: 10_000,
       resyncMs,

@@ -76,6 +76,7 @@ const LENDING: ReadonlyMap<Happening, number> = new Map<Happening, number>([
   ["pool_by_hand", 1],
   ["record_lost", 2],
   ["subnet_gone", 1],
+  ["application_changed", 3],
 ]);
 
 /** What would write what a leader lends. */

@@ -143,6 +143,7 @@ export class Happenings {
       case "pool_by_hand":
       case "record_lost":
       case "subnet_gone":
+      case "application_changed":
         return this.#targets.lending.happen(happening);
       default:
         return unreachable(happening);

@@ -1,7 +1,8 @@
 /** SpiderSubnets of a world, and what people do to them and to the pools that borrow from them. */
-import { ANNOTATION_IP_NUMBER } from "../../src/api/annotations.ts";
+import { ANNOTATION_IP_NUMBER, ANNOTATION_SUBNET } from "../../src/api/annotations.ts";
 import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
+import { CRON_JOBS, type CronJob } from "../../src/api/kubernetes/workload.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../src/api/subnet.ts";
 import { readControlledIpPools } from "../../src/api/subnet_records.ts";
 import { unreachable } from "../../src/base/assert.ts";
@@ -14,6 +15,12 @@ const BY_HAND = { first: 200, last: 205 };
 /** The network that no pod uses, so that its Subnet can be deleted. */
 const SPARE = "10.7.0";
 const SPARE_POOL = "v4-spare";
+const SPARE_SUBNET = "s-spare";
+const NAMESPACE = "default";
+
+/** Applications that have pools of that network, each as many addresses in the end. */
+const APPLICATIONS = ["app-a", "app-b"];
+const APPLICATION_NUMBER = 1;
 
 /** A SpiderSubnet before it is stored. */
 export interface SubnetPlan {
@@ -28,6 +35,7 @@ export const LENDING_HAPPENINGS = [
   "pool_by_hand",
   "record_lost",
   "subnet_gone",
+  "application_changed",
 ] as const;
 export type LendingHappening = typeof LENDING_HAPPENINGS[number];
 
@@ -57,7 +65,7 @@ export function planLending(pools: readonly PoolPlan[], dice: Dice): LendingPlan
     const ips = [`${at(16)}-${at(15 + total + spare)}`, `${at(BY_HAND.first)}-${at(BY_HAND.last)}`];
     subnets.push({ name: `s${version}`, subnet, ips });
   }
-  const spare = { name: "s-spare", subnet: `${SPARE}.0/24`, ips: [`${SPARE}.16-${SPARE}.20`] };
+  const spare = { name: SPARE_SUBNET, subnet: `${SPARE}.0/24`, ips: [`${SPARE}.16-${SPARE}.20`] };
   lending.push({ name: SPARE_POOL, subnet: spare.subnet, ips: [], number: 3 });
   return { pools: lending, subnets: [...subnets, spare] };
 }
@@ -102,6 +110,8 @@ export class LendingPeople {
       }
       case "pool_by_hand":
         return this.#writeByHand(this.#dice.pick(subnets));
+      case "application_changed":
+        return this.#changeApplication(this.#dice.pick(APPLICATIONS));
       case "record_lost": {
         const { name } = this.#dice.pick(subnets);
         this.#control.changeStatus(SPIDER_SUBNETS, { name }, ({ status, ...subnet }) => {
@@ -111,7 +121,7 @@ export class LendingPeople {
         return;
       }
       case "subnet_gone":
-        this.#control.remove(SPIDER_SUBNETS, { name: "s-spare" });
+        this.#control.remove(SPIDER_SUBNETS, { name: SPARE_SUBNET });
         this.#control.server.scheduler.after(this.#dice.ms(1_000, 60_000), () => this.mend());
         return;
       default:
@@ -132,6 +142,33 @@ export class LendingPeople {
     }
   }
 
+  /** Makes an application, has it want another number of addresses, or deletes it. */
+  #changeApplication(name: string): void {
+    const number = this.#dice.between(0, 3);
+    const isThere = this.#control.get(CRON_JOBS, { namespace: NAMESPACE, name }) !== undefined;
+    if (isThere && this.#dice.chance(0.4)) {
+      this.#control.remove(CRON_JOBS, { namespace: NAMESPACE, name });
+    } else this.#want(name, number);
+  }
+
+  /** An application whose pods nobody runs: its pool is all that matters. */
+  #want(name: string, number: number): void {
+    const annotations = {
+      [ANNOTATION_SUBNET]: JSON.stringify({ ipv4: [SPARE_SUBNET] }),
+      [ANNOTATION_IP_NUMBER]: String(number),
+    };
+    const jobTemplate = { spec: { template: { metadata: { annotations }, spec: {} } } };
+    const key = { namespace: NAMESPACE, name };
+    const changed = this.#control.change<CronJob>(CRON_JOBS, key, (stored) => {
+      return { ...stored, spec: { ...stored.spec, jobTemplate } };
+    });
+    if (changed !== undefined) return;
+    this.#control.create<CronJob>(CRON_JOBS, {
+      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: key },
+      spec: { jobTemplate },
+    });
+  }
+
   /** As `mend`, until all is as it was planned. */
   settle(): void {
     this.mend();
@@ -141,6 +178,7 @@ export class LendingPeople {
       if (number !== undefined && wished !== String(number)) this.#wish(name, number);
     }
     if (this.#plan.subnets.length > 0) {
+      for (const name of APPLICATIONS) this.#want(name, APPLICATION_NUMBER);
       this.#control.server.scheduler.after(5_000, () => this.settle());
     }
   }
@@ -159,7 +197,7 @@ export class LendingPeople {
   #writeByHand({ name, subnet }: SubnetPlan): void {
     const by = `${name}-by-hand`;
     const stored = this.#control.get(SPIDER_SUBNETS, { name });
-    if (stored === undefined || name === "s-spare") return;
+    if (stored === undefined || name === SPARE_SUBNET) return;
     const existing = this.#control.get(SPIDER_IP_POOLS, { name: by });
     if (existing !== undefined && this.#dice.chance(0.3)) {
       return this.#control.remove(SPIDER_IP_POOLS, { name: by });

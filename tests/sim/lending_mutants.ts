@@ -57,6 +57,20 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
     profile: "lending",
   },
   {
+    name: "what a pool that is being made is lent goes at once",
+    file: "src/controller/lending/looks.ts",
+    find: "if (this.#memory.unmade.has(name) && leftMs > 0) {",
+    replace: "if (!this.#memory.unmade.has(name) && leftMs > 0) {",
+    profile: "lending",
+  },
+  {
+    name: "a pool stays when its application is gone",
+    file: "src/controller/lending/unwanted.ts",
+    find: "if (isProved) await remove(pool, work);",
+    replace: 'if (isProved && fate === "other") await remove(pool, work);',
+    profile: "lending",
+  },
+  {
     name: "what is held is held for ever",
     file: "src/controller/lending/holds.ts",
     find: "if (endMs > nowMs) {",

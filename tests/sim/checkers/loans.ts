@@ -1,7 +1,8 @@
 /** The lent sum is exact: what Subnets record, and what their pools have (design.md 2.6). */
 import { ANNOTATION_IP_NUMBER } from "../../../src/api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../../src/api/ip_pool.ts";
-import { isAutomaticPool } from "../../../src/api/labels.ts";
+import { CRON_JOBS } from "../../../src/api/kubernetes/workload.ts";
+import { isAutomaticPool, LABEL_OWNER_APPLICATION_UID } from "../../../src/api/labels.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../../src/api/subnet.ts";
 import { readControlledIpPools } from "../../../src/api/subnet_records.ts";
 import { expectOk } from "../../../src/base/result.ts";
@@ -168,10 +169,25 @@ export function findUnlent(facts: Facts): readonly Unrest[] {
       problems.push(`${name} tells ${subnet.status?.allocatedIPCount} addresses, not ${count}`);
     }
   }
+  problems.push(...unmadeProblems(facts));
   for (const { metadata, spec } of facts.claims()) {
     if (spec.hold !== undefined) problems.push(`${metadata.name} is held for ${spec.pool} still`);
   }
   return problems.map((message) => ({ rule: "unlent", message }));
+}
+
+/** Applications without their pool, and pools whose application is gone. */
+function unmadeProblems(facts: Facts): readonly string[] {
+  const uids = new Map(
+    facts.control.list(CRON_JOBS).map(({ metadata: { uid = "", name } }) => [uid, name]),
+  );
+  const had = facts.control.list(SPIDER_IP_POOLS)
+    .flatMap(({ metadata }) => metadata.labels?.[LABEL_OWNER_APPLICATION_UID] ?? []);
+  return [
+    ...[...uids].filter(([uid]) => had.filter((one) => one === uid).length !== 1)
+      .map(([uid, name]) => `${name} (${uid}) has no pool of its own, or several`),
+    ...had.filter((uid) => !uids.has(uid)).map((uid) => `a pool is left of application ${uid}`),
+  ];
 }
 
 function isClaimed(facts: Facts, address: string): boolean {
