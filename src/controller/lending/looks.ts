@@ -158,6 +158,8 @@ export class SubnetLooks {
       lender: this.#memory.lender,
     });
     if (!facts.ok) {
+      const missing = [...work.wishes.missing.values()];
+      this.#tellNoSubnet(missing, { why: `cannot be used: ${facts.error}` });
       await writeStatus(work, brokenStatus(facts.error, this.#statusOptions(work)));
       return { code: "done" }; // Its change brings it back.
     }
