@@ -29,6 +29,7 @@ export interface LeaderOptions {
 /** One term. */
 export class Leader {
   readonly #parts: LeaderParts;
+  readonly #lender: Lender;
 
   constructor(options: LeaderOptions) {
     const { ports } = options;
@@ -39,6 +40,7 @@ export class Leader {
       life: new LifeView(ports),
       pace: new LookPace(ports.clock),
     };
+    this.#lender = new Lender(this.#parts);
   }
 
   /** Whether everything that there is was read once. */
@@ -53,7 +55,7 @@ export class Leader {
 
   /** Why a copy is not up to date. */
   get problem(): string | undefined {
-    return this.#parts.view.problem;
+    return this.#parts.view.problem ?? this.#lender.problem;
   }
 
   /** Works until the signal aborts; rejects with its reason. */
@@ -67,7 +69,6 @@ export class Leader {
     const discoverer = new Discoverer(this.#parts);
     const mender = new EndpointMender(this.#parts);
     const networks = new NetworkKeeper(this.#parts);
-    const lender = new Lender(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => life.run(options),
@@ -79,7 +80,7 @@ export class Leader {
       (options) => discoverer.run(options),
       (options) => mender.run(options),
       (options) => networks.run(options),
-      (options) => lender.run(options),
+      (options) => this.#lender.run(options),
     ], { signal });
   }
 }

@@ -15,6 +15,7 @@ import { type ApplicationWish, applicationWish } from "../../ipam/lending/wishes
 import type { TopController } from "../../ipam/top_controller.ts";
 import type { Application } from "../../ipam/workloads.ts";
 import { Informer, type InformerEvent, type WorkOutcome, WorkQueue } from "../../kube/mod.ts";
+import { isSameJson } from "../admission/rules/json_patch.ts";
 import { tellApplication } from "./news.ts";
 import { isThirdPartyGone, scaleOf, ThirdParties } from "./third_parties.ts";
 import type { LenderParts } from "./work.ts";
@@ -73,6 +74,15 @@ export class Applications {
   /** Whether pools are made for applications. */
   get isOn(): boolean {
     return this.#parts.settings.lending.autoPools.isOn;
+  }
+
+  /** Why a copy is not up to date. */
+  get problem(): string | undefined {
+    for (const informer of this.#workloads.values()) {
+      const { error } = informer.status();
+      if (error !== undefined) return error.message;
+    }
+    return undefined;
   }
 
   /** Follows them until the signal aborts; rejects with its reason. */
@@ -202,8 +212,11 @@ export class Applications {
       return;
     }
     const { object } = event;
-    if (event.type === "modified" && event.previous.metadata.uid !== object.metadata.uid) {
-      this.#forget(event.previous);
+    if (event.type === "modified") {
+      const { previous } = event;
+      // Most changes are of its status.
+      if (isSameJson(previous.application, object.application)) return;
+      if (previous.metadata.uid !== object.metadata.uid) this.#forget(previous);
     }
     if (event.type === "deleted") this.#forget(object);
     else if (object.application === undefined) this.#forget(object);

@@ -57,6 +57,11 @@ export class Lender {
     this.#looks = new SubnetLooks(parts, { memory: this.#memory, applications });
   }
 
+  /** Why a copy is not up to date. */
+  get problem(): string | undefined {
+    return this.#subnets.status().error?.message ?? this.#applications.problem;
+  }
+
   /** Works until the signal aborts; rejects with its reason. Off, it only ends what was held. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { view, settings: { lending } } = this.#parts;

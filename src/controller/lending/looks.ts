@@ -30,7 +30,7 @@ import { endSubnet, removePools } from "./ending.ts";
 import { adoptPools, followWishes, ownSubnet } from "./family.ts";
 import { endHolds } from "./holds.ts";
 import type { LendingMemory } from "./memory.ts";
-import { tellNoSubnet, tellPools } from "./news.ts";
+import { haveSubnet, tellNoSubnet, tellPools } from "./news.ts";
 import { performStep, writeStatus } from "./perform.ts";
 import { removeUnwanted } from "./unwanted.ts";
 import type { LenderParts, LookWork } from "./work.ts";
@@ -132,6 +132,7 @@ export class SubnetLooks {
     });
     const isEnding = isTerminating(subnet);
     if (isEnding) this.#tellNoSubnet(fitting, { why: "is being deleted; name another one" });
+    else haveSubnet(this.#memory, fitting);
     const isOwn = (pool: SpiderIpPool): boolean => borrowsFrom(subnet, pool);
     work.wishes = matchWishes(fitting, { pools, isOwn });
   }

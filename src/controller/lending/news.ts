@@ -42,9 +42,18 @@ export function tellNoSubnet(
     const { application, nic, version, subnet } = identity;
     const note = `Cannot make an IPv${version} pool for NIC "${nic}" of ` +
       `${applicationText(application)}: SpiderSubnet ${quoted(subnet)} ${why}`;
-    if (!memory.isNews(name, note)) continue;
+    if (!memory.isNews(noSubnetKey(name), note)) continue;
     tellApplication(recorder, { controller: application, reason: "NoSubnet", note });
   }
+}
+
+/** Notes that applications have a Subnet: if it goes, that is news. */
+export function haveSubnet(memory: LendingMemory, wishes: Iterable<ApplicationWish>): void {
+  for (const { pool: { name } } of wishes) memory.told.delete(noSubnetKey(name));
+}
+
+function noSubnetKey(pool: string): string {
+  return `no subnet for ${pool}`;
 }
 
 /** Records an Event on the Subnet for each condition that changed. */
