@@ -92,7 +92,7 @@ const ANNOTATIONS: readonly Mistake[] = [
   {
     name: "subnet",
     pod: () => ({ annotations: { "ipam.spidernet.io/subnet": '{"ipv4":["s"],"ipv6":["s"]}' } }),
-    says: /ipam\.spidernet\.io\/subnet.*feature is disabled/,
+    says: /ipam\.spidernet\.io\/subnet.*nothing controls the pod/,
   },
 ];
 

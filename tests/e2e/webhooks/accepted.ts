@@ -53,7 +53,7 @@ function spaces({ version, subnet, at, range, router, called }: Ground): readonl
       labels: {
         "ipam.spidernet.io/subnet-cidr": version === 4 ? "10-10-0-0-16" : "fd00-10---64",
       },
-      finalizers: undefined,
+      finalizers: [FINALIZER],
     },
     bodyBecomes: {
       subnet: own,

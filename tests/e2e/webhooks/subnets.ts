@@ -7,22 +7,20 @@ function lent(version: 4 | 6, last: number): string {
   return version === 4 ? `10.9.0.${last}` : `fd00:9::${last}`;
 }
 
-/** Subnets that stand in the way of others; the second one has lent an address. */
+/** Subnets that stand in the way of others; the second one lends an address to a pool. */
 export function subnetsInTheWay({ version, called }: Ground): readonly unknown[] {
-  return ["floor", "lender"].map((name, index) => ({
-    apiVersion: "spiderpool.spidernet.io/v2beta1",
-    kind: "SpiderSubnet",
-    metadata: { name: called(name) },
+  const apiVersion = "spiderpool.spidernet.io/v2beta1";
+  const subnets = ["floor", "lender"].map((name, index) => ({
+    ...{ apiVersion, kind: "SpiderSubnet", metadata: { name: called(name) } },
     spec: {
       subnet: networkOf(version, 8 + index),
       ips: index === 0 ? [] : [lent(version, 1), lent(version, 5)],
     },
   }));
-}
-
-/** What the status of the second one says of its loan. */
-export function loanOf(version: 4 | 6): string {
-  return JSON.stringify({ web: { ips: [lent(version, 5)] } });
+  return [...subnets, {
+    ...{ apiVersion, kind: "SpiderIPPool", metadata: { name: called("borrower") } },
+    spec: { subnet: networkOf(version, 9), ips: [lent(version, 5)] },
+  }];
 }
 
 /** What a person gets wrong in a subnet of a family. */
@@ -65,8 +63,8 @@ export function wrongSubnets(ground: Ground): readonly Wrong[] {
       "another SpiderSubnet",
     ], { of: called("floor") }],
     ["what is lent", { subnet: lender, ips: [lent(version, 1)] }, [
-      `Cannot use spec.ips: it no longer has ${lent(version, 5)}, lent to SpiderIPPool "web"; ` +
-      "take them out of that pool first",
+      `Cannot use spec.ips: it no longer has ${lent(version, 5)}, lent to SpiderIPPool ` +
+      `"${called("borrower")}"; take them out of that pool first`,
     ], { of: called("lender") }],
   ]);
 }

@@ -7,7 +7,7 @@ import { assertAccepted } from "./accepted.ts";
 import { type Ground, groundOf, type Wrong } from "./ground.ts";
 import { poolsInTheWay, wrongPools } from "./pools.ts";
 import { assertRefused } from "./refusals.ts";
-import { loanOf, subnetsInTheWay, wrongReserved, wrongSubnets } from "./subnets.ts";
+import { subnetsInTheWay, wrongReserved, wrongSubnets } from "./subnets.ts";
 
 /** These are the same in every family. */
 const OTHER_KINDS = ["SpiderCoordinator", "SpiderMultusConfig", "SpiderEndpoint"];
@@ -66,10 +66,9 @@ export const TOLD: Scenario = {
   check: async (corner) => {
     const { kubectl } = corner.site;
     const grounds = groundsOf(corner);
-    for (const { version, called } of grounds) {
-      const status = JSON.stringify({ status: { controlledIPPools: loanOf(version) } });
-      const patch = ["patch", "spidersubnet", called("lender"), "--subresource=status"];
-      await kubectl.run(...patch, "--type=merge", "-p", status);
+    for (const { called } of grounds) {
+      const isLent = ["--for=jsonpath={.status.allocatedIPCount}=1", `--timeout=${LIMIT}`];
+      await kubectl.run("wait", `spidersubnet/${called("lender")}`, ...isLent);
     }
     const ready = ["--for=condition=Ready", `--timeout=${LIMIT}`];
     await kubectl.run("wait", "-n", corner.name, "pod/holder", ...ready);
