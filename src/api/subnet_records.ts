@@ -23,9 +23,19 @@ export type LoanRecord = Decoded<typeof records>[string];
 /** Loans by pool name. */
 export type LoanRecords = Readonly<Record<string, LoanRecord>>;
 
+/** Texts that were read last: one of many pools is long, and read by several in turn. */
+const READ_MAX = 16;
+const readLast = new Map<string, Result<LoanRecords, string>>();
+
 /** Reads the text. @param status Absent: nothing is lent. */
-export function readControlledIpPools(status: string | undefined): Result<LoanRecords, string> {
-  return readJson(records, status ?? "{}", { root: "status.controlledIPPools" });
+export function readControlledIpPools(status: string = "{}"): Result<LoanRecords, string> {
+  const known = readLast.get(status);
+  if (known !== undefined) return known;
+  const read = readJson(records, status, { root: "status.controlledIPPools" });
+  readLast.set(status, read);
+  const [oldest] = readLast.keys();
+  if (readLast.size > READ_MAX && oldest !== undefined) readLast.delete(oldest);
+  return read;
 }
 
 /** Prints the text, sorted by pool. @returns `undefined` for no loans: the field is left out. */

@@ -94,14 +94,16 @@ export function subnetBoundFaults(
   }
   const loans = loansOf(subnet);
   const { name } = object.metadata;
+  const beyond = grown.subtract(lentTo(subnet, loans[name]?.ips ?? []));
+  // What is lent to one is lent to no other: so 1,000 pools are not each compared with all records.
+  if (beyond.isEmpty) return [];
   const faults = Object.entries(loans).flatMap(([pool, { ips }]) => {
     const taken = grown.intersect(lentTo(subnet, ips));
     if (pool === name || taken.isEmpty) return [];
     const why = `${called} has lent these addresses to SpiderIPPool "${pool}"; leave them out`;
     return [forbidden(IPS, String(taken), { why })];
   });
-  const beyond = grown.subtract(lentTo(subnet, loans[name]?.ips ?? []));
-  if (!isAutomaticPool(object) || beyond.isEmpty) return faults;
+  if (!isAutomaticPool(object)) return faults;
   const why = `${called} has not lent these addresses to this automatic pool; change the number ` +
     `of addresses at the application instead`;
   return [...faults, forbidden(IPS, String(beyond), { why })];
