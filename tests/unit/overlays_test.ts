@@ -57,9 +57,13 @@ Deno.test("the webhooks refuse no object of an overlay's networks", async () => 
   }
 });
 
-Deno.test("in a public cloud no pod keeps an address, and all else is as in the base", async () => {
+Deno.test("in a public cloud no address leaves its node, and all else is as in the base", async () => {
   const base = await configOf("manifests/deploy/config.yaml");
   const cloud = await configOf(`${FOLDER}/cloud/config.yaml`);
-  const changed = { enableStatefulSet: false, enableKubevirtStaticIP: false };
-  assert.deepEqual(cloud, { ...base, ...changed });
+  assert.deepEqual(cloud, {
+    ...base,
+    enableStatefulSet: false,
+    enableKubevirtStaticIP: false,
+    enableAutoPoolForApplication: false,
+  });
 });
