@@ -57,7 +57,7 @@ Deno.test("the webhooks refuse no object of an overlay's networks", async () => 
   }
 });
 
-Deno.test("in a public cloud no address leaves its node, and all else is as in the base", async () => {
+Deno.test("in a public cloud no address leaves its node; all else is as in the base", async () => {
   const base = await configOf("manifests/deploy/config.yaml");
   const cloud = await configOf(`${FOLDER}/cloud/config.yaml`);
   assert.deepEqual(cloud, {
