@@ -17,7 +17,7 @@ const PROGRAMS = new Map<string, () => Promise<Program>>([
   ["coordinator", () => import("./cni/coordinator/main.ts")],
   ["ifacer", () => import("./cni/ifacer/main.ts")],
   ["vlan", () => import("./cni/vlan/main.ts")],
-  ["spiderpool-init", () => import("./src/init/program.ts")],
+  ["spiderpool-init", () => import("./src/init/main.ts")],
   ["spiderpoolctl", () => import("./src/cli/program.ts")],
 ]);
 

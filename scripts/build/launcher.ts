@@ -1,6 +1,7 @@
 import type { Variables } from "../../src/api/environment.ts";
 import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
 import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
+import { INIT_VARIABLES, POLICY_ROUTES } from "../../src/api/environment_init.ts";
 import { FIRST_PART, PART_MARK } from "./parts.ts";
 
 /** Folder beside the launchers that holds `deno` and the bundle. */
@@ -98,12 +99,19 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-net",
     "--allow-read",
   ]],
+  // It reads the node's CNI configurations.
+  ["spiderpool-init", [
+    `--allow-env=${daemonEnvironment(INIT_VARIABLES)},${POLICY_ROUTES}`,
+    "--allow-net",
+    "--allow-read",
+  ]],
 ]);
 
-/** Programs that run for long, and their entries. */
+/** Programs of containers, and their entries. */
 const DAEMONS: ReadonlyMap<string, string> = new Map([
   ["spiderpool-agent", "src/agent/main.ts"],
   ["spiderpool-controller", "src/controller/main.ts"],
+  ["spiderpool-init", "src/init/main.ts"],
 ]);
 
 /** Programs that are one script each. */

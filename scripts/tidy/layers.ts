@@ -49,7 +49,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map(Object.entries<Part>({
     parts: TO_DAEMON,
     packages: ["prom-client", "yaml", "@peculiar/x509", "reflect-metadata"],
   },
-  "src/init": { layer: "L4", parts: TO_L3, packages: ["yaml"] },
+  "src/init": { layer: "L4", parts: TO_DAEMON, packages: ["yaml"] },
   "src/cli": { layer: "L4", parts: TO_L3, packages: ["yaml"] },
   "src/dashboard": { layer: "L4", parts: TO_L3, packages: [] },
   "cni/spiderpool": PLUGIN,

@@ -65,7 +65,7 @@ Deno.test("checkLayers() holds the table of the style page, pair by pair", () =>
     "src/daemon/x.ts": [...L0, "src/kube/x.ts", "src/api/x.ts", "src/ipam/x.ts"],
     "src/agent/x.ts": [...TO_L3, "src/daemon/x.ts"],
     "src/controller/x.ts": [...TO_L3, "src/daemon/x.ts"],
-    "src/init/x.ts": TO_L3,
+    "src/init/x.ts": [...TO_L3, "src/daemon/x.ts"],
     "src/cli/x.ts": TO_L3,
     "src/dashboard/x.ts": TO_L3,
     "cni/spiderpool/add.ts": TO_L3,

@@ -21,8 +21,8 @@ export interface InitRoute {
   readonly gw: string;
 }
 
-/** Kept as text until quotes no longer matter: they do in JSON. */
-const POLICY_ROUTES = "SPIDERPOOL_INIT_DEFAULT_COORDINATOR_POLICY_ROUTES";
+/** Variable of the policy routes: its quotes matter, as it is JSON. */
+export const POLICY_ROUTES = "SPIDERPOOL_INIT_DEFAULT_COORDINATOR_POLICY_ROUTES";
 
 const noTexts: readonly string[] = [];
 
@@ -121,6 +121,9 @@ export const INIT_VARIABLES = {
   readinessFile: text("SPIDERPOOL_INIT_READINESS_FILE", {
     meaning: "of older releases; read and not used",
     otherwise: "/etc/spiderpool/ready",
+  }),
+  podName: text("SPIDERPOOL_POD_NAME", {
+    meaning: "the Job's own pod, for Events; empty: there are none",
   }),
 };
 

@@ -252,5 +252,5 @@ Deno.test("no two variables of a program have the same name", () => {
   }
   assert.equal(namesOf(AGENT_VARIABLES).length, 19);
   assert.equal(namesOf(CONTROLLER_VARIABLES).length, 50);
-  assert.equal(namesOf(INIT_VARIABLES).length, 29);
+  assert.equal(namesOf(INIT_VARIABLES).length, 30);
 });

@@ -5,6 +5,7 @@ import { systemRandom } from "../base/random.ts";
 import { ok } from "../base/result.ts";
 import {
   listenTcp,
+  nodeFiles,
   openApiServer,
   openProcessMetrics,
   openProvider,
@@ -19,11 +20,8 @@ import { webhooksOf } from "./webhook_parts.ts";
 export async function run(ports: ProgramPorts): Promise<number> {
   const clock = systemClock();
   const random = systemRandom();
-  const readText = (path: string): Promise<string> => Deno.readTextFile(path);
-  const listFiles = async (folder: string): Promise<readonly string[]> => {
-    const entries = await Array.fromAsync(Deno.readDir(folder));
-    return entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name);
-  };
+  const files = nodeFiles();
+  const { readText } = files;
   using signals = stopSignals();
   return await runController({
     ...ports,
@@ -45,7 +43,6 @@ export async function run(ports: ProgramPorts): Promise<number> {
       if (!opened.ok) return opened;
       const { store, kinds } = opened.value;
       const provider = settings.provider && openProvider(settings.provider, { clock });
-      const files = { listFiles, readText };
       const parts = { store, kinds, clock, random, log, metrics, files, provider };
       const webhooks = webhooksOf({ ...parts, openServer: openWebhookServer, readText }, settings);
       const engine = new Controller(parts, settings, { webhooks });

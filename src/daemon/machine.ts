@@ -8,6 +8,7 @@ import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { ApiKinds, type KindDirectory, KubeStore, loadAccess, Transport } from "../kube/mod.ts";
+import type { NodeFiles } from "./default_network.ts";
 import type { HttpListener } from "./http/server.ts";
 import { NetworkProvider, type PostJson, type ProviderSettings } from "./network_provider.ts";
 import type { FirstContact } from "./serving.ts";
@@ -41,6 +42,17 @@ export async function openApiServer(
     askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   });
+}
+
+/** Files of this machine. */
+export function nodeFiles(): NodeFiles {
+  return {
+    listFiles: async (folder) => {
+      const entries = await Array.fromAsync(Deno.readDir(folder));
+      return entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name);
+    },
+    readText: (path) => Deno.readTextFile(path),
+  };
 }
 
 /** A network provider, by HTTP. */

@@ -198,6 +198,14 @@ export class EventRecorder {
     }
   }
 
+  /** Writes what is not written yet, and ends: for a program that ends itself, instead of `run`. */
+  async flush({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for (let one = this.#queue.shift(); one !== undefined; one = this.#queue.shift()) {
+      one.isQueued = false;
+      await this.#write(one, { signal });
+    }
+  }
+
   /** Waits for a new event, or until the counts of running series are due to be written. */
   async #waitForMore({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { clock } = this.#options;

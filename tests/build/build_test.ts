@@ -21,9 +21,9 @@ async function answersVersion(file: string, cwd: string): Promise<void> {
   const name = path.basename(file);
   const expected = { code: 0, stdout: `${name} ${VERSION}\n`, stderr: "" };
   assert.deepEqual(await start(file, { args: ["--version"], cwd }), expected);
-  const refused = await start(file, { cwd });
+  const refused = await start(file, { args: ["--verbose"], cwd });
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, new RegExp(`^Cannot run ${name} with no argument: .+\n$`));
+  assert.match(refused.stderr, new RegExp(`^Cannot run ${name} with "--verbose": .+\n$`));
 }
 
 async function answersRuntime(file: string, cwd: string): Promise<void> {

@@ -27,7 +27,7 @@ Deno.test("ownNetwork() goes by the name in the first configuration", async () =
     [{ "10-flannel.conflist": named("cbr0"), "05-flannel.conflist": named("flannel") }, "cluster"],
     [{ "10-overlay.conflist": named("overlay") }, "none"],
     [{ "00-multus.conf": named("multus"), "10-calico.conflist": named("calico") }, "calico"],
-    [{ "calico-kubeconfig": "", "10-x.json": named("calico") }, "none"],
+    [{ "calico-kubeconfig": "", "10-x.json": named("calico") }, "calico"],
     [{}, "none"],
   ];
   for (const [files, source] of rows) {
