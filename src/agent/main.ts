@@ -2,13 +2,14 @@
 import { systemClock } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
 import type { ProgramPorts } from "../base/program.ts";
-import { systemRandom } from "../base/random.ts";
+import { type Random, systemRandom } from "../base/random.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { AgentSettings } from "./config.ts";
 import type { Cluster } from "./daemon.ts";
 import { type EnginePorts, IpamEngine } from "./engine.ts";
 import {
   listenTcp,
+  nodeFiles,
   openApiServer,
   openProcessMetrics,
   openProvider,
@@ -16,6 +17,7 @@ import {
 } from "../daemon/machine.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import type { NodePrograms } from "./install_trial.ts";
+import type { MultusFiles } from "./multus/keeper.ts";
 import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
@@ -55,6 +57,10 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openMetrics: openProcessMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
+    multus: {
+      files: multusFiles({ random }),
+      openStore: () => openApiServer("spiderpool-agent", { clock, random }),
+    },
     standalone: standalonePorts({ clock, random }),
   });
 }
@@ -200,6 +206,33 @@ export function pluginFolders(): PluginFolders {
     makeFolder: (folder) => Deno.mkdir(folder),
     remove: async (path) => {
       await unlessMissing(Deno.remove(path, { recursive: true }));
+    },
+  };
+}
+
+/** CNI configurations of a node. */
+export function multusFiles({ random }: { readonly random: Random }): MultusFiles {
+  return {
+    ...nodeFiles(),
+    isThere: async (path) => await unlessMissing(Deno.stat(path)) !== undefined,
+    modeOf: async (path) => {
+      const found = await unlessMissing(Deno.lstat(path));
+      return found === undefined ? undefined : (found.mode ?? 0) & MODE_BITS;
+    },
+    makeFolder: (path) => Deno.mkdir(path, { mode: 0o700 }),
+    writeWhole: async (path, { text, mode }) => {
+      // No runtime reads a file that ends so.
+      const part = `${path}.${random.bigBelow(1n << 64n).toString(16)}.part`;
+      try {
+        await Deno.writeTextFile(part, text, { createNew: true, mode });
+        await Deno.chmod(part, mode); // Whatever the umask is.
+        using file = await Deno.open(part);
+        await file.sync();
+        await Deno.rename(part, path);
+      } catch (error) {
+        await unlessMissing(Deno.remove(part));
+        throw error;
+      }
     },
   };
 }

@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 import { type InstallPorts, runInstallPlugins } from "./install.ts";
+import { KEEP_MULTUS_USAGE, type KeepMultusPorts, runKeepMultus } from "./multus/program.ts";
 import { STANDALONE_USAGE } from "./standalone/arguments.ts";
 import { COMMANDS_USAGE, runAddresses, runReleaseFixed } from "./standalone/commands.ts";
 import type { StandalonePorts } from "./standalone/ports.ts";
@@ -13,11 +14,13 @@ import { runStandalone } from "./standalone/program.ts";
 /** What the agent needs of the world. */
 export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly install: InstallPorts;
+  readonly multus: Pick<KeepMultusPorts, "files" | "openStore">;
   readonly standalone: StandalonePorts;
 }
 
 const USAGE =
   "use daemon [--config-path FILE], install-plugins --from DIR --to DIR [--root DIR], " +
+  `${KEEP_MULTUS_USAGE}, ` +
   `${STANDALONE_USAGE}, ${COMMANDS_USAGE.addresses}, ${COMMANDS_USAGE.releaseFixed}, or --version`;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
@@ -34,6 +37,7 @@ export async function runAgent(ports: AgentPorts): Promise<number> {
     const { install, stop } = ports;
     return await runInstallPlugins(rest, { ports: install, signal: stop, writeOutput, writeError });
   }
+  if (command === "keep-multus") return await runKeepMultus(rest, { ...ports, ...ports.multus });
   if (command === "--standalone") return await runStandalone(rest, ports);
   if (command === "addresses") return await runAddresses(rest, ports);
   if (command === "release-fixed") return await runReleaseFixed(rest, ports);

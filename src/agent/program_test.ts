@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
+import { err } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { AgentWorld } from "../../tests/support/agent_world.ts";
-import { nodePrograms, pluginFolders, standalonePorts } from "./main.ts";
+import { multusFiles, nodePrograms, pluginFolders, standalonePorts } from "./main.ts";
 import { runAgent } from "./program.ts";
 
 interface Ended {
@@ -25,6 +26,10 @@ async function run(args: readonly string[]): Promise<Ended> {
     readInput: () => "",
     writeOutput: (text) => output += text,
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
+    multus: {
+      files: multusFiles({ random }),
+      openStore: () => Promise.resolve(err("Cannot find a cluster")),
+    },
     standalone: standalonePorts({ clock, random }),
   });
   return { code, output, error: world.errors.join(""), world };
@@ -65,6 +70,9 @@ Deno.test("what the program does not understand is one sentence and 2", async ()
     ["daemon", "--config-dir", "/a"],
     ["install-plugins", "--from"],
     ["install-plugins", "--from", "/a", "--to", "/b", "--root", "/host"],
+    ["keep-multus", "--conf-dir", "/a"],
+    ["keep-multus", "--conf-dir", "/a", "--bin", "/b"],
+    ["keep-multus", "--conf-dir", "/a", "--bin-dir", "/b", "x"],
     ["--standalone", "--pool", "/a"],
     ["--standalone", "--pools"],
     ["--standalone", "--socket", "run/x"],

@@ -61,6 +61,8 @@ export const API_SERVER_ASK_MS = 5_000;
 export const API_SERVER_RETRY_MS_MIN = 500;
 /** Milliseconds between two tries at most. */
 export const API_SERVER_RETRY_MS_MAX = 15_000;
+/** Milliseconds between two looks at what configures Multus on a node, as in the reference. */
+export const MULTUS_LOOK_MS = 10_000;
 /** Milliseconds for each request by which a program that ends says why, as an Event. */
 export const LAST_WORD_MS = 5_000;
 /** Milliseconds that the first objects of an installation may take, with the controllers' start. */
