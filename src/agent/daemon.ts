@@ -13,6 +13,7 @@ import { untilAborted } from "../base/waiting.ts";
 import { type AgentSettings, readSettings } from "./config.ts";
 import { probeHandler } from "./health.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
+import type { TellPod } from "../daemon/last_word.ts";
 import { metricsHandler } from "../daemon/metrics_page.ts";
 import {
   type FirstContact,
@@ -42,6 +43,8 @@ export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "wri
   readonly stop: AbortSignal;
   readonly readText: (path: string) => Promise<string>;
   readonly writeLog: (line: string) => void;
+  /** Tells people who look at the pod and not into its log. */
+  readonly tellPod: TellPod;
   readonly sysctls: SysctlPorts;
   readonly sockets: SocketPorts;
   /** Begins to count. */
@@ -71,6 +74,7 @@ export async function runDaemon(configPath: string, ports: DaemonPorts): Promise
   const settings = await readSettings(configPath, ports);
   if (settings.ok) return await serveAgent(settings.value, ports);
   ports.writeError(`${settings.error}\n`);
+  await ports.tellPod(settings.error, { reason: "CannotStart" });
   return 1;
 }
 
@@ -86,6 +90,7 @@ export async function serveAgent(settings: AgentSettings, ports: DaemonPorts): P
     if (!(ports.stop.aborted && error === ports.stop.reason)) {
       log.error("agent ends", { error });
       ports.writeError(`${errorText(error)}\n`);
+      await ports.tellPod(errorText(error), { reason: "CannotRun" });
       return 1;
     }
   }
@@ -113,15 +118,15 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   const sink = settings.metrics && await ports.openMetrics(settings.metrics);
   const metrics = sink?.metrics ?? SILENT_METRICS;
   using cluster = sure(await ports.openCluster(settings, { log, metrics }));
-  const { clock, random } = ports;
-  await untilApiServer(cluster, { clock, log, random, signal: stop });
+  const { clock, random, tellPod } = ports;
+  await untilApiServer(cluster, { clock, log, random, tellPod, signal: stop });
   /** Rejects with the first part that ends by itself. */
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {}); // It may never be waited for.
   await using parts = new AsyncDisposableStack();
   const { engine } = cluster;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject }));
-  parts.use(startWatching(engine, { clock, log }));
+  parts.use(startWatching(engine, { clock, log, tellPod }));
   await Promise.race([engine.ready({ signal: stop }), untilAborted(stop), ended.promise]);
   stop.throwIfAborted();
   let hasStarted = false;

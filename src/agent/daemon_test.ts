@@ -310,3 +310,45 @@ Deno.test("settings without effect are warned of", async () => {
   assert.equal(world.logged.includes("a setting has no effect"), true);
   await stop(world, ending);
 });
+
+Deno.test("a setting that cannot be used is told on the pod, too", async () => {
+  const world = new AgentWorld();
+  world.configuration = "enableIPv4: maybe\n";
+  assert.equal(await runDaemon(CONFIG_PATH, world), 1);
+  assert.deepEqual(world.told, [`CannotStart: ${world.errors.join("").trim()}`]);
+  assert.match(world.told.join(), /enableIPv4 "maybe"/);
+});
+
+Deno.test("what ends a daemon is told on the pod, too", async () => {
+  const world = new AgentWorld();
+  world.clusterRefusal = "Cannot find a cluster";
+  assert.equal(await runDaemon(CONFIG_PATH, world), 1);
+  assert.deepEqual(world.told, ["CannotRun: Cannot find a cluster"]);
+});
+
+Deno.test("an old API server is told of, and worked with", async () => {
+  const world = new AgentWorld();
+  world.serverVersion = "v1.24.17-eks-1";
+  const { ending } = await start(world);
+  assert.equal(world.logged.at(-1), "agent serves");
+  assert.match(world.told.join(), /^UnsupportedKubernetes: Kubernetes v1\.24\.17-eks-1 is older /);
+  await stop(world, ending);
+});
+
+Deno.test("what hinders the engine is told on the pod, once", async () => {
+  const world = new AgentWorld();
+  const { ending } = await start(world);
+  world.engine.problem = "Cannot list spiderippools: the server does not serve this kind";
+  await world.clock.advance(3 * ENGINE_LOOK_MS);
+  assert.deepEqual(world.told, [`Hindered: ${world.engine.problem}`]);
+  await stop(world, ending);
+});
+
+Deno.test("a stop does not wait until people were told", async () => {
+  const world = new AgentWorld();
+  world.tellPod = () => new Promise(() => {}); // The API server does not answer.
+  const { ending } = await start(world);
+  world.engine.problem = "Cannot list spiderippools: no answer";
+  await world.clock.advance(ENGINE_LOOK_MS);
+  await stop(world, ending);
+});

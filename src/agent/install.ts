@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { TellPod } from "../daemon/last_word.ts";
 import { type NodePrograms, tryPlugin } from "./install_trial.ts";
 
 /** Names that a container runtime starts; all are one file. */
@@ -149,11 +150,12 @@ export async function installPlugins(
 /** Does what `spiderpool-agent install-plugins` is asked for, and gives the exit code. */
 export async function runInstallPlugins(
   args: readonly string[],
-  { ports, signal, writeOutput, writeError }: {
+  { ports, signal, writeOutput, writeError, tellPod }: {
     readonly ports: InstallPorts;
     readonly signal: AbortSignal;
     readonly writeOutput: (text: string) => void;
     readonly writeError: (text: string) => void;
+    readonly tellPod: TellPod;
   },
 ): Promise<number> {
   const wish = readInstallArguments(args);
@@ -161,18 +163,16 @@ export async function runInstallPlugins(
     writeError(`${wish.error}\n`);
     return 2;
   }
-  try {
-    const report = await installPlugins(wish.value, { ports, signal });
-    if (!report.ok) {
-      writeError(`${report.error}\n`);
-      return 1;
-    }
-    writeOutput(`${sayReport(wish.value, report.value)}\n`);
-    return 0;
-  } catch (error) {
-    writeError(`Cannot install plugins into "${wish.value.to}": ${errorText(error)}\n`);
+  const report = await installPlugins(wish.value, { ports, signal }).catch((error: unknown) => {
+    return err(`Cannot install plugins into "${wish.value.to}": ${errorText(error)}`);
+  });
+  if (!report.ok) {
+    writeError(`${report.error}\n`);
+    await tellPod(report.error, { reason: "PluginsNotInstalled" });
     return 1;
   }
+  writeOutput(`${sayReport(wish.value, report.value)}\n`);
+  return 0;
 }
 
 function sayReport({ to }: InstallWish, { written, removed }: InstallReport): string {

@@ -334,15 +334,17 @@ Deno.test("readInstallArguments() names what is wrong", () => {
 });
 
 async function runWith(disk: Disk, args: readonly string[]) {
+  const told: string[] = [];
   let output = "";
   let complaint = "";
   const code = await runInstallPlugins(args, {
     ports: { folders: disk, programs: nodeWith(disk), clock: new ManualClock(), random },
     signal: new AbortController().signal,
+    tellPod: (note, { reason }) => Promise.resolve(void told.push(`${reason}: ${note}`)),
     writeOutput: (text) => output += text,
     writeError: (text) => complaint += text,
   });
-  return { code, output, complaint };
+  return { code, output, complaint, told };
 }
 
 Deno.test("runInstallPlugins() says what it did in one line", async () => {
@@ -353,11 +355,13 @@ Deno.test("runInstallPlugins() says what it did in one line", async () => {
     output: `Installed spiderpool, coordinator, ifacer, vlan into ${TO}: ` +
       "wrote spiderpool, coordinator, ifacer, vlan\n",
     complaint: "",
+    told: [],
   });
   assert.deepEqual(await runWith(disk, args), {
     code: 0,
     output: `spiderpool, coordinator, ifacer, vlan in ${TO} are up to date\n`,
     complaint: "",
+    told: [],
   });
 });
 
@@ -366,7 +370,15 @@ Deno.test("runInstallPlugins() ends with 2 for its arguments, with 1 for folders
   assert.equal((await runWith(new Disk({}), ["--from", FROM, "--to", TO])).code, 1);
   const full = new Disk(executable(FROM, "1"));
   full.copy = () => Promise.reject(new Error("No space left on device"));
-  const { code, complaint } = await runWith(full, ["--from", FROM, "--to", TO, "--root", "/host"]);
+  const { code, complaint, told } = await runWith(full, [
+    "--from",
+    FROM,
+    "--to",
+    TO,
+    "--root",
+    "/host",
+  ]);
   assert.equal(code, 1);
   assert.equal(complaint, `Cannot install plugins into "${TO}": No space left on device\n`);
+  assert.deepEqual(told, [`PluginsNotInstalled: ${complaint.trim()}`]);
 });

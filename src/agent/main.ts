@@ -15,6 +15,7 @@ import {
   openProvider,
   stopSignals,
 } from "../daemon/machine.ts";
+import { tellPodOf } from "../daemon/last_word.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import type { NodePrograms } from "./install_trial.ts";
 import type { MultusFiles } from "./multus/keeper.ts";
@@ -38,12 +39,14 @@ export async function run(ports: ProgramPorts): Promise<number> {
   const clock = systemClock();
   const random = systemRandom();
   using signals = stopSignals();
+  const openStore = () => openApiServer("spiderpool-agent", { clock, random });
   return await runAgent({
     ...ports,
     clock,
     random,
     stop: signals.stop,
     readText: (path) => Deno.readTextFile(path),
+    tellPod: tellPodOf("spiderpool-agent", { ...ports, clock, random, openStore }),
     writeLog: (line) => {
       try {
         ports.writeOutput(line);
@@ -57,10 +60,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openMetrics: openProcessMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
-    multus: {
-      files: multusFiles({ random }),
-      openStore: () => openApiServer("spiderpool-agent", { clock, random }),
-    },
+    multus: { files: multusFiles({ random }) },
     standalone: standalonePorts({ clock, random }),
   });
 }

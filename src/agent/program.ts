@@ -14,7 +14,7 @@ import { runStandalone } from "./standalone/program.ts";
 /** What the agent needs of the world. */
 export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly install: InstallPorts;
-  readonly multus: Pick<KeepMultusPorts, "files" | "openStore">;
+  readonly multus: Pick<KeepMultusPorts, "files">;
   readonly standalone: StandalonePorts;
 }
 
@@ -34,8 +34,9 @@ export async function runAgent(ports: AgentPorts): Promise<number> {
     return 2;
   }
   if (command === "install-plugins") {
-    const { install, stop } = ports;
-    return await runInstallPlugins(rest, { ports: install, signal: stop, writeOutput, writeError });
+    const { install, stop, tellPod } = ports;
+    const streams = { writeOutput, writeError, tellPod };
+    return await runInstallPlugins(rest, { ports: install, signal: stop, ...streams });
   }
   if (command === "keep-multus") return await runKeepMultus(rest, { ...ports, ...ports.multus });
   if (command === "--standalone") return await runStandalone(rest, ports);

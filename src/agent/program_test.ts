@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
-import { err } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { AgentWorld } from "../../tests/support/agent_world.ts";
 import { multusFiles, nodePrograms, pluginFolders, standalonePorts } from "./main.ts";
@@ -26,10 +25,7 @@ async function run(args: readonly string[]): Promise<Ended> {
     readInput: () => "",
     writeOutput: (text) => output += text,
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
-    multus: {
-      files: multusFiles({ random }),
-      openStore: () => Promise.resolve(err("Cannot find a cluster")),
-    },
+    multus: { files: multusFiles({ random }) },
     standalone: standalonePorts({ clock, random }),
   });
   return { code, output, error: world.errors.join(""), world };

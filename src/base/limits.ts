@@ -65,6 +65,8 @@ export const API_SERVER_RETRY_MS_MAX = 15_000;
 export const MULTUS_LOOK_MS = 10_000;
 /** Milliseconds for each request by which a program that ends says why, as an Event. */
 export const LAST_WORD_MS = 5_000;
+/** Different sentences that a program tells so: what changes all the time is for the log. */
+export const LAST_WORDS_MAX = 100;
 /** Milliseconds that the first objects of an installation may take, with the controllers' start. */
 export const INIT_MS = 600_000;
 /** Milliseconds between two tries at one of them at least. */

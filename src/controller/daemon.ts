@@ -11,6 +11,7 @@ import type { Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import { untilAborted } from "../base/waiting.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
+import type { TellPod } from "../daemon/last_word.ts";
 import { metricsHandler } from "../daemon/metrics_page.ts";
 import {
   type Engine,
@@ -47,6 +48,8 @@ export interface DaemonPorts extends Pick<ProgramPorts, "readEnvironment" | "wri
   readonly stop: AbortSignal;
   readonly readText: (path: string) => Promise<string>;
   readonly writeLog: (line: string) => void;
+  /** Tells people who look at the pod and not into its log. */
+  readonly tellPod: TellPod;
   /** Begins to count. */
   readonly openMetrics: (options: { readonly keepsDebug: boolean }) => Promise<MetricsSink>;
   /** Listens on all addresses of the node. */
@@ -67,6 +70,7 @@ export async function runDaemon(options: DaemonOptions, ports: DaemonPorts): Pro
   const settings = await readSettings(options, ports);
   if (!settings.ok) {
     ports.writeError(`${settings.error}\n`);
+    await ports.tellPod(settings.error, { reason: "CannotStart" });
     return 1;
   }
   const { podName, logLevel, unused } = settings.value;
@@ -79,6 +83,7 @@ export async function runDaemon(options: DaemonOptions, ports: DaemonPorts): Pro
     if (!(ports.stop.aborted && error === ports.stop.reason)) {
       log.error("controller ends", { error });
       ports.writeError(`${errorText(error)}\n`);
+      await ports.tellPod(errorText(error), { reason: "CannotRun" });
       return 1;
     }
   }
@@ -97,7 +102,7 @@ async function serve(
   settings: ControllerSettings,
   { ports, log }: { readonly ports: DaemonPorts; readonly log: Log },
 ): Promise<void> {
-  const { clock, random, stop } = ports;
+  const { clock, random, stop, tellPod } = ports;
   const sink = settings.metrics && await ports.openMetrics(settings.metrics);
   const metrics = sink?.metrics ?? SILENT_METRICS;
   using cluster = sure(await ports.openCluster(settings, { log, metrics }));
@@ -121,12 +126,12 @@ async function serve(
     const scraped = listenOn(wanted.port, { ...ports, variable: metricsVariable });
     parts.use(startServer(scraped, { ...serving, handler: metricsHandler(sink) }));
   }
-  const contact = untilApiServer(cluster, { clock, log, random, signal: stop });
+  const contact = untilApiServer(cluster, { clock, log, random, tellPod, signal: stop });
   await Promise.race([contact, ended.promise]);
   // The webhooks serve on for a while, and then answer what they were asked last.
   const leaveMs = WEBHOOK_LEAVE_MS + REVIEW_MS;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject, leaveMs }));
-  parts.use(startWatching(engine, { clock, log }));
+  parts.use(startWatching(engine, { clock, log, tellPod }));
   hasStarted = true;
   log.info("controller serves", { healthPort, server: cluster.server });
   await Promise.race([untilAborted(stop), ended.promise]);

@@ -15,6 +15,7 @@ class World {
   readonly clock = new ManualClock();
   readonly steps: string[] = [];
   readonly errors: string[] = [];
+  readonly told: string[] = [];
   readonly output: string[] = [];
   readonly listeners = new Map<number, MemoryListener>();
   environment: Readonly<Record<string, string>> = {
@@ -46,6 +47,7 @@ class World {
       readEnvironment: (name) => this.environment[name],
       readText: () => Promise.resolve("enableIPv4: true\n"),
       writeLog: () => {},
+      tellPod: (note, { reason }) => Promise.resolve(void this.told.push(`${reason}: ${note}`)),
       writeError: (text) => void this.errors.push(text),
       openMetrics: () =>
         Promise.resolve({
@@ -117,6 +119,7 @@ Deno.test("a daemon ends with 1 and a sentence when its engine does", async () =
   await world.clock.advance(2 * HTTP_STOP_SETTLE_MS);
   assert.equal(await ending, 1);
   assert.deepEqual(world.errors, ["a bug\n"]);
+  assert.deepEqual(world.told, ["CannotRun: a bug"]);
 });
 
 Deno.test("a daemon that is told nonsense ends with 1 before it listens", async () => {
@@ -124,6 +127,7 @@ Deno.test("a daemon that is told nonsense ends with 1 before it listens", async 
   world.environment = {};
   assert.equal(await world.run("daemon"), 1);
   assert.match(world.errors.join(), /SPIDERPOOL_POD_NAMESPACE/);
+  assert.deepEqual(world.told, [`CannotStart: ${world.errors.join().trim()}`]);
   assert.deepEqual(world.steps, []);
 });
 

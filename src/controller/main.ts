@@ -11,6 +11,7 @@ import {
   openProvider,
   stopSignals,
 } from "../daemon/machine.ts";
+import { tellPodOf } from "../daemon/last_word.ts";
 import { openWebhookServer } from "../kube/webhook_server.ts";
 import { Controller } from "./controller.ts";
 import { runController } from "./program.ts";
@@ -29,6 +30,12 @@ export async function run(ports: ProgramPorts): Promise<number> {
     random,
     stop: signals.stop,
     readText,
+    tellPod: tellPodOf("spiderpool-controller", {
+      ...ports,
+      clock,
+      random,
+      openStore: () => openApiServer("spiderpool-controller", { clock, random }),
+    }),
     writeLog: (line) => {
       try {
         ports.writeOutput(line);

@@ -1,9 +1,11 @@
 /** The Event of a program that cannot go on: who looks at its pod sees why, without its log. */
 import { PODS } from "../api/kubernetes/pod.ts";
+import { DAEMON_VARIABLES } from "../api/environment_agent.ts";
 import type { Clock } from "../base/clock.ts";
-import { LAST_WORD_MS } from "../base/limits.ts";
+import { LAST_WORD_MS, LAST_WORDS_MAX } from "../base/limits.ts";
 import type { ObjectStore } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
+import type { Result } from "../base/result.ts";
 import { EventRecorder, type ObjectReference } from "../kube/mod.ts";
 
 /** A program in its pod. */
@@ -26,6 +28,39 @@ export interface LastWordPorts {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** Tells people by an Event on the program's own pod; the same sentence once. It never fails. */
+export type TellPod = (note: string, options: { readonly reason: string }) => Promise<void>;
+
+/**
+ * How a program tells people: by the API server, if there is one, and the pod that its environment
+ * names.
+ *
+ * @param options.openStore Finds the cluster, without asking it anything.
+ */
+export function tellPodOf(
+  program: string,
+  { readEnvironment, openStore, clock, random }: Omit<LastWordPorts, "store"> & {
+    readonly readEnvironment: (name: string) => string | undefined;
+    readonly openStore: () => Promise<
+      Result<Disposable & { readonly store: ObjectStore }, string>
+    >;
+  },
+): TellPod {
+  const told = new Set<string>();
+  return async (note, { reason }) => {
+    if (told.has(note) || told.size >= LAST_WORDS_MAX) return;
+    told.add(note);
+    const namespace = readEnvironment(DAEMON_VARIABLES.podNamespace.name) ?? "";
+    const podName = readEnvironment(DAEMON_VARIABLES.podName.name) ?? "";
+    if (namespace === "" || podName === "") return;
+    const cluster = await openStore().catch(() => undefined);
+    if (cluster?.ok !== true) return;
+    using opened = cluster.value;
+    const ports = { store: opened.store, clock, random };
+    await writeLastWords([{ note }], { speaker: { program, namespace, podName }, ports, reason });
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Parts of a daemon: each starts, says in the log how it fares, and ends when it is disposed. */
+import { isRecord } from "../api/decode.ts";
 import type { Variable } from "../api/environment.ts";
 import { type Clock, startDeadline } from "../base/clock.ts";
 import {
@@ -14,6 +15,7 @@ import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import { untilAborted } from "../base/waiting.ts";
 import { backoffMs } from "../kube/mod.ts";
+import type { TellPod } from "./last_word.ts";
 import type { HttpHandler } from "./http/connection.ts";
 import { type HttpListener, HttpServer } from "./http/server.ts";
 
@@ -39,17 +41,40 @@ export interface FirstContact {
   readonly askVersion: (options: CallOptions) => Promise<StoreResult<unknown>>;
 }
 
+/** The oldest minor version of Kubernetes 1 on which all works: its definitions can have rules. */
+export const KUBERNETES_MINOR_MIN = 25;
+
+/** What an answer to `askVersion` says against the server, as a sentence. */
+export function versionProblem(answer: unknown): string | undefined {
+  const text = isRecord(answer) ? answer.gitVersion : undefined;
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(typeof text === "string" ? text : "") ?? [];
+  if (major === undefined || minor === undefined) return undefined; // It does not say.
+  if (Number(major) > 1 || Number(minor) >= KUBERNETES_MINOR_MIN) return undefined;
+  return `Kubernetes ${text} is older than 1.${KUBERNETES_MINOR_MIN}: it does not enforce the ` +
+    "rules of our kinds, nor keep writers of older versions out; update the cluster";
+}
+
 /** Waits for the API server as long as it takes: without it nothing can be done. */
 export async function untilApiServer(
   { server, askVersion }: FirstContact,
-  { clock, log, random, signal }: Surroundings & {
+  { clock, log, random, tellPod, signal }: Surroundings & {
     readonly random: Random;
+    readonly tellPod: TellPod;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
   for (let failures = 0;; failures++) {
     const answer = await askVersion({ signal, timeoutMs: API_SERVER_ASK_MS });
-    if (answer.ok) return;
+    if (answer.ok) {
+      const unsupported = versionProblem(answer.value);
+      if (unsupported !== undefined) {
+        log.warn("the API server is not supported", { server, problem: unsupported });
+        // It never fails, and nobody waits for it who is told to stop.
+        const told = tellPod(unsupported, { reason: "UnsupportedKubernetes" });
+        await Promise.race([told, untilAborted(signal)]);
+      }
+      return;
+    }
     const { message: problem } = answer.error;
     log.warn("waiting for the API server", { server, problem });
     const leastMs = API_SERVER_RETRY_MS_MIN;
@@ -98,10 +123,10 @@ export function startEngine(
   };
 }
 
-/** Says in the log what is wrong with the engine, once for each problem, until it is disposed. */
+/** Says in the log and as an Event what is wrong with the engine, until it is disposed. */
 export function startWatching(
   engine: Pick<Engine, "problem">,
-  { clock, log }: Surroundings,
+  { clock, log, tellPod }: Surroundings & { readonly tellPod: TellPod },
 ): AsyncDisposable {
   const end = new AbortController();
   async function watch(): Promise<void> {
@@ -111,6 +136,7 @@ export function startWatching(
       const { problem } = engine;
       if (problem !== undefined && problem !== said) {
         log.warn("the engine is hindered", { problem });
+        await Promise.race([tellPod(problem, { reason: "Hindered" }), untilAborted(end.signal)]);
       }
       if (problem === undefined && said !== undefined) log.info("the engine is well again");
       said = problem;

@@ -7,6 +7,7 @@ import type { MetricsSink } from "../../src/base/metrics_sink.ts";
 import type { StoreResult } from "../../src/base/object_store.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
+import type { TellPod } from "../../src/daemon/last_word.ts";
 import { RecordingService } from "./agent_service.ts";
 import { MemoryListener } from "./byte_streams.ts";
 import { HttpClient } from "./http_client.ts";
@@ -35,6 +36,7 @@ export class AgentWorld implements DaemonPorts {
   };
   /** Answers of the API server; `undefined` where it is not there. */
   serverAnswers: readonly (true | undefined)[] = [true];
+  serverVersion = "v1.34.2";
   socketListener = new MemoryListener();
   probeListener = new MemoryListener();
   metricsListener = new MemoryListener();
@@ -73,6 +75,12 @@ export class AgentWorld implements DaemonPorts {
   }
 
   readonly readEnvironment = (name: string): string | undefined => this.environment[name];
+  /** What people were told on the pod. */
+  readonly told: string[] = [];
+  tellPod: TellPod = (note, { reason }) => {
+    this.told.push(`${reason}: ${note}`);
+    return Promise.resolve();
+  };
   readonly writeError = (text: string): void => void this.errors.push(text);
   readonly readText = (path: string): Promise<string> => {
     this.steps.push(`read ${path}`);
@@ -146,7 +154,7 @@ export class AgentWorld implements DaemonPorts {
       askVersion: (): Promise<StoreResult<unknown>> => {
         const answer = this.serverAnswers[Math.min(this.#asks++, this.serverAnswers.length - 1)];
         this.steps.push("ask");
-        if (answer !== undefined) return Promise.resolve(ok({ gitVersion: "v1.34.2" }));
+        if (answer !== undefined) return Promise.resolve(ok({ gitVersion: this.serverVersion }));
         const message = "Cannot ask for the version: connection refused";
         return Promise.resolve(err({ code: "unavailable", message, outcomeUnknown: false }));
       },

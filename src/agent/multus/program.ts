@@ -2,11 +2,9 @@
 import { AGENT_VARIABLES } from "../../api/environment_agent.ts";
 import type { Clock } from "../../base/clock.ts";
 import { jsonLog } from "../../base/log.ts";
-import type { ObjectStore } from "../../base/object_store.ts";
 import type { ProgramPorts } from "../../base/program.ts";
-import type { Random } from "../../base/random.ts";
 import { err, ok, type Result } from "../../base/result.ts";
-import { writeLastWords } from "../../daemon/last_word.ts";
+import type { TellPod } from "../../daemon/last_word.ts";
 import { keepMultus, type MultusFiles, type MultusWish } from "./keeper.ts";
 
 /** What may be said, each once. */
@@ -17,11 +15,9 @@ export interface KeepMultusPorts
   extends Pick<ProgramPorts, "readEnvironment" | "writeOutput" | "writeError"> {
   readonly files: MultusFiles;
   readonly clock: Clock;
-  readonly random: Random;
   /** Aborts when the program is told to stop. */
   readonly stop: AbortSignal;
-  /** Finds the cluster, for Events. The refusal is one sentence. */
-  readonly openStore: () => Promise<Result<Disposable & { readonly store: ObjectStore }, string>>;
+  readonly tellPod: TellPod;
 }
 
 /** Runs until it is told to stop, and gives the exit code. */
@@ -36,7 +32,9 @@ export async function runKeepMultus(
     return 2;
   }
   const log = jsonLog(ports.writeOutput, { clock, level: "info" });
-  const tell = (sentence: string): Promise<void> => tellPod(sentence, wish.value, ports);
+  const tell = (note: string): Promise<void> => {
+    return ports.tellPod(note, { reason: "MultusNotConfigured" });
+  };
   try {
     return await keepMultus(wish.value, { ports: { ...ports, log, tell }, signal: stop });
   } catch (error) {
@@ -80,21 +78,5 @@ export function readMultusWish(
     host: valueOf(required.host),
     port: valueOf(required.port),
     clusterNetwork: valueOf(AGENT_VARIABLES.multusClusterNetwork.name),
-  });
-}
-
-async function tellPod(
-  note: string,
-  { namespace }: MultusWish,
-  { readEnvironment, openStore, clock, random }: KeepMultusPorts,
-): Promise<void> {
-  const cluster = await openStore();
-  if (!cluster.ok) return;
-  using opened = cluster.value;
-  const podName = readEnvironment(AGENT_VARIABLES.podName.name) ?? "";
-  await writeLastWords([{ note }], {
-    speaker: { program: "spiderpool-agent", namespace, podName },
-    ports: { store: opened.store, clock, random },
-    reason: "MultusNotConfigured",
   });
 }

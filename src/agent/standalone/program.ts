@@ -44,6 +44,7 @@ export async function runStandalone(
   using _reload = ports.standalone.onReload(() => {});
   return await serveAgent(settingsOf(given), {
     ...ports,
+    tellPod: () => Promise.resolve(), // It is in no pod.
     openCluster: (_settings, context) => openMachine(given, { ports, context }),
   });
 }
