@@ -1,7 +1,7 @@
 import type { Variables } from "../../src/api/environment.ts";
 import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
 import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
-import { INIT_VARIABLES, POLICY_ROUTES } from "../../src/api/environment_init.ts";
+import { CLEAN_VARIABLES, INIT_VARIABLES, POLICY_ROUTES } from "../../src/api/environment_init.ts";
 import { FIRST_PART, PART_MARK } from "./parts.ts";
 
 /** Folder beside the launchers that holds `deno` and the bundle. */
@@ -95,7 +95,7 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ]],
   // It serves on ports that settings name, and reads its configuration and certificates.
   ["spiderpool-controller", [
-    `--allow-env=${daemonEnvironment(CONTROLLER_VARIABLES)}`,
+    `--allow-env=${daemonEnvironment({ ...CONTROLLER_VARIABLES, ...CLEAN_VARIABLES })}`,
     "--allow-net",
     "--allow-read",
   ]],

@@ -16,7 +16,7 @@ const MAIN = "main.js";
 /** Files of the runtime that launchers start; what those load has a dot or a hash in its name. */
 const STARTED = /^[a-z-]+\.js$/;
 /** Begins the names of folders with what is not installed yet. */
-const PART_PREFIX = ".spiderpool-install-";
+export const PART_PREFIX = ".spiderpool-install-";
 /** Plugins that began with the older files have loaded all of them by then. */
 const LEFTOVERS_MS = 3_000;
 const USAGE = "use --from DIR --to DIR [--root DIR]";

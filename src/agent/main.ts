@@ -19,9 +19,11 @@ import { tellPodOf } from "../daemon/last_word.ts";
 import type { FilePair, PluginFolders } from "./install.ts";
 import type { NodePrograms } from "./install_trial.ts";
 import type { MultusFiles } from "./multus/keeper.ts";
-import { driverOf, masterSubnetsOf, sysfsAt } from "../netlink/mod.ts";
+import { driverOf, masterSubnetsOf, NetlinkSocket, sysfsAt } from "../netlink/mod.ts";
 import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
+import type { RemovalProgramPorts } from "./removal/program.ts";
+import { tracesIn } from "./removal/traces.ts";
 import type { AgentEngine } from "./service.ts";
 import type { FoundFile, SocketPorts } from "./socket_file.ts";
 import type { NetnsState, StandalonePorts } from "./standalone/ports.ts";
@@ -61,6 +63,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
     multus: { files: multusFiles({ random }) },
+    removal: removalPorts(),
     standalone: standalonePorts({ clock, random }),
   });
 }
@@ -233,6 +236,19 @@ export function multusFiles({ random }: { readonly random: Random }): MultusFile
         await unlessMissing(Deno.remove(part));
         throw error;
       }
+    },
+  };
+}
+
+/** What is taken off this machine, and its network namespace. */
+export function removalPorts(): Pick<RemovalProgramPorts, "files" | "openKernel"> {
+  const { list, remove } = pluginFolders();
+  return {
+    files: { list, remove, readText: (path) => Deno.readTextFile(path) },
+    openKernel: () => {
+      const socket = NetlinkSocket.openRoute();
+      const close = (): void => socket[Symbol.dispose]();
+      return { traces: () => tracesIn(socket), [Symbol.dispose]: close };
     },
   };
 }

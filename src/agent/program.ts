@@ -6,6 +6,11 @@ import { VERSION } from "../base/version.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 import { type InstallPorts, runInstallPlugins } from "./install.ts";
 import { KEEP_MULTUS_USAGE, type KeepMultusPorts, runKeepMultus } from "./multus/program.ts";
+import {
+  type RemovalProgramPorts,
+  runUninstallPlugins,
+  UNINSTALL_USAGE,
+} from "./removal/program.ts";
 import { STANDALONE_USAGE } from "./standalone/arguments.ts";
 import { COMMANDS_USAGE, runAddresses, runReleaseFixed } from "./standalone/commands.ts";
 import type { StandalonePorts } from "./standalone/ports.ts";
@@ -15,12 +20,13 @@ import { runStandalone } from "./standalone/program.ts";
 export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly install: InstallPorts;
   readonly multus: Pick<KeepMultusPorts, "files">;
+  readonly removal: Pick<RemovalProgramPorts, "files" | "openKernel">;
   readonly standalone: StandalonePorts;
 }
 
 const USAGE =
   "use daemon [--config-path FILE], install-plugins --from DIR --to DIR [--root DIR], " +
-  `${KEEP_MULTUS_USAGE}, ` +
+  `${UNINSTALL_USAGE}, ${KEEP_MULTUS_USAGE}, ` +
   `${STANDALONE_USAGE}, ${COMMANDS_USAGE.addresses}, ${COMMANDS_USAGE.releaseFixed}, or --version`;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
@@ -37,6 +43,9 @@ export async function runAgent(ports: AgentPorts): Promise<number> {
     const { install, stop, tellPod } = ports;
     const streams = { writeOutput, writeError, tellPod };
     return await runInstallPlugins(rest, { ports: install, signal: stop, ...streams });
+  }
+  if (command === "uninstall-plugins") {
+    return await runUninstallPlugins(rest, { ...ports, ...ports.removal });
   }
   if (command === "keep-multus") return await runKeepMultus(rest, { ...ports, ...ports.multus });
   if (command === "--standalone") return await runStandalone(rest, ports);

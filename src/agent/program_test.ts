@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CONFIG_FILE_PATH } from "../api/environment_agent.ts";
 import { VERSION } from "../base/version.ts";
 import { AgentWorld } from "../../tests/support/agent_world.ts";
-import { multusFiles, nodePrograms, pluginFolders, standalonePorts } from "./main.ts";
+import { multusFiles, nodePrograms, pluginFolders, removalPorts, standalonePorts } from "./main.ts";
 import { runAgent } from "./program.ts";
 
 interface Ended {
@@ -26,6 +26,7 @@ async function run(args: readonly string[]): Promise<Ended> {
     writeOutput: (text) => output += text,
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
     multus: { files: multusFiles({ random }) },
+    removal: removalPorts(),
     standalone: standalonePorts({ clock, random }),
   });
   return { code, output, error: world.errors.join(""), world };
@@ -66,6 +67,8 @@ Deno.test("what the program does not understand is one sentence and 2", async ()
     ["daemon", "--config-dir", "/a"],
     ["install-plugins", "--from"],
     ["install-plugins", "--from", "/a", "--to", "/b", "--root", "/host"],
+    ["uninstall-plugins", "--then-wait"],
+    ["uninstall-plugins", "--bin-dir", "/a", "--conf-dir", "/b", "--run", "/c"],
     ["keep-multus", "--conf-dir", "/a"],
     ["keep-multus", "--conf-dir", "/a", "--bin", "/b"],
     ["keep-multus", "--conf-dir", "/a", "--bin-dir", "/b", "x"],

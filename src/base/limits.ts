@@ -67,6 +67,8 @@ export const MULTUS_LOOK_MS = 10_000;
 export const LAST_WORD_MS = 5_000;
 /** Different sentences that a program tells so: what changes all the time is for the log. */
 export const LAST_WORDS_MAX = 100;
+/** Tries to see an object go that is uninstalled, half a second apart. */
+export const CLEAN_TRIES_MAX = 60;
 /** Milliseconds that the first objects of an installation may take, with the controllers' start. */
 export const INIT_MS = 600_000;
 /** Milliseconds between two tries at one of them at least. */

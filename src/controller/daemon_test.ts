@@ -74,6 +74,7 @@ class World {
   run(...args: readonly string[]): Promise<number> {
     return runController({
       ...this.ports,
+      openStore: () => Promise.resolve(err("Cannot find a cluster")),
       args,
       readInput: () => "",
       writeOutput: (text) => void this.output.push(text),
@@ -135,7 +136,7 @@ Deno.test("the program answers its version, and refuses the rest with 2", async 
   const world = new World();
   assert.equal(await world.run("--version"), 0);
   assert.match(world.output.join(), /^spiderpool-controller \d/);
-  for (const args of [[], ["shutdown"], ["daemon", "--x"]]) {
+  for (const args of [[], ["shutdown"], ["daemon", "--x"], ["clean"], ["clean", "--validate=a"]]) {
     assert.equal(await world.run(...args), 2, args.join(" "));
   }
   assert.match(

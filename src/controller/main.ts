@@ -21,6 +21,7 @@ import { webhooksOf } from "./webhook_parts.ts";
 export async function run(ports: ProgramPorts): Promise<number> {
   const clock = systemClock();
   const random = systemRandom();
+  const openStore = () => openApiServer("spiderpool-controller", { clock, random });
   const files = nodeFiles();
   const { readText } = files;
   using signals = stopSignals();
@@ -30,12 +31,8 @@ export async function run(ports: ProgramPorts): Promise<number> {
     random,
     stop: signals.stop,
     readText,
-    tellPod: tellPodOf("spiderpool-controller", {
-      ...ports,
-      clock,
-      random,
-      openStore: () => openApiServer("spiderpool-controller", { clock, random }),
-    }),
+    openStore,
+    tellPod: tellPodOf("spiderpool-controller", { ...ports, clock, random, openStore }),
     writeLog: (line) => {
       try {
         ports.writeOutput(line);
@@ -46,7 +43,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     listenTcp,
     openMetrics: openProcessMetrics,
     openCluster: async (settings, { log, metrics }) => {
-      const opened = await openApiServer("spiderpool-controller", { clock, random });
+      const opened = await openStore();
       if (!opened.ok) return opened;
       const { store, kinds } = opened.value;
       const provider = settings.provider && openProvider(settings.provider, { clock });

@@ -1,13 +1,16 @@
 /** What `spiderpool-controller` is asked to do, and who does it. */
 import type { ProgramPorts } from "../base/program.ts";
 import { VERSION } from "../base/version.ts";
+import { CLEAN_USAGE, type CleanProgramPorts, runClean } from "./clean/program.ts";
 import { readOptions } from "./arguments.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 
 /** What the controller needs of the world. */
-export interface ControllerPorts extends ProgramPorts, DaemonPorts {}
+export interface ControllerPorts extends ProgramPorts, DaemonPorts {
+  readonly openStore: CleanProgramPorts["openStore"];
+}
 
-const USAGE = "use daemon [--config-path FILE] or --version";
+const USAGE = `use daemon [--config-path FILE], ${CLEAN_USAGE}, or --version`;
 
 /** Runs `spiderpool-controller` to its end, and gives its exit code. */
 export async function runController(ports: ControllerPorts): Promise<number> {
@@ -19,6 +22,7 @@ export async function runController(ports: ControllerPorts): Promise<number> {
     writeError(`${options.error}\n`);
     return 2;
   }
+  if (command === "clean") return await runClean(rest, ports);
   if (command === "--version" && rest.length === 0) {
     writeOutput(`spiderpool-controller ${VERSION}\n`);
     return 0;

@@ -1,0 +1,163 @@
+/**
+ * Installed, used, and uninstalled as docs/install.md says, command by command, twice: what is left
+ * is what was there. One family: nothing of it depends on which.
+ */
+import assert from "node:assert/strict";
+import { parseAllDocuments } from "yaml";
+import { TOOLS_IMAGE } from "../../scripts/cluster/image.ts";
+import { type Holder, runInside } from "../../scripts/cluster/namespaces.ts";
+import { waitFor } from "../../scripts/cluster/process.ts";
+import { linkKind, program, root, testWith } from "../support/require.ts";
+import {
+  agentsAreReady,
+  applyWebhooks,
+  controllersAreReady,
+  install,
+  type Installation,
+  LIMIT,
+  LIMIT_MS,
+} from "./ipam/installation.ts";
+
+const NAMESPACE = ["-n", "spiderpool"];
+const MULTUS = "manifests/multus/multus.yaml";
+/** Where the rig keeps the program that `install-multus-binary` would bring. */
+const MULTUS_PROGRAM = "/usr/local/lib/rig/multus";
+/** The cluster's own network, by its file on every node. */
+const OWN_NETWORK = "overlay";
+
+/** The commands of the section on uninstalling, in their order. */
+async function uninstallCommands(): Promise<readonly (readonly string[])[]> {
+  const text = await Deno.readTextFile("docs/install.md");
+  const section = text.slice(text.indexOf("## Uninstalling"));
+  const blocks = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block);
+  const lines = blocks.flatMap((block) => block.split("\n")).map((line) => line.trim());
+  return lines.filter((line) => line !== "").map((line) => {
+    const [first, ...args] = line.split(/\s+/);
+    assert.equal(first, "kubectl", `${line} is a command of kubectl`);
+    return args;
+  });
+}
+
+/** What there is of Spiderpool on a node. */
+async function tracesOn(node: Holder): Promise<string> {
+  return await runInside(node, {
+    script: `ls -A /opt/cni/bin | grep -E 'spiderpool|^(coordinator|ifacer|vlan)$' || true
+      ls -A /etc/cni/net.d | grep -v '^10-overlay.conflist$' || true
+      ls -A /var/run/spidernet 2>/dev/null || true
+      ip rule show | grep 'proto 83' || true
+      ip route show table all | grep 'proto 83' || true
+      nft list tables 2>/dev/null | grep -i spider || true`,
+  });
+}
+
+/** What there is of it in the API server. */
+async function tracesIn({ kubectl }: Installation): Promise<string> {
+  const kinds = [
+    "customresourcedefinitions",
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+    "validatingadmissionpolicies",
+    "clusterroles",
+    "clusterrolebindings",
+    "flowschemas",
+    "namespaces",
+    "network-attachment-definitions.k8s.cni.cncf.io",
+  ].join(",");
+  const names = await kubectl.run("get", kinds, "-A", "-o", "name");
+  return names.split("\n").filter((name) => name.includes("spider")).join("\n");
+}
+
+/** Multus as `manifests/multus` has it; the rig's nodes have the program already. */
+async function applyMultus({ kubectl, state }: Installation): Promise<void> {
+  for (const node of state.nodes) {
+    await runInside(node, {
+      script: `cp ${MULTUS_PROGRAM} /opt/cni/bin/multus
+        rm -rf /etc/cni/net.d/00-multus.conf /etc/cni/net.d/multus.d`,
+    });
+  }
+  const documents = parseAllDocuments(await Deno.readTextFile(MULTUS));
+  for (const document of documents) {
+    const path = ["spec", "template", "spec", "initContainers"];
+    if (document.hasIn(path)) document.deleteIn(path);
+  }
+  await kubectl.apply(...documents.map((document) => document.toJS()));
+  const daemon = ["daemonset/spiderpool-multus", `--timeout=${LIMIT}`];
+  await kubectl.run("rollout", "status", ...NAMESPACE, ...daemon);
+  for (const node of state.nodes) {
+    await waitFor(
+      async () => {
+        const script = "cat /etc/cni/net.d/00-multus.conf && " +
+          "stat -c %a /etc/cni/net.d/multus.d/multus.kubeconfig";
+        const text = await runInside(node, { script });
+        assert.match(text, new RegExp(`"clusterNetwork": "${OWN_NETWORK}"[^]*\\n600\\n?$`));
+        return true;
+      },
+      { what: `Multus on ${node.hostname}`, timeoutMs: LIMIT_MS },
+    );
+  }
+}
+
+/** The first objects are made by their Job. */
+async function applyInit({ kubectl }: Installation): Promise<void> {
+  await kubectl.run("apply", "-f", "manifests/init");
+  const isDone = ["--for=condition=Complete", "job/spiderpool-init", `--timeout=${LIMIT}`];
+  await kubectl.run("wait", ...NAMESPACE, ...isDone);
+  const made = await kubectl.run(
+    "get",
+    "spidercoordinators,spidermultusconfigs",
+    "-A",
+    "-o",
+    "name",
+  );
+  assert.match(made, /\/default\n[^]*\/overlay$/m);
+}
+
+/** Two pods with a NIC and an address of the pool, which a coordinator connects. */
+async function use({ kubectl }: Installation): Promise<void> {
+  await kubectl.run("apply", "-f", "manifests/examples/pool.yaml");
+  const metadata = { namespace: "default", name: "underlay" };
+  const spec = { cniType: "macvlan", macvlan: { master: ["eth1"] } };
+  const apiVersion = "spiderpool.spidernet.io/v2beta1";
+  await kubectl.apply({ apiVersion, kind: "SpiderMultusConfig", metadata, spec });
+  await kubectl.run("apply", "-f", "manifests/examples/deployment.yaml");
+  await kubectl.run("set", "image", "deployment/web", `web=${TOOLS_IMAGE}`);
+  await kubectl.run("rollout", "status", "deployment/web", `--timeout=${LIMIT}`);
+  const addresses = await kubectl.run("get", "spiderips", "-o", "name");
+  assert.ok(addresses.trim().split("\n").length >= 2, "both pods have an address");
+}
+
+async function installAgain({ kubectl }: Installation): Promise<void> {
+  await kubectl.run("apply", "-f", "manifests/install.yaml");
+  await agentsAreReady(kubectl);
+  await controllersAreReady(kubectl);
+}
+
+async function uninstall(site: Installation): Promise<void> {
+  const { kubectl, state } = site;
+  await kubectl.run("delete", "deployment", "web", "--cascade=foreground", `--timeout=${LIMIT}`);
+  for (const command of await uninstallCommands()) await kubectl.run(...command);
+  assert.equal(await tracesIn(site), "");
+  for (const node of state.nodes) assert.equal(await tracesOn(node), "", node.hostname);
+}
+
+testWith({
+  name: "what is installed, used and uninstalled leaves nothing, and can be installed again",
+  needs: [root, linkKind("veth"), linkKind("macvlan"), program("ip")],
+  async fn(test) {
+    await using site = await install("ipv4", { name: "uninstall" });
+    await applyWebhooks(site.kubectl);
+    const steps: readonly (readonly [what: string, step: (site: Installation) => unknown])[] = [
+      ["the first objects are made", applyInit],
+      ["Multus is configured", applyMultus],
+      ["pods get addresses", use],
+      ["nothing is left", uninstall],
+    ];
+    const again = [["it is installed by one command", installAgain], ...steps] as const;
+    for (const [round, list] of [["the first time", steps], ["once more", again]] as const) {
+      for (const [what, step] of list) {
+        const isDone = await test.step(`${what}, ${round}`, async () => void await step(site));
+        if (!isDone) return; // The rest would fail for that reason.
+      }
+    }
+  },
+});
