@@ -1,5 +1,5 @@
 import type { Variables } from "../../src/api/environment.ts";
-import { AGENT_VARIABLES } from "../../src/api/environment_agent.ts";
+import { AGENT_VARIABLES, MULTUS_VARIABLES } from "../../src/api/environment_agent.ts";
 import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
 import { CLEAN_VARIABLES, INIT_VARIABLES, POLICY_ROUTES } from "../../src/api/environment_init.ts";
 import { FIRST_PART, PART_MARK } from "./parts.ts";
@@ -84,7 +84,7 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-run",
   ]],
   ["spiderpool-agent", [
-    `--allow-env=${daemonEnvironment(AGENT_VARIABLES)}`,
+    `--allow-env=${daemonEnvironment({ ...AGENT_VARIABLES, ...MULTUS_VARIABLES })}`,
     "--allow-net",
     "--allow-read",
     "--allow-write",

@@ -1,10 +1,11 @@
 /** `spiderpool-agent keep-multus`: what it is told, and what it says. */
-import { AGENT_VARIABLES } from "../../api/environment_agent.ts";
+import { MULTUS_VARIABLES, readMultusEnvironment } from "../../api/environment_agent.ts";
 import type { Clock } from "../../base/clock.ts";
 import { jsonLog } from "../../base/log.ts";
 import type { ProgramPorts } from "../../base/program.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { TellPod } from "../../daemon/last_word.ts";
+import { valuesOf } from "../../daemon/settings_file.ts";
 import { keepMultus, type MultusFiles, type MultusWish } from "./keeper.ts";
 
 /** What may be said, each once. */
@@ -26,10 +27,15 @@ export async function runKeepMultus(
   ports: KeepMultusPorts,
 ): Promise<number> {
   const { readEnvironment, writeError, clock, stop } = ports;
-  const wish = readMultusWish(args, readEnvironment);
+  const folders = readMultusArguments(args);
+  if (!folders.ok) {
+    writeError(`${folders.error}\n`);
+    return 2;
+  }
+  const wish = readMultusWish(folders.value, readEnvironment);
   if (!wish.ok) {
     writeError(`${wish.error}\n`);
-    return 2;
+    return 1;
   }
   const log = jsonLog(ports.writeOutput, { clock, level: "info" });
   const tell = (note: string): Promise<void> => {
@@ -44,39 +50,34 @@ export async function runKeepMultus(
   }
 }
 
-/** Reads the command line and the environment of the pod. */
-export function readMultusWish(
-  args: readonly string[],
-  readEnvironment: ProgramPorts["readEnvironment"],
-): Result<MultusWish, string> {
+type Folders = Pick<MultusWish, "confFolder" | "binFolder">;
+
+function readMultusArguments(args: readonly string[]): Result<Folders, string> {
   const folders = new Map<string, string>();
   for (let index = 0; index < args.length; index += 2) {
     folders.set(args[index] ?? "", args[index + 1] ?? "");
   }
   const confFolder = folders.get("--conf-dir") ?? "";
   const binFolder = folders.get("--bin-dir") ?? "";
-  if (confFolder === "" || binFolder === "" || args.length !== 4) {
-    const given = args.map((one) => `"${one}"`).join(" ");
-    return err(`Cannot run spiderpool-agent keep-multus with ${given}: use ${KEEP_MULTUS_USAGE}`);
+  if (confFolder !== "" && binFolder !== "" && args.length === 4) {
+    return ok({ confFolder, binFolder });
   }
-  const valueOf = (name: string): string => readEnvironment(name)?.trim() ?? "";
-  const required = {
-    namespace: AGENT_VARIABLES.podNamespace.name,
-    host: "KUBERNETES_SERVICE_HOST",
-    port: "KUBERNETES_SERVICE_PORT",
-  };
-  const missing = Object.values(required).find((name) => valueOf(name) === "");
-  if (missing !== undefined) {
-    return err(
-      `Cannot keep Multus configured: ${missing} is not set; run it in a pod that sets it`,
-    );
-  }
-  return ok({
-    confFolder,
-    binFolder,
-    namespace: valueOf(required.namespace),
-    host: valueOf(required.host),
-    port: valueOf(required.port),
-    clusterNetwork: valueOf(AGENT_VARIABLES.multusClusterNetwork.name),
-  });
+  const given = args.map((one) => `"${one}"`).join(" ");
+  return err(`Cannot run spiderpool-agent keep-multus with ${given}: use ${KEEP_MULTUS_USAGE}`);
+}
+
+/** Reads the environment of the pod. */
+function readMultusWish(
+  folders: Folders,
+  readEnvironment: ProgramPorts["readEnvironment"],
+): Result<MultusWish, string> {
+  const environment = readMultusEnvironment(valuesOf(MULTUS_VARIABLES, readEnvironment));
+  if (!environment.ok) return environment;
+  const host = readEnvironment("KUBERNETES_SERVICE_HOST") ?? "";
+  const port = readEnvironment("KUBERNETES_SERVICE_PORT") ?? "";
+  if (host !== "" && port !== "") return ok({ ...folders, ...environment.value, host, port });
+  return err(
+    "Cannot keep Multus configured: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not " +
+      "set; run it in a pod, where both are",
+  );
 }
