@@ -69,6 +69,12 @@ export const LAST_WORD_MS = 5_000;
 export const LAST_WORDS_MAX = 100;
 /** Tries to see an object go that is uninstalled, half a second apart. */
 export const CLEAN_TRIES_MAX = 60;
+/** Milliseconds after which no request is in flight any more whose sender has ended. */
+export const IN_FLIGHT_MS = 60_000;
+/** Times that SpiderIPs may have changed while their records were written back. */
+export const GIVE_BACK_TRIES_MAX = 5;
+/** Milliseconds that agents and controllers may take to end before records are written back. */
+export const GIVE_BACK_STOP_MS = 120_000;
 /** Milliseconds that the first objects of an installation may take, with the controllers' start. */
 export const INIT_MS = 600_000;
 /** Milliseconds between two tries at one of them at least. */

@@ -3,6 +3,7 @@ import type { ProgramPorts } from "../base/program.ts";
 import { VERSION } from "../base/version.ts";
 import { CLEAN_USAGE, type CleanProgramPorts, runClean } from "./clean/program.ts";
 import { readOptions } from "./arguments.ts";
+import { GIVE_BACK_USAGE, runGiveBack } from "./give_back/program.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 
 /** What the controller needs of the world. */
@@ -10,7 +11,7 @@ export interface ControllerPorts extends ProgramPorts, DaemonPorts {
   readonly openStore: CleanProgramPorts["openStore"];
 }
 
-const USAGE = `use daemon [--config-path FILE], ${CLEAN_USAGE}, or --version`;
+const USAGE = `use daemon [--config-path FILE], ${CLEAN_USAGE}, ${GIVE_BACK_USAGE}, or --version`;
 
 /** Runs `spiderpool-controller` to its end, and gives its exit code. */
 export async function runController(ports: ControllerPorts): Promise<number> {
@@ -23,6 +24,7 @@ export async function runController(ports: ControllerPorts): Promise<number> {
     return 2;
   }
   if (command === "clean") return await runClean(rest, ports);
+  if (command === "give-back") return await runGiveBack(rest, ports);
   if (command === "--version" && rest.length === 0) {
     writeOutput(`spiderpool-controller ${VERSION}\n`);
     return 0;

@@ -124,13 +124,18 @@ function bounded(count: number): number {
   return Math.min(Math.max(count, 0), ADDRESS_COUNT_MAX);
 }
 
-/** Records as the reference writes them; of a virtual machine under the machine's name. */
-function recordsOf(
+/**
+ * Records as the reference writes them; of a virtual machine under the machine's name.
+ *
+ * @param options.recordsMax More are left out, and told in `omitted`; so are too many bytes.
+ */
+export function recordsOf(
   claims: readonly SpiderIp[],
+  { recordsMax = RECORDS_TOLD_MAX }: { readonly recordsMax?: number } = {},
 ): { readonly text: string | undefined; readonly omitted: string | undefined } {
   const used = claims.filter(({ spec }) => spec.hold === undefined);
-  if (used.length > RECORDS_TOLD_MAX) {
-    return { text: undefined, omitted: `${used.length} records, at most ${RECORDS_TOLD_MAX}` };
+  if (used.length > recordsMax) {
+    return { text: undefined, omitted: `${used.length} records, at most ${recordsMax}` };
   }
   const text = formatAllocatedIps(used.map(({ spec }) => [spec.ip, recordOf(spec)]));
   const bytes = text === undefined ? 0 : new TextEncoder().encode(text).length;

@@ -25,16 +25,20 @@ const MULTUS_PROGRAM = "/usr/local/lib/rig/multus";
 /** The cluster's own network, by its file on every node. */
 const OWN_NETWORK = "overlay";
 
-/** The commands of the section on uninstalling, in their order. */
-async function uninstallCommands(): Promise<readonly (readonly string[])[]> {
+/** The commands of a section of docs/install.md, block by block. */
+async function commandsOf(title: string): Promise<readonly (readonly (readonly string[])[])[]> {
   const text = await Deno.readTextFile("docs/install.md");
-  const section = text.slice(text.indexOf("## Uninstalling"));
-  const blocks = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block);
-  const lines = blocks.flatMap((block) => block.split("\n")).map((line) => line.trim());
-  return lines.filter((line) => line !== "").map((line) => {
-    const [first, ...args] = line.split(/\s+/);
-    assert.equal(first, "kubectl", `${line} is a command of kubectl`);
-    return args;
+  const [, section = ""] = text.split(`## ${title}\n`);
+  const [own = ""] = section.split("\n## ");
+  const blocks = [...own.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block);
+  assert.notEqual(blocks.length, 0, title);
+  return blocks.map((block) => {
+    const lines = block.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+    return lines.map((line) => {
+      const [first, ...args] = line.split(/\s+/);
+      assert.equal(first, "kubectl", `${line} is a command of kubectl`);
+      return args;
+    });
   });
 }
 
@@ -126,6 +130,63 @@ async function use({ kubectl }: Installation): Promise<void> {
   assert.ok(addresses.trim().split("\n").length >= 2, "both pods have an address");
 }
 
+/** Pods that run: which they are, whether they were started again, and their addresses. */
+async function stateOfPods({ kubectl }: Installation): Promise<string> {
+  const columns = "UID:.metadata.uid,STARTED:.status.containerStatuses[0].restartCount," +
+    "NETWORKS:.metadata.annotations.k8s\\.v1\\.cni\\.cncf\\.io/network-status";
+  return await kubectl.run("get", "pods", "-l", "app=web", "-o", `custom-columns=${columns}`);
+}
+
+async function addressesOf({ kubectl }: Installation): Promise<readonly string[]> {
+  const names = await kubectl.run("get", "spiderips", "-o", "name");
+  return names.trim().split("\n").toSorted();
+}
+
+/** The definition of pools as the reference has it, as far as the fence is about it. */
+async function installFormerDefinition({ kubectl }: Installation): Promise<void> {
+  const schema = "/spec/versions/0/schema/openAPIV3Schema";
+  const patch = ["x-kubernetes-validations", "properties/status/properties/truth"].map((path) => {
+    return { op: "remove", path: `${schema}/${path}` };
+  });
+  const definition = ["crd", "spiderippools.spiderpool.spidernet.io", "--type=json"];
+  await kubectl.run("patch", ...definition, "-p", JSON.stringify(patch));
+  const count = ["--type=merge", "-p", '{"status":{"totalIPCount":90}}'];
+  const write = ["patch", "spiderippool", "web-v4", "--subresource=status", ...count];
+  await waitFor(
+    async () => {
+      await kubectl.run(...write);
+      const status = await kubectl.run("get", "spiderippool", "web-v4", "-o", "jsonpath={.status}");
+      return status.includes("truth") ? undefined : true;
+    },
+    { what: "a status that the reference wrote", timeoutMs: LIMIT_MS },
+  );
+}
+
+/**
+ * Records go back into the pools, where the reference finds them, and are taken over again; pods
+ * run and keep their addresses meanwhile.
+ */
+async function goBackAndReturn(site: Installation): Promise<void> {
+  const { kubectl } = site;
+  const [pods, addresses] = [await stateOfPods(site), await addressesOf(site)];
+  const blocks = await commandsOf("Coming from the reference, and going back");
+  for (const command of blocks.slice(0, -1).flat()) await kubectl.run(...command);
+  const path = ["-o", "jsonpath={.status.allocatedIPs}"];
+  const records = JSON.parse(await kubectl.run("get", "spiderippool", "web-v4", ...path));
+  assert.deepEqual(Object.keys(records).map((ip) => nameOf(ip)).toSorted(), addresses);
+  await installFormerDefinition(site);
+  for (const command of blocks.slice(-1).flat()) await kubectl.run(...command);
+  await installAgain(site);
+  const isTaken = ["--for=jsonpath={.status.truth}=SpiderIP", `--timeout=${LIMIT}`];
+  await kubectl.run("wait", "spiderippool", "web-v4", ...isTaken);
+  assert.deepEqual(await addressesOf(site), addresses);
+  assert.equal(await stateOfPods(site), pods);
+}
+
+function nameOf(ip: string): string {
+  return `spiderip.spiderpool.spidernet.io/${ip}`;
+}
+
 async function installAgain({ kubectl }: Installation): Promise<void> {
   await kubectl.run("apply", "-f", "manifests/install.yaml");
   await agentsAreReady(kubectl);
@@ -135,7 +196,8 @@ async function installAgain({ kubectl }: Installation): Promise<void> {
 async function uninstall(site: Installation): Promise<void> {
   const { kubectl, state } = site;
   await kubectl.run("delete", "deployment", "web", "--cascade=foreground", `--timeout=${LIMIT}`);
-  for (const command of await uninstallCommands()) await kubectl.run(...command);
+  const blocks = await commandsOf("Uninstalling");
+  for (const command of blocks.flat()) await kubectl.run(...command);
   assert.equal(await tracesIn(site), "");
   for (const node of state.nodes) assert.equal(await tracesOn(node), "", node.hostname);
 }
@@ -152,8 +214,12 @@ testWith({
       ["pods get addresses", use],
       ["nothing is left", uninstall],
     ];
+    const first = [...steps.slice(0, -1), [
+      "records go back, and are taken over again",
+      goBackAndReturn,
+    ], ...steps.slice(-1)] as const;
     const again = [["it is installed by one command", installAgain], ...steps] as const;
-    for (const [round, list] of [["the first time", steps], ["once more", again]] as const) {
+    for (const [round, list] of [["the first time", first], ["once more", again]] as const) {
       for (const [what, step] of list) {
         const isDone = await test.step(`${what}, ${round}`, async () => void await step(site));
         if (!isDone) return; // The rest would fail for that reason.

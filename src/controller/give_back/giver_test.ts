@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
+import { ManualClock } from "../../../tests/support/manual_clock.ts";
+import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
+import { readAllocatedIps } from "../../api/ip_pool_records.ts";
+import { PODS } from "../../api/kubernetes/pod.ts";
+import { SPIDER_IPS } from "../../api/spider_ip.ts";
+import type { ObjectStore, Resource, StoredObject, StoreError } from "../../base/object_store.ts";
+import { seededRandom } from "../../base/random.ts";
+import { err, expectOk, ok } from "../../base/result.ts";
+import { openMemoryStore } from "../../store/memory_store.ts";
+import { runGiveBack } from "./program.ts";
+
+const never = new AbortController().signal;
+/** Longest name of a pod: few records fit an object then. */
+const LONG = "x".repeat(253);
+
+class Cluster {
+  readonly clock = new ManualClock();
+  readonly store: ObjectStore = openMemoryStore({ clock: this.clock, random: seededRandom(1) });
+  refusal: StoreError | undefined;
+  /** Called before each list of SpiderIPs. */
+  onList = (): Promise<void> => Promise.resolve();
+
+  async make<T extends StoredObject>(resource: Resource<T>, value: unknown): Promise<T> {
+    const object = expectOk(resource.parse(value), "it is one");
+    return expectOk(await this.store.create(resource, object, { signal: never }), "it is new");
+  }
+
+  async pool(name: string, status: NonNullable<SpiderIpPool["status"]>): Promise<void> {
+    const spec = { subnet: "10.6.0.0/16", ips: ["10.6.0.1-10.6.200.1"] };
+    const made = await this.make(SPIDER_IP_POOLS, { metadata: { name }, spec });
+    const written = { ...made, status };
+    expectOk(await this.store.replaceStatus(SPIDER_IP_POOLS, written, { signal: never }), "stored");
+  }
+
+  async claim(ip: string, spec: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.make(SPIDER_IPS, { metadata: { name: ip }, spec: { ip, ...spec } });
+  }
+
+  async agent(name: string, phase: string): Promise<void> {
+    const labels = { "app.kubernetes.io/component": "spiderpool-agent" };
+    const metadata = { namespace: "spiderpool", name, labels };
+    await this.make(PODS, { metadata, spec: { containers: [] }, status: { phase } });
+    const pod = expectOk(await this.store.get(PODS, metadata, { signal: never }), "it is there");
+    const running = { ...pod, status: { phase } };
+    expectOk(await this.store.replaceStatus(PODS, running, { signal: never }), "stored");
+  }
+
+  async run() {
+    let error = "";
+    const told: string[] = [];
+    const store: ObjectStore = {
+      ...forwardingStore(this.store),
+      list: async (resource, options) => {
+        if (resource.plural === "spiderips") await this.onList();
+        return await this.store.list(resource, options);
+      },
+      replaceStatus: async (resource, object, options) => {
+        if (this.refusal !== undefined) return err(this.refusal);
+        return await this.store.replaceStatus(resource, object, options);
+      },
+    };
+    const running = runGiveBack([], {
+      clock: this.clock,
+      stop: never,
+      readEnvironment: (name) => name === "SPIDERPOOL_POD_NAMESPACE" ? "spiderpool" : undefined,
+      writeError: (text) => error += text,
+      writeLog: () => {},
+      tellPod: (note) => Promise.resolve(void told.push(note)),
+      openStore: () => Promise.resolve(ok({ store, [Symbol.dispose]: () => {} })),
+    });
+    let ended = false;
+    const end = (): void => void (ended = true);
+    running.then(end, end);
+    while (!ended) await this.clock.advance(5_000);
+    return { code: await running, error, told };
+  }
+
+  async read(name: string): Promise<SpiderIpPool> {
+    return expectOk(await this.store.get(SPIDER_IP_POOLS, { name }, { signal: never }), "there");
+  }
+}
+
+const WEB = { pool: "p", podNamespace: "n", podName: "web", podUID: "u" };
+
+Deno.test("each pool gets all its records, a machine's under its own name", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP", allocatedIPCount: 7, totalIPCount: 9 });
+  await cluster.pool("empty", { truth: "SpiderIP", allocatedIPs: '{"10.6.0.1":{}}' });
+  await cluster.claim("10.6.0.5", WEB);
+  const owner = { kind: "VirtualMachineInstance", name: "vm" };
+  await cluster.claim("10.6.0.6", { ...WEB, podName: "launcher", owner });
+  await cluster.claim("10.6.0.7", { pool: "p", hold: "shrink" });
+  assert.deepEqual(await cluster.run(), { code: 0, error: "", told: [] });
+  const { status } = await cluster.read("p");
+  assert.deepEqual(expectOk(readAllocatedIps(status?.allocatedIPs), "records"), {
+    "10.6.0.5": { pod: "n/web", podUid: "u" },
+    "10.6.0.6": { pod: "n/vm", podUid: "u" },
+  });
+  assert.deepEqual([status?.allocatedIPCount, status?.totalIPCount, status?.truth], [
+    2,
+    9,
+    "SpiderIP",
+  ]);
+  const empty = (await cluster.read("empty")).status;
+  assert.deepEqual([empty?.allocatedIPs, empty?.allocatedIPCount], [undefined, 0]);
+});
+
+Deno.test("a pool that was never taken over keeps what it has", async () => {
+  const cluster = new Cluster();
+  const status = { allocatedIPs: '{"10.6.0.1":{"pod":"n/p","podUid":"u"}}', allocatedIPCount: 1 };
+  await cluster.pool("p", status);
+  assert.equal((await cluster.run()).code, 0);
+  assert.deepEqual((await cluster.read("p")).status, status);
+});
+
+Deno.test("nothing is written while an agent runs: it is waited for, then it is told", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP" });
+  await cluster.agent("agent-done", "Succeeded");
+  await cluster.agent("agent-x", "Running");
+  await cluster.claim("10.6.0.5", WEB);
+  const { code, error, told } = await cluster.run();
+  assert.equal(code, 1);
+  assert.match(error, /^Cannot give addresses back: "agent-x" still runs and may give one out; /);
+  assert.deepEqual(told, [error.trim()]);
+  assert.equal((await cluster.read("p")).status?.allocatedIPs, undefined);
+});
+
+Deno.test("a SpiderIP that comes late is in the records", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP" });
+  let lists = 0;
+  cluster.onList = async () => {
+    if (++lists === 2) await cluster.claim("10.6.0.9", WEB);
+  };
+  assert.equal((await cluster.run()).code, 0);
+  assert.match((await cluster.read("p")).status?.allocatedIPs ?? "", /10\.6\.0\.9/);
+  assert.ok(cluster.clock.monotonicMs() >= 60_000, "requests in flight were waited for");
+  cluster.onList = () => cluster.claim(`10.6.1.${lists++}`, WEB);
+  const { code, error } = await cluster.run();
+  assert.equal(code, 1);
+  assert.match(error, /SpiderIPs go on changing/);
+});
+
+Deno.test("a pool whose records do not fit one object is disabled, and says why", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP" });
+  for (let index = 0; index < 4_500; index++) {
+    const ip = `10.6.${Math.floor(index / 250)}.${index % 250 + 1}`;
+    await cluster.claim(ip, { ...WEB, podName: LONG });
+  }
+  assert.equal((await cluster.run()).code, 0);
+  const { spec, metadata, status } = await cluster.read("p");
+  assert.equal(spec.disable, true);
+  assert.match(
+    metadata.annotations?.["ipam.spidernet.io/not-usable"] ?? "",
+    /^its records do not fit one object \(\d+ bytes of records/,
+  );
+  assert.equal(status?.allocatedIPs, undefined);
+});
+
+Deno.test("what the API server refuses is a sentence and an Event", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP" });
+  cluster.refusal = { code: "conflict", message: "Cannot replace it: it was changed" };
+  const sentence = "Cannot give addresses back: Cannot replace it: it was changed";
+  assert.deepEqual(await cluster.run(), { code: 1, error: `${sentence}\n`, told: [sentence] });
+});
