@@ -35,7 +35,7 @@ testWith({
     }
     try {
       assert.equal((await build(["--out", work])).code, 0);
-      await test.step(`${OLDEST.name} starts them with its own libraries`, async () => {
+      await test.step(`a node of ${OLDEST.name} starts them with its own libraries`, async () => {
         const node = `${work}/oldest`;
         const to = await makeOldestNode(node);
         const { code, stdout, stderr } = await install(node, to);

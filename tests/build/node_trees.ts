@@ -2,12 +2,13 @@
 import { cacheFolder } from "../../scripts/cluster/components.ts";
 import { runOrThrow } from "../../scripts/cluster/process.ts";
 import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
+import { VmError } from "../../scripts/vm/failure.ts";
 import { backportsOf } from "../../scripts/vm/sriov.ts";
 import { type Apt, fetchTree } from "../../scripts/vm/packages.ts";
 import { assert } from "../../src/base/assert.ts";
 
 /** The oldest Debian that is to be had where this is tested, and its glibc. */
-export const OLDEST = { release: "bullseye", name: "Debian 11", glibc: "2.31" } as const;
+export const OLDEST = { release: "bullseye", name: "Debian 11" } as const;
 /** The node whose C library says that it is as old as this. */
 export const TOO_OLD_GLIBC = "2.17";
 /** What plugins ask for that such a library lacks; `deno` is linked against it. */
@@ -27,11 +28,11 @@ export async function makeOldestNode(root: string): Promise<string> {
 /** The same, but its C library lacks a version that `deno` asks for, and says that it is older. */
 export async function makeTooOldNode(root: string): Promise<string> {
   const folder = await makeOldestNode(root);
-  const libraries = await runOrThrow(["find", root, "-name", "lib[cm]-*.so"]);
+  const libraries = await runOrThrow(["find", root, "-type", "f", "-name", "lib[cm][-.]*so*"]);
   for (const library of libraries.trim().split("\n")) {
     const text = latin1(await Deno.readFile(library));
     const older = text.replaceAll(`${VERSION_TAKEN}\0`, "GLIBC_2.0x\0")
-      .replaceAll(`release version ${OLDEST.glibc}`, `release version ${TOO_OLD_GLIBC}`);
+      .replaceAll(/release version 2\.\d\d/g, `release version ${TOO_OLD_GLIBC}`);
     await Deno.writeFile(library, Uint8Array.from(older, (one) => one.charCodeAt(0)));
   }
   return folder;
@@ -47,16 +48,25 @@ async function makeNode(
   root: string,
   { packages, shell }: { readonly packages: readonly string[]; readonly shell: string },
 ): Promise<string> {
-  const architecture = ownArchitecture();
+  const options = { architecture: ownArchitecture(), refresh: false, say: () => {} };
+  const place = `${cacheFolder(Deno.env)}/nodes/${options.architecture}/${packages.join("_")}`;
+  const what = packages.join(", ");
   const tree = await fetchTree({
-    place: `${cacheFolder(Deno.env)}/nodes/${architecture}/${packages.join("_")}`,
-    what: `${packages.join(", ")} of ${OLDEST.name}`,
+    place: `${place}-${OLDEST.release}`,
+    what,
     asked: packages,
     choose: async (apt) => {
       await apt.preferSuite({ address: await addressOf(apt), name: OLDEST.release });
       return packages.map((name) => `${name}/${OLDEST.release}`);
     },
-  }, { architecture, refresh: false, say: () => {} });
+  }, options).catch((error) => {
+    if (!(error instanceof VmError)) throw error;
+    // Debian puts old releases elsewhere some day: the machine's own is a node as well.
+    return fetchTree(
+      { place, what, asked: packages, choose: () => Promise.resolve(packages) },
+      options,
+    );
+  });
   await runOrThrow(["cp", "-a", tree.root, root]);
   await Deno.mkdir(`${root}/${PLUGINS}`, { recursive: true });
   for (const folder of ["dev", "proc"]) await Deno.mkdir(`${root}/${folder}`, { recursive: true });
