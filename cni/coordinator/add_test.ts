@@ -142,9 +142,11 @@ Deno.test("add() is disabled by the SpiderCoordinator as well", async () => {
   assert.deepEqual(world.kernel.snapshot(), before);
 });
 
-Deno.test("add() without an agent is to be tried again", async () => {
+Deno.test("add() without an agent is to be tried again, after it has waited for one", async () => {
   const world = coordinatorWorld({ steps: [] });
-  const { code, msg } = await refusal(world, coordinatorCall());
+  const refusing = refusal(world, coordinatorCall());
+  await world.outside.clock.advance(31_000);
+  const { code, msg } = await refusing;
   assert.equal(code, 11);
   assert.match(
     msg,

@@ -1,4 +1,5 @@
 import {
+  AGENT_GONE_MS,
   AGENT_HEALTH_TIMEOUT_MS,
   AGENT_PATHS,
   agentErrorText,
@@ -33,7 +34,7 @@ export class Agent {
       target: AGENT_PATHS.coordinatorConfig,
       body: JSON.stringify({ podNamespace, podName, podUID }),
     } as const;
-    const answer = await this.#line.ask(question, LAST);
+    const answer = await this.#line.ask(question, { ...LAST, goneMs: AGENT_GONE_MS });
     return answer.ok ? usable(readCoordinatorConfig(answer.value)) : answer;
   }
 

@@ -1,4 +1,4 @@
-import type { IpamAddResponse } from "../../src/api/agent.ts";
+import { AGENT_GONE_MS, type IpamAddResponse } from "../../src/api/agent.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { CniCall } from "../../src/cni/plugin.ts";
 import { readPod } from "../../src/cni/pod.ts";
@@ -10,8 +10,8 @@ import { type AddPorts, begin, codeOf, podFields, unhealthyText } from "./comman
 const FAILED = "spiderpool IP allocation error";
 
 /**
- * Gives the container's NIC its addresses: asks the agent whether it serves, which fails at once
- * where it does not, and then for the addresses.
+ * Gives the container's NIC its addresses: asks the agent whether it serves, and then for the
+ * addresses. One that is gone is waited for a while: agents are replaced under pods that start.
  */
 export async function add(
   call: CniCall,
@@ -41,7 +41,7 @@ export async function add(
     ...(config.parentNicMac !== undefined && { parentNicMac: config.parentNicMac }),
   };
   log.debug("addresses asked for", { wish });
-  const healthy = await agent.healthy();
+  const healthy = await agent.healthy({ goneMs: AGENT_GONE_MS });
   if (!healthy.ok) {
     log.error("agent does not serve", { problem: healthy.error.text });
     return err({ code: codeOf(healthy.error), msg: unhealthyText(healthy.error) });

@@ -152,7 +152,8 @@ Deno.test("add() passes on a fixed name, that of CNI_ARGS first", async () => {
   }
 });
 
-const AWAY: readonly (readonly [string, AgentStep, RegExp])[] = [
+/** Nobody is there, for as long as it is asked. */
+const GONE: readonly (readonly [string, AgentStep, RegExp])[] = [
   [
     "no socket",
     { refused: new Deno.errors.NotFound("No such file or directory") },
@@ -163,11 +164,6 @@ const AWAY: readonly (readonly [string, AgentStep, RegExp])[] = [
     { refused: new Deno.errors.ConnectionRefused("Connection refused") },
     /nothing listens at "\/run\/agent\.sock"; see that the spiderpool-agent pod/,
   ],
-  [
-    "no right to connect",
-    { refused: new Deno.errors.PermissionDenied("Permission denied") },
-    /cannot connect to "\/run\/agent\.sock": Permission denied; see that/,
-  ],
   ["it hangs up", { pieces: [] }, /closed the connection before it had answered; it may have been/],
   [
     "it is killed",
@@ -176,17 +172,40 @@ const AWAY: readonly (readonly [string, AgentStep, RegExp])[] = [
   ],
 ];
 
-for (const [what, step, expected] of AWAY) {
-  Deno.test(`add() fails at once where the agent does not serve: ${what}`, async () => {
-    const world = pluginWorld(step);
-    const { code, msg } = refusal(await add(callOf(), world.ports));
+for (const [what, step, expected] of GONE) {
+  Deno.test(`add() waits 30 s for an agent that is gone: ${what}`, async () => {
+    const world = pluginWorld(...Array<AgentStep>(1_000).fill(step));
+    let outcome: Awaited<ReturnType<typeof add>> | undefined;
+    const adding = add(callOf(), world.ports).then((came) => outcome = came);
+    await world.clock.advance(29_900);
+    assert.equal(outcome, undefined);
+    await world.clock.advance(200);
+    const { code, msg } = refusal(await adding);
     assert.equal(code, 11);
     assert.match(msg, /^unhealthy spiderpool-agent backend: /);
     assert.match(msg, expected);
-    assert.equal(world.connected.length, 1);
     assert.equal(world.logLines().at(-1)?.level, "error");
   });
+
+  Deno.test(`add() goes on with the agent that follows: ${what}`, async () => {
+    const world = pluginWorld(step, step, HEALTHY, step, step, { status: 200, body: DUAL });
+    const adding = add(callOf(), world.ports);
+    await world.clock.advance(1_000);
+    assert.ok((await adding).ok);
+    assert.deepEqual(world.endedAfter, [6], "and keeps the right to ask until then");
+  });
 }
+
+Deno.test("add() fails at once where it may not connect", async () => {
+  const world = pluginWorld({ refused: new Deno.errors.PermissionDenied("Permission denied") });
+  const { code, msg } = refusal(await add(callOf(), world.ports));
+  assert.equal(code, 11);
+  assert.match(
+    msg,
+    /^unhealthy spiderpool-agent backend: cannot connect to ".*": Permission denied/,
+  );
+  assert.equal(world.connected.length, 1);
+});
 
 Deno.test("add() fails where the agent says that it is not healthy", async () => {
   const world = pluginWorld({ status: 500, body: "caches are not filled" });

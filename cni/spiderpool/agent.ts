@@ -1,5 +1,6 @@
 import {
   AGENT_CALL_TIMEOUT_MS,
+  AGENT_GONE_MS,
   AGENT_HEALTH_TIMEOUT_MS,
   AGENT_PATHS,
   agentErrorText,
@@ -32,12 +33,10 @@ export class Agent {
 
   /** Asks whether it serves. */
   async healthy(
-    { timeoutMs = AGENT_HEALTH_TIMEOUT_MS, isLast = false }: Partial<Asking> = {},
+    { timeoutMs = AGENT_HEALTH_TIMEOUT_MS, ...rest }: Partial<Asking> = {},
   ): AgentResult<void> {
-    const answer = await this.#line.ask({ method: "GET", target: AGENT_PATHS.healthy }, {
-      timeoutMs,
-      isLast,
-    });
+    const question = { method: "GET", target: AGENT_PATHS.healthy } as const;
+    const answer = await this.#line.ask(question, { timeoutMs, ...rest });
     return answer.ok ? ok(undefined) : answer;
   }
 
@@ -48,7 +47,9 @@ export class Agent {
       target: AGENT_PATHS.ip,
       body: JSON.stringify(args),
     } as const;
-    const answer = await this.#line.ask(question, { timeoutMs: AGENT_CALL_TIMEOUT_MS });
+    // The same question twice is the same answer twice.
+    const asking = { timeoutMs: AGENT_CALL_TIMEOUT_MS, goneMs: AGENT_GONE_MS };
+    const answer = await this.#line.ask(question, asking);
     return answer.ok ? usable(readIpamAddResponse(answer.value)) : answer;
   }
 

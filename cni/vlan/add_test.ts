@@ -228,7 +228,7 @@ for (const [what, agent, code, expected] of UNSAID) {
     const world = new VlanWorld(GIVEN, GIVEN);
     world.agent.push(...agent);
     const adding = add(AUTO, world.ports);
-    await world.clock.advance(4_000);
+    await world.clock.advance(40_000);
     const refused = refusal(await adding);
     assert.equal(refused.code, code);
     assert.match(refused.msg, expected);

@@ -1,4 +1,5 @@
 import {
+  AGENT_GONE_MS,
   AGENT_HEALTH_TIMEOUT_MS,
   AGENT_PATHS,
   AGENT_STATUS,
@@ -65,6 +66,7 @@ export class Agent {
     const target = `${AGENT_PATHS.workloadEndpoint}?${pairs.join("&")}`;
     const answer = await this.#line.ask({ method: "GET", target }, {
       timeoutMs: AGENT_HEALTH_TIMEOUT_MS,
+      goneMs: AGENT_GONE_MS,
     });
     const status = answer.ok ? usable(readWorkloadEndpointStatus(answer.value)) : answer;
     if (!status.ok) return status;

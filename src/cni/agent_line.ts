@@ -29,6 +29,8 @@ export interface AgentProblem {
   readonly text: string;
   /** Status of the answer, if there was a whole one. */
   readonly status?: number;
+  /** Nobody listens, or whoever did ended before it had answered: a successor may come. */
+  readonly isGone?: true;
 }
 
 /** Answer of the agent. */
@@ -39,6 +41,11 @@ export interface Asking {
   readonly timeoutMs: number;
   /** Whether this is the last question of the process. */
   readonly isLast?: boolean;
+  /**
+   * Milliseconds for which the question is asked again while the agent is gone; absent: not at all.
+   * For questions that may be asked twice.
+   */
+  readonly goneMs?: number;
 }
 
 /** Which agent is asked. */
@@ -55,6 +62,8 @@ const STATUS_OK = 200;
 const REFUSAL_LENGTH_MAX = 4_096;
 /** Milliseconds between two tries while the agent's queue of connections is full. */
 const BUSY_WAIT_MS = 20;
+/** Milliseconds between two tries while the agent is gone. */
+const GONE_WAIT_MS = 100;
 
 /** Questions to the agent at a socket, one connection each. */
 export class AgentLine {
@@ -67,8 +76,30 @@ export class AgentLine {
   }
 
   /** Asks, and gives the body of a success. */
-  async ask(question: AgentQuestion, { timeoutMs, isLast = false }: Asking): AgentResult<string> {
-    const signal = this.#ports.deadline(timeoutMs);
+  async ask(question: AgentQuestion, { isLast = false, goneMs = 0, ...rest }: Asking): AgentResult<
+    string
+  > {
+    const { clock, deadline, endConnecting } = this.#ports;
+    const untilMs = clock.monotonicMs() + goneMs;
+    for (;;) {
+      const signal = deadline(rest.timeoutMs);
+      const isFinal = goneMs === 0;
+      const answer = await this.#askOnce(question, { ...rest, signal, isLast: isLast && isFinal });
+      const isOver = answer.ok || answer.error.isGone !== true || clock.monotonicMs() >= untilMs;
+      if (isOver && isLast && !isFinal) endConnecting();
+      if (isOver) return answer;
+      await clock.sleep(GONE_WAIT_MS, { signal }).catch(() => {});
+    }
+  }
+
+  async #askOnce(
+    question: AgentQuestion,
+    { signal, timeoutMs, isLast }: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs: number;
+      readonly isLast: boolean;
+    },
+  ): AgentResult<string> {
     const opened = await this.#connect({ signal, timeoutMs });
     if (isLast) this.#ports.endConnecting();
     if (!opened.ok) return opened;
@@ -105,10 +136,11 @@ export class AgentLine {
     if (isNamed(error, "NotFound")) {
       const text = `there is no socket "${this.#address.path}"; ${remedy}, or correct ` +
         `ipam_unix_socket_path of the CNI configuration`;
-      return { code: "away", text };
+      return { code: "away", text, isGone: true };
     }
     if (isNamed(error, "ConnectionRefused")) {
-      return { code: "away", text: `nothing listens at "${this.#address.path}"; ${remedy}` };
+      const text = `nothing listens at "${this.#address.path}"; ${remedy}`;
+      return { code: "away", text, isGone: true };
     }
     const text = `cannot connect to "${this.#address.path}": ${errorText(error)}; ${remedy}`;
     return { code: "away", text };
@@ -128,7 +160,7 @@ export class AgentLine {
         const cause = refusal.cause === undefined ? "" : `: ${errorText(refusal.cause)}`;
         const text = `${peer} closed the connection before it had answered${cause}; it may have ` +
           `been restarted, ${look}`;
-        return { code: "away", text };
+        return { code: "away", text, isGone: true };
       }
       case "not_http":
         return {
