@@ -1,4 +1,5 @@
 /** A cluster of two nodes on which this project is installed, the way its manifests say. */
+import { existsSync } from "node:fs";
 import { assert } from "../../../src/base/assert.ts";
 import { auditLogPath } from "../../../scripts/cluster/audit.ts";
 import { cacheFolder } from "../../../scripts/cluster/components.ts";
@@ -7,6 +8,7 @@ import { loadImage } from "../../../scripts/cluster/node.ts";
 import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
 import { clusterFolder, type ClusterState } from "../../../scripts/cluster/state.ts";
 import { writeAgentImage } from "../../../scripts/image.ts";
+import { RUN_FOLDER } from "../../../scripts/run_tests.ts";
 import { type RequestMade, requestsIn } from "../../support/rights.ts";
 import { type Kubectl, kubectlOf } from "../kubectl.ts";
 import { recordRights } from "../rights.ts";
@@ -55,10 +57,9 @@ export async function install(
   const requests = async (): Promise<readonly RequestMade[]> => {
     return requestsIn(await Deno.readTextFile(auditLogPath(`${folder}/control-plane`)));
   };
-  const image = `${options.clusters}/image.tar`;
-  const [state] = await Promise.all([
+  const [state, image] = await Promise.all([
     nativeUp({ name, nodeCount: 2, family }, options),
-    writeAgentImage(image, { say: () => {} }),
+    imageOfRun(options.clusters),
   ]);
   await Promise.all(state.nodes.map((node) => loadImage(node, image)));
   const kubectl = kubectlOf(folder);
@@ -81,6 +82,20 @@ export async function install(
     reboot: (node) => nativeReboot(name, { ...options, node }),
     [Symbol.asyncDispose]: () => made.disposeAsync(),
   };
+}
+
+/**
+ * The image of this tree, made once a run: test files that run at the same time would build over
+ * each other.
+ *
+ * @param folder Where it is made if this is no run.
+ */
+async function imageOfRun(folder: string): Promise<string> {
+  const file = `${Deno.env.get(RUN_FOLDER) ?? folder}/image.tar`;
+  using lock = await Deno.open(`${file}.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (!existsSync(file)) await writeAgentImage(file, { say: () => {} });
+  return file;
 }
 
 /**
