@@ -33,9 +33,9 @@ export const AGENT_CALL_TIMEOUT_MS = 100_000;
 /** Milliseconds that a plugin waits for the answer to "are you there". */
 export const AGENT_HEALTH_TIMEOUT_MS = 30_000;
 /**
- * Milliseconds for which a plugin that makes a NIC waits for an agent that is gone: longer than from
- * the end of one to the start of the next while agents are replaced, and with all else that an ADD
- * waits for less than the two minutes that a kubelet gives a sandbox.
+ * Milliseconds for which a plugin that makes a NIC waits for an agent that is gone: longer than
+ * from the end of one to the start of the next while agents are replaced, and with all else that an
+ * ADD waits for less than the two minutes that a kubelet gives a sandbox.
  */
 export const AGENT_GONE_MS = 30_000;
 

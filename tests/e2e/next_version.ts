@@ -1,4 +1,4 @@
-/** The version after this one: the same tree with another number, made and described as that one is. */
+/** The version after this one: the same tree with another number, built and described alike. */
 import * as path from "node:path";
 import { runOrThrow } from "../../scripts/cluster/process.ts";
 import { VERSION } from "../../src/base/version.ts";
