@@ -8,7 +8,7 @@ import { nativeDown, nativeUp } from "../../scripts/cluster/native.ts";
 import { loadImage } from "../../scripts/cluster/node.ts";
 import { run } from "../../scripts/cluster/process.ts";
 import { clusterFolder } from "../../scripts/cluster/state.ts";
-import { writeAgentImage } from "../../scripts/image.ts";
+import { imageOfRun } from "./ipam/installation.ts";
 import { identityOf, type InstalledObject } from "../support/manifest_objects.ts";
 import { blocksBelow } from "../support/readme_commands.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
@@ -30,10 +30,9 @@ testWith({
     await using undo = new AsyncDisposableStack();
     undo.defer(() => Deno.remove(clusters, { recursive: true }));
     undo.defer(() => nativeDown(NAME, options).then(() => {}));
-    const image = `${clusters}/image.tar`;
-    const [state] = await Promise.all([
+    const [state, image] = await Promise.all([
       nativeUp({ name: NAME, nodeCount: 2, family: "ipv4" }, options),
-      writeAgentImage(image, { say: () => {} }),
+      imageOfRun(clusters),
     ]);
     await Promise.all(state.nodes.map((node) => loadImage(node, image)));
     const folder = clusterFolder({ clusters, name: NAME });

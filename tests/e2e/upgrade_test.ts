@@ -18,6 +18,7 @@ import {
 } from "./ipam/corner.ts";
 import {
   agentsAreReady,
+  applyWebhooks,
   controllersAreReady,
   install,
   type Installation,
@@ -45,6 +46,7 @@ testWith({
   needs: [root, program("containerd"), program("nft"), linkKind("macvlan")],
   async fn(test) {
     await using site = await install("dual", { name: "upgrade" });
+    await applyWebhooks(site.kubectl);
     const folder = await Deno.makeTempDir({ prefix: "next-" });
     await using undo = new AsyncDisposableStack();
     undo.defer(() => Deno.remove(folder, { recursive: true }));
@@ -124,8 +126,7 @@ async function installVersion(
   { kubectl, nodes }: Installation,
   { version, manifests }: NextVersion,
 ): Promise<void> {
-  await kubectl.run("apply", "--server-side", "-f", `${manifests}/crds`);
-  await kubectl.run("apply", "-f", `${manifests}/rbac`, "-f", `${manifests}/deploy`);
+  await kubectl.run("apply", "-f", `${manifests}/install.yaml`);
   await agentsAreReady(kubectl);
   await controllersAreReady(kubectl);
   const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent", "--all-pods"];

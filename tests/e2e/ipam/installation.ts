@@ -90,7 +90,7 @@ export async function install(
  *
  * @param folder Where it is made if this is no run.
  */
-async function imageOfRun(folder: string): Promise<string> {
+export async function imageOfRun(folder: string): Promise<string> {
   const file = `${Deno.env.get(RUN_FOLDER) ?? folder}/image.tar`;
   using lock = await Deno.open(`${file}.lock`, { create: true, write: true });
   await lock.lock(true);
