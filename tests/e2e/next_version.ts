@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { runOrThrow } from "../../scripts/cluster/process.ts";
 import { VERSION } from "../../src/base/version.ts";
 
-/** What of the tree makes an image and installs it. */
-const PARTS = ["cni", "deno.json", "deno.lock", "main.ts", "manifests", "mod.ts", "scripts", "src"];
+/** What of the tree neither makes an image nor installs it. */
+const LEFT_OUT: readonly string[] = ["dist", "docs", "tests"];
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../..");
 
 /** A tree of another version. */
@@ -22,7 +22,9 @@ export async function makeNextVersion(folder: string): Promise<NextVersion> {
   const version = `${major}.${Number(minor) + 1}.0`;
   const tree = path.join(folder, "next");
   await Deno.mkdir(tree);
-  await runOrThrow(["cp", "-a", ...PARTS.map((part) => path.join(ROOT, part)), tree]);
+  const parts = (await Array.fromAsync(Deno.readDir(ROOT), ({ name }) => name))
+    .filter((name) => !name.startsWith(".") && !LEFT_OUT.includes(name));
+  await runOrThrow(["cp", "-a", ...parts.map((part) => path.join(ROOT, part)), tree]);
   const edit = async (file: string, [from, to]: readonly [string, string]): Promise<void> => {
     const text = await Deno.readTextFile(file);
     await Deno.writeTextFile(file, text.replaceAll(from, to));
