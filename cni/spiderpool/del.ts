@@ -9,6 +9,14 @@ import { begin, type PluginPorts, podFields } from "./commands.ts";
  */
 export const DEL_HEALTH_TIMEOUT_MS = 10_000;
 
+/** What the NIC was to stand on, if the configuration has a master. */
+function placeOf({ network: { name, config: { master } } }: CniCall): {
+  readonly network?: string;
+  readonly master?: string;
+} {
+  return typeof master === "string" && master !== "" ? { network: name, master } : {};
+}
+
 /** Words that people look for. */
 const FAILED = "spiderpool IP release error";
 
@@ -41,6 +49,7 @@ export async function del(call: CniCall, ports: PluginPorts): Promise<CniOutcome
     ifName,
     netNamespace: netns,
     ...pod,
+    ...placeOf(call),
   });
   if (released.ok) log.info("addresses released");
   else {

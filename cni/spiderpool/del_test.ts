@@ -37,6 +37,17 @@ Deno.test("del() needs no network namespace", async () => {
   assert.equal(world.asked.length, 2);
 });
 
+Deno.test("del() says what the NIC was to stand on", async () => {
+  for (const [master, sent] of [["eth9", "eth9"], ["", undefined], [9, undefined]]) {
+    const world = pluginWorld(HEALTHY, { status: 200 });
+    assert.deepEqual(await del(callOf({ config: { ...CONFIG, master } }), world.ports), DONE);
+    const { body } = world.asked[1] ?? {};
+    const said = body as { readonly master?: unknown; readonly network?: unknown };
+    assert.equal(said.master, sent);
+    assert.equal(said.network, sent === undefined ? undefined : CONFIG.name);
+  }
+});
+
 const AWAY: readonly (readonly [string, readonly AgentStep[], RegExp])[] = [
   ["no socket", [], /there is no socket/],
   [

@@ -34,6 +34,7 @@ import { Lenders } from "./lenders.ts";
 import { PoolBook } from "./pool_book.ts";
 import { tellOfPods, tellOfPools } from "./news.ts";
 import { PoolReader } from "./pool_reader.ts";
+import { missingMaster } from "./missing_master.ts";
 import { releaseAllNics, releaseNic } from "./release_flow.ts";
 import { Reporter } from "./reporter.ts";
 import { SeenVersions } from "./seen_versions.ts";
@@ -150,6 +151,8 @@ export class IpamEngine implements AgentEngine {
     if (args.podName === "") return ok(undefined); // No ADD was answered without one.
     const what = `releasing the addresses of NIC "${args.ifName}"`;
     const work = async (signal: AbortSignal): Promise<Result<void, Refusal>> => {
+      const missing = missingMaster(this.#parts, args);
+      if (missing !== undefined) this.#reporter.masterMissing(args, missing);
       await releaseNic(this.#parts, { args, signal });
       return ok(undefined);
     };

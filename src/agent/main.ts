@@ -126,6 +126,7 @@ function makeEngine(
   return new IpamEngine({
     ...parts,
     masterSubnets: masterSubnets(),
+    nodeLinks: () => sysfsAt("/sys").list("class/net"),
     provider: provider && openProvider(provider, parts),
     sandboxOf: (uid) => podFolderOf(uid, { root, isFolder }),
   }, { ipam, nodeName, identity: `${podName}-${crypto.randomUUID()}` });

@@ -39,6 +39,8 @@ export interface EnginePorts {
   ) => Promise<Result<readonly AnyAddressInCidr[], string>>;
   /** Whether this node still holds anything of a pod: `absent` proves that its sandbox is gone. */
   readonly sandboxOf: (podUid: string) => Promise<"present" | "absent" | "unknown">;
+  /** Names of the node's links; absent, or nothing: they cannot be seen. */
+  readonly nodeLinks?: (() => readonly string[] | undefined) | undefined;
   /** Absent: nobody is asked for VLANs. */
   readonly provider?: NetworkProvider | undefined;
 }

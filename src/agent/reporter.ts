@@ -2,7 +2,7 @@
  * Tells people of what happens where they look: refusals in Events on the pod, and on pools that
  * are full; addresses taken back in Events on their SpiderIP.
  */
-import type { IpamAddArgs, IpamBatchDelArgs, SeenConflict } from "../api/agent.ts";
+import type { IpamAddArgs, IpamBatchDelArgs, IpamDelArgs, SeenConflict } from "../api/agent.ts";
 import { SPIDERPOOL_API_VERSION } from "../api/group.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
 import { freedHappening } from "../daemon/freed_event.ts";
@@ -47,6 +47,17 @@ export class Reporter {
       type: "Warning",
       reason: "AddressConflict",
       action: ACTION,
+      note,
+      regarding: referenceTo(args),
+    });
+  }
+
+  /** The node lacks what a NIC was to stand on. */
+  masterMissing(args: IpamDelArgs, note: string): void {
+    this.#recorder.record({
+      type: "Warning",
+      reason: "MasterMissing",
+      action: "AddNIC",
       note,
       regarding: referenceTo(args),
     });

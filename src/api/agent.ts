@@ -154,9 +154,15 @@ const delArgs = members({
   ifName: text,
   netNamespace: otherwise(text, ""),
   ...podFields,
+  network: optional(text),
+  master: optional(text),
 });
 
-/** Body of a DEL. */
+/**
+ * Body of a DEL. `network` and `master`, which the reference's plugin does not say, are the name of
+ * the CNI configuration and the node's link that its main plugin puts NICs on: whoever could not
+ * make a NIC for want of that link does not say so, and its DEL is all that is heard of it.
+ */
 export type IpamDelArgs = Decoded<typeof delArgs>;
 
 const coordinatorArgs = members({

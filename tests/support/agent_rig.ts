@@ -47,6 +47,8 @@ export interface RigOptions {
   readonly metrics?: Metrics;
   /** Asked by every agent for VLANs. */
   readonly post?: PostJson;
+  /** Links of every node; nobody looks where absent. */
+  readonly links?: readonly string[];
 }
 
 /** A cluster of agents over one store. It ends when it is disposed. */
@@ -99,6 +101,7 @@ export class AgentRig implements AsyncDisposable {
       log: SILENT_LOG,
       metrics: this.#options.metrics,
       masterSubnets: () => Promise.resolve(ok([])),
+      nodeLinks: () => this.#options.links,
       sandboxOf: (uid) => Promise.resolve(this.sandboxes.get(uid) ?? "absent"),
       ...providedBy(this.#options, { clock: this.clock }),
     };
