@@ -31,6 +31,13 @@ const REACH_TIMEOUT_MS = 3_000;
 /** ovs-cni version; `go/ovs_cni/go.mod` says the same. The VM has it. */
 export const OVS_CNI_VERSION = "v0.39.0";
 
+/**
+ * cert-manager version; `go/issuer/go.mod` says the same. Later ones keep their programs in
+ * modules whose paths no proxy can serve (`controller-binary`); the API and what is injected are
+ * the same.
+ */
+export const CERT_MANAGER_VERSION = "v1.11.5";
+
 /** Paths of the programs: a folder with one entry a name. */
 export interface Components {
   /** Holds `KUBERNETES_PROGRAMS`, `etcd` and `multus`. */
@@ -155,6 +162,36 @@ export async function ensureOvsCni(
   return path.join(folder, name);
 }
 
+/** Programs of cert-manager, by name. */
+export const CERT_MANAGER_PROGRAMS = [
+  "cert-manager-controller",
+  "cert-manager-cainjector",
+] as const;
+
+/** Builds cert-manager into the folder of the components. @returns The folder of its kinds. */
+export async function ensureCertManager(
+  { folder }: Components,
+  { report }: Pick<ComponentSources, "report">,
+): Promise<string> {
+  const module = "issuer";
+  const [root, version] = ["github.com/cert-manager/cert-manager", CERT_MANAGER_VERSION];
+  for (const name of CERT_MANAGER_PROGRAMS) {
+    const target = `${root}/cmd/${name.replace("cert-manager-", "")}`;
+    await ensureBuilt(folder, {
+      ...{ name, module, target, version, ldflags: "-s -w", sources: { report } },
+    });
+  }
+  const found = await runOrThrow(
+    [await findGo(), "mod", "download", "-json", `${root}@${version}`],
+    { cwd: moduleFolder(module) },
+  );
+  return path.join(JSON.parse(found).Dir, "deploy", "crds");
+}
+
+function moduleFolder(module: string): string {
+  return path.join(import.meta.dirname ?? ".", "go", module);
+}
+
 async function ensureBuilt(folder: string, build: Build): Promise<void> {
   const file = path.join(folder, build.name);
   if (existsSync(file)) return;
@@ -166,7 +203,7 @@ async function ensureBuilt(folder: string, build: Build): Promise<void> {
   await runOrThrow(
     [go, "build", "-trimpath", "-ldflags", build.ldflags, "-o", part, build.target],
     {
-      cwd: path.join(import.meta.dirname ?? ".", "go", build.module),
+      cwd: moduleFolder(build.module),
       env: {
         ...{ CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
         ...(build.architecture !== undefined && { GOARCH: build.architecture }),

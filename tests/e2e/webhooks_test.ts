@@ -11,8 +11,8 @@ import { type Corner, network, type Scenario } from "./ipam/corner.ts";
 import { applyWebhooks, install, type Installation } from "./ipam/installation.ts";
 import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play.ts";
 import { nothingWasForbidden } from "./ipam/storm.ts";
-import { PROVIDED } from "./webhooks/provided.ts";
-import { replaceUnderLoad, Rotation } from "./webhooks/rotation.ts";
+import { CERT_MANAGER } from "./webhooks/issued.ts";
+import { replaceUnderLoad, Rotation, spoilUnderLoad } from "./webhooks/rotation.ts";
 import { SILENCE } from "./webhooks/silence.ts";
 import { TOGETHER, twins } from "./webhooks/together.ts";
 import { TOLD } from "./webhooks/told.ts";
@@ -31,10 +31,10 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
     needs: [root, program("containerd"), program("nft"), linkKind("macvlan")],
     async fn(test) {
       await using site = await install(family, { name: "hooks" });
-      const [told, together, silence, provided] = [TOLD, TOGETHER, SILENCE, PROVIDED]
+      const [told, together, silence, managed] = [TOLD, TOGETHER, SILENCE, CERT_MANAGER]
         .map((scenario, position) => sceneOf(site, scenario, position));
-      assert.ok(told && together && silence && provided);
-      const scenes = [told, together, silence, ...family === "dual" ? [provided] : []];
+      assert.ok(told && together && silence && managed);
+      const scenes = [told, together, silence, ...family === "dual" ? [managed] : []];
       // Twins are there before anybody could refuse the second one.
       await site.kubectl.apply(...twins(together.corner, "elder"));
       await untilPools(together.corner, "elder", ({ status }) => status?.truth === "SpiderIP");
@@ -56,15 +56,16 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       });
       // Who answers is of no family: it is enough to see this in one.
       await test.step({
-        name: "nothing is refused while both controllers are replaced",
+        name: "nothing is refused while a certificate is lost, and both controllers are replaced",
         ignore: family !== "ipv4",
         async fn() {
+          assert.deepEqual((await spoilUnderLoad(site)).failures, []);
           const { requests, failures } = await replaceUnderLoad(site);
           await say(`both controllers were replaced under ${requests} requests`);
           assert.deepEqual(failures, []);
         },
       });
-      for (const scene of scenes.filter((one) => one === silence || one === provided)) {
+      for (const scene of scenes.filter((one) => one === silence || one === managed)) {
         const { promise, name } = scene.scenario;
         await test.step(`${promise} (${name})`, () => play(scene));
       }

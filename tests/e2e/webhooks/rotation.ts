@@ -10,10 +10,13 @@ import { Caller } from "./caller.ts";
 const NAMESPACE = ["-n", "spiderpool"];
 const SECRET = "spiderpool-controller-server-certs";
 /** Name by which API servers ask. */
-export const SERVER_NAME = "spiderpool-controller.spiderpool.svc";
+const SERVER_NAME = "spiderpool-controller.spiderpool.svc";
 const WEBHOOK_PORT = 5722;
 /** Requests at a time: more than an API server keeps connections for, so that it opens some. */
 const BURST = 40;
+
+/** Bursts that are still asked when the certificate has changed. */
+const BURSTS_AFTER = 5;
 
 /** What the API server asked meanwhile. */
 export interface Load {
@@ -82,6 +85,22 @@ export async function loadUntil(
   return { requests, failures };
 }
 
+/** Spoils the Secret while the API server asks: the leader issues another certificate. */
+export async function spoilUnderLoad(site: Installation): Promise<Load> {
+  const [before, ca] = await Promise.all([
+    certificateIn(site),
+    certificateIn(site, { key: "ca.crt" }),
+  ]);
+  assert.ok(before !== undefined && ca !== undefined, "the leader made a certificate");
+  const patch = JSON.stringify({ data: { "tls.key": "" } });
+  await site.kubectl.run("patch", ...NAMESPACE, "secret", SECRET, "--type=merge", "-p", patch);
+  const { signal } = new AbortController();
+  return await loadUntil(site, async () => {
+    const cert = await certificateIn(site) ?? before;
+    return cert !== before && await isServed(site, { cert, ca });
+  }, { signal });
+}
+
 /** Replaces both controllers while the API server asks. */
 export async function replaceUnderLoad(site: Installation): Promise<Load> {
   const controllers = [...NAMESPACE, "deployment/spiderpool-controller"];
@@ -101,13 +120,14 @@ export class Rotation implements AsyncDisposable {
 
   private constructor(site: Installation, before: string) {
     const { signal } = this.#end;
+    let after = 0;
     this.#load = loadUntil(site, async () => {
       const [cert, ca] = await Promise.all([
         certificateIn(site),
         certificateIn(site, { key: "ca.crt" }),
       ]);
       if (cert === undefined || ca === undefined || cert === before) return false;
-      return await isServed(site, { cert, ca });
+      return await isServed(site, { cert, ca }) && ++after > BURSTS_AFTER;
     }, { signal });
     this.#load.catch(() => {}); // Who asks for the result hears of it.
   }
@@ -117,8 +137,9 @@ export class Rotation implements AsyncDisposable {
     const { kubectl } = site;
     const before = await certificateIn(site);
     assert.ok(before !== undefined, "the leader made a certificate");
+    const rotation = new Rotation(site, before);
     await kubectl.run("delete", ...NAMESPACE, "secret", SECRET);
-    return new Rotation(site, before);
+    return rotation;
   }
 
   /** Waits until every controller serves another certificate. */
