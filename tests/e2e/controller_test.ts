@@ -8,7 +8,7 @@ import { ENDPOINTS } from "./controller/endpoints.ts";
 import { LEADERSHIP } from "./controller/leadership.ts";
 import { LOST_DELS } from "./controller/lost_dels.ts";
 import { LOST_NODE } from "./controller/lost_node.ts";
-import { MACHINE } from "./controller/machine.ts";
+import { MACHINE, MOVE } from "./controller/machine.ts";
 import { MEANWHILE } from "./controller/meanwhile.ts";
 import { RETURNS } from "./controller/returns.ts";
 import { FENCE, STATUS } from "./controller/status.ts";
@@ -34,7 +34,9 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
     needs: [root, program("containerd"), program("nft"), linkKind("macvlan")],
     async fn(test) {
       await using site = await install(family, { name: "control" });
-      const scenes = SCENARIOS.map((scenario, position): Scene => ({
+      // Moves are of no family; agents start again for this one, twice.
+      const scenarios = [...SCENARIOS, ...family === "ipv4" ? [MOVE] : []];
+      const scenes = scenarios.map((scenario, position): Scene => ({
         scenario,
         corner: { site, name: scenario.name, block: 10 + position },
       }));
@@ -54,7 +56,7 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       });
       const last: Scene = {
         scenario: LOST_NODE,
-        corner: { site, name: LOST_NODE.name, block: 10 + SCENARIOS.length },
+        corner: { site, name: LOST_NODE.name, block: 10 + scenarios.length },
       };
       await applyAll(site, objectsOf(last));
       await test.step(`${LOST_NODE.promise} (${LOST_NODE.name})`, () => play(last));

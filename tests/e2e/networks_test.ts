@@ -7,7 +7,6 @@ import { type Corner, deployment, namespaceOf, pod, pools, type Scenario } from 
 import { controllersAreReady, install, type Installation, LIMIT } from "./ipam/installation.ts";
 import {
   assertAddresses,
-  assertDescribed,
   assertReachable,
   eventually,
   type ObservedPod,
@@ -19,6 +18,7 @@ import { applyAll, nothingLeaks, objectsOf, play, type Scene } from "./ipam/play
 import { nothingWasForbidden } from "./ipam/storm.ts";
 import { CLUSTER_NETWORK, KINDS } from "./networks/cluster_network.ts";
 import { ALL_FORMS } from "./networks/forms.ts";
+import { LOST } from "./networks/lost.ts";
 import { type Annotations, macvlan, network } from "./networks/short.ts";
 
 const FAMILIES: readonly ClusterFamily[] = ["ipv4", "ipv6", "dual"];
@@ -90,6 +90,13 @@ const KEPT: Scenario = {
       return (await shell(corner, { name, line: "cat /sys/class/net/net1/mtu" })).stdout.trim();
     }));
     assert.deepEqual(mtus.toSorted(), [String(MTU), "1500", "1500"], "who runs keeps its NIC");
+    // No webhook is asked yet, which would refuse it.
+    const renamed = ["-n", corner.name, "office", "multus.spidernet.io/cr-name=branch"];
+    await corner.site.kubectl.run("annotate", "spidermultusconfig", ...renamed);
+    await eventually("the definition to have another name, and only that", async () => {
+      if (await attachmentOf(corner, "office") !== undefined) return false;
+      return await attachmentOf(corner, "branch") !== undefined;
+    });
   },
 };
 
@@ -201,27 +208,6 @@ async function assertRefused(corner: Corner): Promise<void> {
   );
   await kubectl.run("delete", ...named);
 }
-
-/** A master that no node has, and who says so. */
-const NO_MASTER: readonly (readonly [name: string, block: object, says: RegExp])[] = [
-  ["plain", {}, /network "plain": plugin type="macvlan" failed \(add\): .*Link not found/],
-  ["tagged", { vlanID: 5 }, /Cannot make VLAN 5 of "eth9": the node has no link "eth9", name one/],
-];
-
-const LOST: Scenario = {
-  name: "lost",
-  promise: "a pod whose network stands on no NIC of its node says which one is missing",
-  objects: (corner) => [
-    namespaceOf(corner),
-    ...NO_MASTER.flatMap(([name, block]) => [
-      network(corner, name, { cniType: "macvlan", macvlan: { master: ["eth9"], ...block } }),
-      pod(corner, name, { networks: [name] }),
-    ]),
-  ],
-  check: async (corner) => {
-    for (const [name, , says] of NO_MASTER) await assertDescribed(corner, { name, says });
-  },
-};
 
 const INJECT = "cni.spidernet.io/network-resource-inject";
 const CONTROLLERS = ["-n", "spiderpool", "deployment/spiderpool-controller"];

@@ -10,8 +10,6 @@ import { givenRights, usedRights } from "./rights.ts";
 
 /** Rights that these tests may leave unused, and why programs have them all the same. */
 const EXCUSED: Readonly<Record<string, string>> = {
-  "spiderpool-agent get virtualmachineinstancemigrations.kubevirt.io":
-    "asked of a pod that KubeVirt made for a move, where addresses are probed",
   ...excuseAll("a write whose answer was lost is read back", [
     "get spidercoordinators.spiderpool.spidernet.io",
   ]),
@@ -25,12 +23,6 @@ const EXCUSED: Readonly<Record<string, string>> = {
   ]),
   ...excuseAll("no application here has a pool of a SpiderSubnet", [
     "create spiderippools.spiderpool.spidernet.io",
-  ]),
-  ...excuseAll("one of a former name is deleted, and the webhooks refuse to rename", [
-    "delete network-attachment-definitions.k8s.cni.cncf.io",
-  ]),
-  ...excuseAll("no certificate here is old enough to be renewed", [
-    "update secrets spiderpool-controller-server-certs in spiderpool",
   ]),
 };
 
