@@ -92,6 +92,27 @@ async function findCilium(corner: Corner): Promise<void> {
   await kubectl.run("delete", "configmap", "-n", "kube-system", "cilium-config");
 }
 
+/** The command line of kube-controller-manager, as its static pod shows it; here none runs it. */
+async function findByCommand(corner: Corner): Promise<void> {
+  const { kubectl, versions } = corner.site;
+  const cidrs = versions.map((version) => version === 4 ? "10.203.0.0/16" : "fd00:203::/64");
+  const [name, namespace] = ["kube-controller-manager", "kube-system"];
+  await kubectl.apply({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace, labels: { component: name } },
+    spec: {
+      schedulerName: "nobody",
+      containers: [{ name, image: "none", command: [name, `--cluster-cidr=${cidrs.join(",")}`] }],
+    },
+  });
+  await untilStatus(corner, ({ phase, overlayPodCIDR }) => {
+    return phase === "Synced" && isSame(overlayPodCIDR, cidrs);
+  });
+  await kubectl.run("delete", "pod", "-n", namespace, name, `--timeout=${LIMIT}`);
+  await untilStatus(corner, ({ phase }) => phase === "NotReady");
+}
+
 /** The cluster's own network by the nodes' first CNI configuration: any may have the leader. */
 async function findByFile(corner: Corner): Promise<void> {
   const { site } = corner;
@@ -132,6 +153,7 @@ export const DISCOVERY: Scenario = {
       return phase === "NotReady" && isSame(serviceCIDR, serviceCidrs) &&
         /ConfigMap "kube-system\/kubeadm-config" is missing; .*; write them into /.test(reason);
     });
+    await findByCommand(corner);
     await kubectl.apply(kubeadmConfig({ podSubnet: podCidrs.join(","), serviceSubnet: "" }));
     await untilStatus(corner, ({ phase, reason, overlayPodCIDR, serviceCIDR }) => {
       return phase === "Synced" && reason === undefined &&
