@@ -77,6 +77,8 @@ function configurationOf(socket: string): string {
     "enableIPv4: true",
     "enableIPv6: true",
     "enableStatefulSet: true",
+    "enableSpiderSubnet: true",
+    "enableAutoPoolForApplication: true",
     "tuneSysctlConfig: false",
     `ipamUnixSocketPath: ${socket}`,
     "",

@@ -5,8 +5,7 @@ import { err, ok, type Result } from "../../src/base/result.ts";
 /** Names of what can be measured, in the order in which it is. */
 export const SCENARIOS = [
   ...["start", "coordinator", "exact", "slack", "dual", "recreate", "stateful", "rest", "scale"],
-  "leader",
-  "admission",
+  ...["leader", "admission", "subnets"],
 ] as const;
 
 /** What is measured, and how much of it. */

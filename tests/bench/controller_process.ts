@@ -11,7 +11,7 @@ export interface ControllerWish {
   readonly kubeconfigPath: string;
   readonly healthPort: number;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Whether Subnets lend. */
+  /** Whether Subnets lend, also to pools that are made for applications. */
   readonly lends?: boolean;
 }
 
@@ -28,7 +28,8 @@ export async function startController(wish: ControllerWish): Promise<ControllerP
   const { program, folder, kubeconfigPath, healthPort, environment, lends = false } = wish;
   const configPath = path.join(folder, "controller.yml");
   const logPath = path.join(folder, "controller.log");
-  await Deno.writeTextFile(configPath, `enableIPv4: true\nenableSpiderSubnet: ${lends}\n`);
+  const lending = `enableSpiderSubnet: ${lends}\nenableAutoPoolForApplication: ${lends}\n`;
+  await Deno.writeTextFile(configPath, `enableIPv4: true\n${lending}`);
   const identity = startDetached([program, "daemon", "--config-path", configPath], {
     logPath,
     env: {

@@ -20,6 +20,7 @@ import { measureStarts, scriptBytes } from "./start.ts";
 import { measureScale } from "./scale.ts";
 import { scaleTable } from "./scale_table.ts";
 import { measureRest } from "./rest.ts";
+import { measureSubnets, NODES, subnetsTable } from "./subnets.ts";
 import { Rounds } from "./rounds.ts";
 
 /** ADDs one after the other, for each number of records. */
@@ -51,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
     await measureMany(request.value, { folder, results });
     await measureRestarts(request.value, { folder, results });
     await measureJudging(request.value, { folder, results });
+    await measureLending(request.value, { folder, results });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -162,6 +164,17 @@ async function measureJudging(request: BenchRequest, { results }: Run): Promise<
   const figures = await measureAdmission(lab, { pools: [1, 1_000], report: say });
   results["admission"] = figures;
   say(admissionTable(figures));
+}
+
+async function measureLending(request: BenchRequest, { folder, results }: Run): Promise<void> {
+  if (!request.scenarios.has("subnets")) return;
+  await using lab = await Lab.open({ nodes: NODES, report: say });
+  const program = path.join(folder, "spiderpool-agent");
+  await using fleet = await Fleet.start(lab, { count: NODES, program });
+  const controller = path.join(folder, "spiderpool-controller");
+  const figures = await measureSubnets({ lab, fleet, program: controller, report: say });
+  results["subnets"] = figures;
+  say(subnetsTable(figures));
 }
 
 async function playOne(name: string, rounds: Rounds): Promise<Readonly<Record<string, Round>>> {

@@ -86,10 +86,12 @@ export interface Owner {
 /** A pod that a scheduler has bound to a node: about 2 kB. */
 export function podObject(
   name: string,
-  { node, owner, pools }: {
+  { node, owner, pools, annotations }: {
     readonly node: string;
     readonly owner: Owner;
     readonly pools: readonly PoolPlan[];
+    /** In the place of one that names the pools. */
+    readonly annotations?: Readonly<Record<string, string>>;
   },
 ): unknown {
   const named = (version: 4 | 6): readonly string[] =>
@@ -102,7 +104,7 @@ export function podObject(
       name,
       namespace: NAMESPACE,
       labels: { app: "web", "pod-template-hash": "7d4b9c6f5d" },
-      annotations: { "ipam.spidernet.io/ippool": JSON.stringify(wish) },
+      annotations: annotations ?? { "ipam.spidernet.io/ippool": JSON.stringify(wish) },
       ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }],
     },
     spec: {
