@@ -286,8 +286,10 @@ Deno.test("a StatefulSet's pod gets the family that its annotation names from no
   await using rig = await AgentRig.start();
   for (const name of ["s4", "s6"]) await rig.make(SPIDER_SUBNETS, subnetObject(name));
   const made = automaticPoolObject(identityOf({ owner: SET }), { ips: ["10.6.0.10"] });
-  await rig.make(SPIDER_IP_POOLS, made);
+  const metadata = { ...made.metadata, finalizers: ["spiderpool.spidernet.io"] };
+  await rig.make(SPIDER_IP_POOLS, { ...made, metadata });
   await rig.addresses(await rig.pod("web-0", ordinal(FOUR)));
+  await endPool(rig, made); // What it has of that one it keeps.
   await rig.removePod("web-0");
   const added = rig.addresses(await rig.pod("web-0", ordinal(BOTH)));
   await rig.pass(2_000);

@@ -16,14 +16,6 @@ const EXCUSED: Readonly<Record<string, string>> = {
   ...excuseAll("asked for by the admission plugin OwnerReferencesPermissionEnforcement alone", [
     "update spidersubnets/finalizers.spiderpool.spidernet.io",
   ]),
-  ...excuseAll("asked for where an application or its pool is gone", [
-    "delete spiderippools.spiderpool.spidernet.io",
-    ...["deployments.apps", "replicasets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"]
-      .map((kind) => `get ${kind}`),
-  ]),
-  ...excuseAll("no application here has a pool of a SpiderSubnet", [
-    "create spiderippools.spiderpool.spidernet.io",
-  ]),
 };
 
 /** Rights of the controller for one reason. */

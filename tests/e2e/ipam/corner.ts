@@ -237,7 +237,17 @@ export function jobOf(
   };
 }
 
-function template(app: string, wish: PodWish) {
+/** What workloads make pods of. */
+export interface Template {
+  readonly metadata: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** Labels, annotations and containers of pods. */
+export function template(app: string, wish: PodWish): Template {
   const { ippool, ippools, networks = [UNDERLAY], firstNetwork, annotations, node, container } =
     wish;
   const labels = { app };
