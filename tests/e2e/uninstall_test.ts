@@ -3,7 +3,7 @@
  * is what was there. One family: nothing of it depends on which.
  */
 import assert from "node:assert/strict";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { TOOLS_IMAGE } from "../../scripts/cluster/image.ts";
 import { type Holder, runInside } from "../../scripts/cluster/namespaces.ts";
 import { waitFor } from "../../scripts/cluster/process.ts";
@@ -117,17 +117,18 @@ async function applyInit({ kubectl }: Installation): Promise<void> {
 }
 
 /** Two pods with a NIC and an address of the pool, which a coordinator connects. */
-async function use({ kubectl }: Installation): Promise<void> {
+async function use(site: Installation): Promise<void> {
+  const { kubectl } = site;
   await kubectl.run("apply", "-f", "manifests/examples/pool.yaml");
   const metadata = { namespace: "default", name: "underlay" };
   const spec = { cniType: "macvlan", macvlan: { master: ["eth1"] } };
   const apiVersion = "spiderpool.spidernet.io/v2beta1";
   await kubectl.apply({ apiVersion, kind: "SpiderMultusConfig", metadata, spec });
-  await kubectl.run("apply", "-f", "manifests/examples/deployment.yaml");
-  await kubectl.run("set", "image", "deployment/web", `web=${TOOLS_IMAGE}`);
+  const deployment = await Deno.readTextFile("manifests/examples/deployment.yaml");
+  // An image that is on the cluster, from the start: no pod is replaced, and none ends.
+  await kubectl.apply(parse(deployment.replace(/image: .*/, `image: ${TOOLS_IMAGE}`)));
   await kubectl.run("rollout", "status", "deployment/web", `--timeout=${LIMIT}`);
-  const addresses = await kubectl.run("get", "spiderips", "-o", "name");
-  assert.ok(addresses.trim().split("\n").length >= 2, "both pods have an address");
+  assert.equal((await addressesOf(site)).length, 2, "both pods have an address");
 }
 
 /** Pods that run: which they are, whether they were started again, and their addresses. */
