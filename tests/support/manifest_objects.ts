@@ -51,6 +51,8 @@ export interface InstalledObject {
     readonly multusName?: readonly string[];
   };
   readonly data?: Readonly<Record<string, string>>;
+  /** Of a ClusterRole. */
+  readonly aggregationRule?: object;
 }
 
 /** Every object of a file, in its order. @throws {Error} If it is not YAML. */

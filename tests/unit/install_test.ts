@@ -52,6 +52,12 @@ Deno.test("install.yaml needs no --server-side: each object fits an annotation",
   }
 });
 
+Deno.test("install.yaml leaves alone the rules that the server gathers for a role", () => {
+  const gathering = OBJECTS.filter(({ aggregationRule }) => aggregationRule !== undefined);
+  assert.ok(gathering.length > 0);
+  for (const object of gathering) assert.ok(!("rules" in object), identityOf(object));
+});
+
 Deno.test("install.yaml runs images of a version, our own of this one", () => {
   assert.ok(PODS.length >= 2);
   for (const { name, image } of PODS.flatMap(([, pod]) => containersOf(pod))) {
