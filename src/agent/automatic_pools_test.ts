@@ -125,6 +125,23 @@ Deno.test("add() goes on as soon as a full pool grows", async () => {
   assert.deepEqual(await added, ["10.6.0.11/16"]);
 });
 
+Deno.test("add() goes on as soon as full pools of both families have grown", async () => {
+  await using rig = await AgentRig.start();
+  for (const name of ["s4", "s6"]) await rig.make(SPIDER_SUBNETS, subnetObject(name));
+  const sixth = identityOf({ version: 6, subnet: "s6" });
+  const four = automaticPoolObject(identityOf(), { ips: ["10.6.0.10"], number: "+0" });
+  const six = automaticPoolObject(sixth, { ips: ["fd00:6::10"], number: "+0" });
+  for (const pool of [four, six]) await rig.make(SPIDER_IP_POOLS, pool);
+  await rig.addresses(await rig.pod("web-0", asking(BOTH, "+0")));
+  const added = rig.addresses(await rig.pod("web-1", asking(BOTH, "+0")));
+  await rig.pass(3_400);
+  await resize(rig, six, ["fd00:6::10-fd00:6::11"]);
+  await rig.pass(1_300);
+  await resize(rig, four, ["10.6.0.10-10.6.0.11"]);
+  assert.ok(await msOf(rig, added) < 50);
+  assert.deepEqual(await added, ["10.6.0.11/16", "fd00:6::11/64"]);
+});
+
 Deno.test("add() does not wait for more of a pool whose number is fixed", async () => {
   await using rig = await AgentRig.start();
   await rig.make(SPIDER_SUBNETS, subnetObject("s4"));

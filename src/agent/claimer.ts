@@ -101,7 +101,7 @@ export class Claimer {
    * Lists each pool that looks full once.
    */
   async isFull(wish: ClaimWish): Promise<boolean> {
-    for (const facts of wish.selection.candidates) {
+    for (const facts of await this.#candidatesOf(wish)) {
       if (!await this.#poolIsFull(facts, { wish, choice: "any" })) return false;
     }
     return true;
@@ -118,8 +118,8 @@ export class Claimer {
     if (settled !== undefined) return ok(settled);
     const { clock, book } = this.#options;
     const { trace, version } = wish.selection;
-    let { candidates } = wish.selection;
-    using rings = book.follow(candidates);
+    using rings = book.follow(wish.selection.candidates);
+    let candidates = await this.#candidatesOf(wish);
     const untilMs = Math.max(clock.monotonicMs() + FULL_WAIT_MS, wish.untilMs ?? -Infinity);
     for (;;) {
       for (const choice of ["sound", "any"] as const) {
@@ -138,6 +138,13 @@ export class Claimer {
       await book.waitForFree(candidates, { rings, atMostMs: leftMs, signal: wish.signal });
       candidates = await this.#currentOf(candidates, wish);
     }
+  }
+
+  /** The pools to begin with: automatic ones may have grown since they were selected. */
+  async #candidatesOf(wish: ClaimWish): Promise<readonly PoolFacts[]> {
+    const { candidates } = wish.selection;
+    const mayHaveGrown = candidates.some(({ isAutomatic }) => isAutomatic);
+    return mayHaveGrown ? await this.#currentOf(candidates, wish) : candidates;
   }
 
   /** The pools as they are now: those that may no longer be used stay out. */
