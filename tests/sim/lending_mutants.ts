@@ -18,13 +18,6 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
     profile: "lending",
   },
   {
-    name: "a pool grows while a smaller record may come late",
-    file: STEPS,
-    find: "const isFirst = !facts.isOurs && wider.size > 0;",
-    replace: "const isFirst = false;",
-    profile: "lending",
-  },
-  {
     name: "a record shrinks before its pool",
     file: STEPS,
     find: "  const shrunk = yield* writePools<A>(narrower);\n" +
@@ -54,13 +47,6 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
     file: PLAN,
     find: "} else if (borrower.isAutomatic) {",
     replace: "} else if (borrower.isTerminating) {",
-    profile: "lending",
-  },
-  {
-    name: "what a pool that is being made is lent goes at once",
-    file: "src/controller/lending/looks.ts",
-    find: "if (this.#memory.unmade.has(name) && leftMs > 0) {",
-    replace: "if (!this.#memory.unmade.has(name) && leftMs > 0) {",
     profile: "lending",
   },
   {
