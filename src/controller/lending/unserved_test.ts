@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { ANNOTATION_SUBNET } from "../../api/annotations.ts";
+import { ANNOTATION_SUBNET, ANNOTATION_SUBNETS } from "../../api/annotations.ts";
 import { SPIDER_IP_POOLS } from "../../api/ip_pool.ts";
 import { DEPLOYMENTS } from "../../api/kubernetes/workload.ts";
+import { SPIDER_IPS } from "../../api/spider_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
 import { expectOk } from "../../base/result.ts";
 import { CONTROLLER_SETTINGS, ControllerRig } from "../../../tests/support/controller_rig.ts";
@@ -17,6 +18,7 @@ import {
   subnetObject,
   template,
   told,
+  use,
   WITHOUT_PODS,
 } from "../../../tests/support/applications.ts";
 
@@ -48,11 +50,14 @@ Deno.test("what cannot be followed is told on the application, and nothing is ma
   await using rig = await ControllerRig.start(WITHOUT_PODS);
   await rig.make(SPIDER_SUBNETS, subnetObject("s"));
   const six = { [ANNOTATION_SUBNET]: JSON.stringify({ ipv6: ["s"] }) };
+  const items = ["eth0", "net1"].map((nic) => ({ interface: nic, ipv4: ["s"] }));
+  const twice = { [ANNOTATION_SUBNETS]: JSON.stringify(items) };
   const empty = { [ANNOTATION_SUBNET]: JSON.stringify({ ipv4: [] }) };
   const cases: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [
     ["unknown", asking("1", { subnet: "x" }), /NoSubnet: .*SpiderSubnet "x" does not exist/],
     ["family", six, /NoSubnet: .*IPv6 pool.*SpiderSubnet "s" is of IPv4/],
     ["empty", empty, /Invalid: .*ipv4/],
+    ["twice", twice, /Invalid: .*ipam\.spidernet\.io\/subnets.*each subnet for one NIC/],
     ["size", asking("-1"), /Invalid: .*ippool-ip-number.*"-1"/],
     ["words", asking("many"), /Invalid: .*ippool-ip-number.*"many"/],
     ["reclaim", asking("1", { reclaim: "perhaps" }), /Invalid: .*ippool-reclaim/],
@@ -141,4 +146,22 @@ Deno.test("no pool is made for applications where that is switched off", async (
   await rig.make(DEPLOYMENTS, deployment("web", asking("3")));
   await rig.clock.advance(LATER_MS);
   assert.deepEqual(await pools(rig), []);
+});
+
+Deno.test("a subnet that is deleted takes pools along, and has them again", async () => {
+  await using rig = await ControllerRig.start(WITHOUT_PODS);
+  await rig.make(SPIDER_SUBNETS, subnetObject("s"));
+  await rig.make(DEPLOYMENTS, deployment("web", asking("2")));
+  await rig.clock.advance(LATER_MS);
+  await use(rig, "10.6.0.10");
+  await remove(rig, SPIDER_SUBNETS, { name: "s" });
+  await rig.clock.advance(20_000);
+  assert.deepEqual(await told(rig), ["auto4-web-eth0 10.6.0.10-10.6.0.11"]);
+  assert.match((await events(rig)).join(), /SpiderSubnet "s" is being deleted; name another one/);
+  await remove(rig, SPIDER_IPS, { name: "10.6.0.10" });
+  await rig.clock.advance(20_000);
+  assert.deepEqual(await told(rig), []);
+  await rig.make(SPIDER_SUBNETS, subnetObject("s"));
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual(await told(rig), ["auto4-web-eth0 10.6.0.10-10.6.0.11"]);
 });
