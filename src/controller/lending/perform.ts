@@ -3,6 +3,7 @@ import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { unreachable } from "../../base/assert.ts";
+import { Gate } from "../../base/gate.ts";
 import { errorText } from "../../base/log.ts";
 import { StoreFailure } from "../../base/object_store.ts";
 import { allEnded } from "../../base/waiting.ts";
@@ -27,6 +28,11 @@ import { isSameJson } from "../admission/rules/json_patch.ts";
 import type { LookWork } from "./work.ts";
 import { tellSubnet } from "./news.ts";
 
+/**
+ * Pools that are written at a time. A new one takes two writes before it can be used: were all made
+ * first, the first of many would be ready as late as the last.
+ */
+const POOLS_AT_ONCE = 8;
 /** Tries at finding addresses that no pod has got meanwhile. */
 const HOLD_ROUNDS = 3;
 
@@ -45,8 +51,10 @@ export async function performStep<A extends Address>(
         isDone: await writeStatus(work, statusOf(step.plan, step.loans)),
       };
     case "pools": {
+      const gate = new Gate(POOLS_AT_ONCE);
       const written = Array.from(step.ranges, async ([name, ranges]) => {
-        return await writeRanges(name, { ranges, work }) ? [name] : [];
+        const write = (): Promise<boolean> => writeRanges(name, { ranges, work });
+        return await gate.pass(write, { signal: work.signal }) ? [name] : [];
       });
       return { kind: "pools", written: new Set((await allEnded(written)).flat()) };
     }
