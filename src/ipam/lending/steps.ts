@@ -77,7 +77,17 @@ export function* lendingSteps<A extends Address>(
     ...[...wider.keys()].filter((pool) => !grown.has(pool)),
     ...[...wishes].filter(isLeft).map(([pool]) => pool),
   ]);
-  return { plan, loans, unfinished, inUse };
+  return { plan, loans, unfinished, inUse: new Set([...inUse, ...taken(wishes, held)]) };
+}
+
+/** Pools of which pods got meanwhile what was to be held back. */
+function* taken<A extends Address>(
+  wishes: ReadonlyMap<string, HoldWish<A>>,
+  held: ReadonlyMap<string, RangeSet<A>>,
+): Generator<string> {
+  for (const [pool, { count }] of wishes) {
+    if (Number(held.get(pool)?.size ?? 0) < Math.min(count, HOLDS_MAX)) yield pool;
+  }
 }
 
 /** Chooses which addresses are held back: as many as wished for, as far as there are. */
