@@ -170,27 +170,40 @@ async function refusesBadInput(site: Site): Promise<void> {
 
 async function refusesBadAnswers(site: Site): Promise<void> {
   const said = 'all IP addresses used out of pool "p4": add "ips" — \\o/';
-  const [whole] = [reply(200, ADDRESSES)];
   const cases: readonly (readonly [string | undefined, RegExp])[] = [
     [reply(500, said), /^spiderpool IP allocation error: all IP .* "p4": add "ips" — \\o\/$/],
     [reply(500), /answered 500 and no text$/],
     [reply(404, "not here"), /error: not here$/],
-    [undefined, /closed the connection before it had answered/],
-    [whole.slice(0, -20), /closed the connection before it had answered/],
-    [whole.slice(0, 30), /closed the connection before it had answered/],
     ["\0garbage\r\n\r\n", /is no HTTP: it begins with/],
     [reply(200, "text"), /Cannot use the agent's answer "text"/],
     [reply(200, { ips: [] }), /no address of NIC "eth0"/],
     [reply(200, { ips: [ADDRESSES.ips[2]] }), /no address of NIC "eth0" .*10\.7\.0\.9\/16/],
   ];
-  for (const [answer, expected] of cases) {
-    site.agent.answering = ({ method }) => method === "POST" ? answer : reply(200);
-    const ended = await run(site, "ADD");
-    assert.match(refusalOf(ended).msg, expected);
-    assert.equal(ended.stderr, "");
-    site.agent.answering = ({ method }) => method === "DELETE" ? answer : reply(200);
-    assert.deepEqual(await run(site, "DEL"), SUCCESS);
-  }
+  for (const [answer, expected] of cases) await refusesAnswer(site, { answer, expected });
+}
+
+/** Each is asked again for half a minute, so all at once. */
+async function refusesCutAnswers(site: Site): Promise<void> {
+  const whole = reply(200, ADDRESSES);
+  await Promise.all([undefined, whole.slice(0, -20), whole.slice(0, 30)].map(async (answer, at) => {
+    const folder = path.join(site.folder, `agent-${at}`);
+    await Deno.mkdir(folder);
+    await using agent = new FakeAgent(path.join(folder, "agent.sock"));
+    const expected = /closed the connection before it had answered/;
+    await refusesAnswer({ ...site, folder, agent }, { answer, expected });
+  }));
+}
+
+async function refusesAnswer(
+  site: Site,
+  { answer, expected }: { readonly answer: string | undefined; readonly expected: RegExp },
+): Promise<void> {
+  site.agent.answering = ({ method }) => method === "POST" ? answer : reply(200);
+  const ended = await run(site, "ADD");
+  assert.match(refusalOf(ended).msg, expected);
+  assert.equal(ended.stderr, "");
+  site.agent.answering = ({ method }) => method === "DELETE" ? answer : reply(200);
+  assert.deepEqual(await run(site, "DEL"), SUCCESS);
 }
 
 async function standsAgentsThatAreAway(site: Site): Promise<void> {
@@ -205,7 +218,7 @@ async function standsAgentsThatAreAway(site: Site): Promise<void> {
     [path.join(site.folder, "none.sock"), /there is no socket ".+none\.sock"; see that the spider/],
     [stale, /nothing listens at ".+stale\.sock"; see that the spiderpool-agent pod/],
   ];
-  for (const [socket, expected] of away) {
+  await Promise.all(away.map(async ([socket, expected]) => {
     const ipam = { ipam_unix_socket_path: socket };
     const { code, msg } = refusalOf(await run(site, "ADD", { ipam }));
     assert.equal(code, 11);
@@ -214,7 +227,7 @@ async function standsAgentsThatAreAway(site: Site): Promise<void> {
     assert.equal(refusalOf(await run(site, "STATUS", { ipam })).code, 50);
     assert.equal(refusalOf(await run(site, "GC", { ipam })).code, 11);
     assert.deepEqual(await run(site, "DEL", { ipam, env: { CNI_NETNS: "" } }), SUCCESS);
-  }
+  }));
 }
 
 async function succeedsWithoutALog(site: Site): Promise<void> {
@@ -317,6 +330,7 @@ const CASES: readonly (readonly [string, (site: Site) => Promise<void>])[] = [
   ["STATUS and GC ask the agent, since 1.1.0", answersStatusAndGc],
   ["bad input is an error object, and nobody is asked", refusesBadInput],
   ["bad answers fail an ADD with the reason, and no DEL", refusesBadAnswers],
+  ["an answer that is cut fails an ADD after a while, and no DEL", refusesCutAnswers],
   ["an agent that is away fails an ADD with the reason, and no DEL", standsAgentsThatAreAway],
   [
     "a log that cannot be written fails nothing, and is said on standard error",
