@@ -1,5 +1,6 @@
 /** Does the steps of `src/ipam/lending`: each write once, and what became of it. */
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
+import { isTerminating } from "../../api/metadata.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { unreachable } from "../../base/assert.ts";
@@ -142,7 +143,8 @@ async function makePool(
 ): Promise<boolean> {
   const { parts: { settler, ports: { log } }, memory, pools, subnet, wishes, signal } = work;
   const wish = wishes.missing.get(name);
-  if (wish === undefined) return false;
+  // It was read again after the record was written, and may be on its way out by now.
+  if (wish === undefined || isTerminating(subnet)) return false;
   const pool = withFinalizer(ownPool(poolToMake(wish, { subnet, ips }), subnet));
   const isOurs = (stored: SpiderIpPool): boolean => isPoolOf(stored, wish.identity);
   try {

@@ -4,8 +4,9 @@ import { SPIDER_IP_POOLS } from "../../api/ip_pool.ts";
 import { DEPLOYMENTS } from "../../api/kubernetes/workload.ts";
 import { SPIDER_IPS } from "../../api/spider_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
-import { expectOk } from "../../base/result.ts";
+import { err, expectOk } from "../../base/result.ts";
 import { CONTROLLER_SETTINGS, ControllerRig } from "../../../tests/support/controller_rig.ts";
+import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 import {
   asking,
   change,
@@ -164,4 +165,26 @@ Deno.test("a subnet that is deleted takes pools along, and has them again", asyn
   await rig.make(SPIDER_SUBNETS, subnetObject("s"));
   await rig.clock.advance(LATER_MS);
   assert.deepEqual(await told(rig), ["auto4-web-eth0 10.6.0.10-10.6.0.11"]);
+});
+
+Deno.test("no pool is made of a subnet that is deleted while its record is written", async () => {
+  let isOver = false;
+  await using rig = await ControllerRig.start({
+    ...WITHOUT_PODS,
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      replaceStatus: async (resource, object, options) => {
+        const written = await store.replaceStatus(resource, object, options);
+        if (isOver || !JSON.stringify(object).includes("default_web")) return written;
+        isOver = true;
+        expectOk(await store.remove(SPIDER_SUBNETS, { name: "s" }, options), "it is there");
+        return err({ code: "timeout", message: "the answer is lost", outcomeUnknown: true });
+      },
+    }),
+  });
+  await rig.make(SPIDER_SUBNETS, subnetObject("s"));
+  await rig.clock.advance(LATER_MS);
+  await rig.make(DEPLOYMENTS, deployment("web", asking("2")));
+  await rig.clock.advance(20_000);
+  assert.deepEqual([isOver, await told(rig)], [true, []]);
 });
