@@ -235,7 +235,9 @@ function statFields(
   try {
     text = Deno.readTextFileSync(`/proc/${pid}/stat`);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    // One that goes between opening and reading is ESRCH, for which Deno has no class.
+    const isGone = error instanceof Deno.errors.NotFound || /\(os error 3\)/.test(String(error));
+    if (isGone) return undefined;
     throw error;
   }
   // The second field is the program's name in parentheses, which may hold blanks and parentheses.

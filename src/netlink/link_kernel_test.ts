@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Namespace, openNamespace } from "../../tests/kernel/namespace.ts";
+import { untilTrue } from "../../tests/support/hang_limit.ts";
 import { linkKind, program, root, testWith } from "../../tests/support/require.ts";
 import { expectOk } from "../base/result.ts";
 import { parseIpv4 } from "../ip/mod.ts";
@@ -182,7 +183,9 @@ testWith({
       [1400, 0, PEER_MAC, true, near.index],
     );
     assert.equal(near.parentNetnsId, 0);
-    assert.deepEqual([near.operState, near.hasCarrier], ["up", true]);
+    // The kernel's own worker says a moment later that both ends are up.
+    await untilTrue(() => found(pod.socket, "veth0").operState === "up");
+    assert.equal(found(pod.socket, "veth0").hasCarrier, true);
     // The name of the far end is taken: nothing is left of either.
     const taken = addLink(pod.socket, { ...spec, name: "veth1", peer });
     assert.equal(taken.ok ? "" : taken.error.code, "exists");
