@@ -175,15 +175,13 @@ testWith({
     const near = found(pod.socket, "veth0");
     const far = found(nodeSocket, "vethabcdef01234");
     assert.deepEqual(
-      [near.mtu, near.txQueueLength, near.address, near.isUp, near.parentIndex],
-      [1450, 5, MAC, true, far.index],
+      [near.mtu, near.txQueueLength, near.address, near.isUp, near.parentIndex, near.parentNetnsId],
+      [1450, 5, MAC, true, far.index, 0],
     );
     assert.deepEqual(
       [far.mtu, far.txQueueLength, far.address, far.isUp, far.parentIndex],
       [1400, 0, PEER_MAC, true, near.index],
     );
-    assert.equal(near.parentNetnsId, 0);
-    // The kernel's own worker says a moment later that both ends are up.
     await untilTrue(() => found(pod.socket, "veth0").operState === "up");
     assert.equal(found(pod.socket, "veth0").hasCarrier, true);
     // The name of the far end is taken: nothing is left of either.
