@@ -105,6 +105,11 @@ export type StoreError =
     readonly isUnserved?: true;
   };
 
+/** Whether the server answered that it has no such kind. */
+export function isUnserved(error: StoreError): boolean {
+  return "isUnserved" in error && error.isUnserved === true;
+}
+
 /** An answer of the store, or its refusal. */
 export type StoreResult<T> = Result<T, StoreError>;
 

@@ -1,5 +1,10 @@
 /** Which kinds a server has, asked of itself: how one is called in paths, and what it can. */
-import type { CallOptions, ObjectKey, StoreResult } from "../base/object_store.ts";
+import {
+  type CallOptions,
+  isUnserved,
+  type ObjectKey,
+  type StoreResult,
+} from "../base/object_store.ts";
 import { ok } from "../base/result.ts";
 import { asList, asNumber, asRecord, asText, valueAt } from "./json_value.ts";
 import { objectPath, sayObject } from "./paths.ts";
@@ -53,10 +58,7 @@ export class ApiKinds implements KindDirectory {
       accept: "application/json",
       what: `ask for the kinds of "${apiVersion}"`,
     }, options);
-    if (!reply.ok) {
-      const { error } = reply;
-      return "isUnserved" in error && error.isUnserved === true ? ok(undefined) : reply;
-    }
+    if (!reply.ok) return isUnserved(reply.error) ? ok(undefined) : reply;
     const entries = asList(asRecord(reply.value)?.["resources"]);
     const names = new Set(entries.map((entry) => asText(asRecord(entry)?.["name"])));
     for (const entry of entries) {

@@ -6,6 +6,7 @@ import { unreachable } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
 import {
+  isUnserved,
   keyOf,
   type ObjectKey,
   type ObjectStore,
@@ -299,10 +300,6 @@ function passesByItself(error: StoreError): boolean {
     default:
       return unreachable(error);
   }
-}
-
-function isUnserved(error: StoreError): boolean {
-  return "isUnserved" in error && error.isUnserved === true;
 }
 
 function isUnknown(error: StoreError): boolean {

@@ -1,6 +1,12 @@
 /** Objects of a kind that the server may not have, may have later, or has in another version. */
 import { LIST_PAGE_OBJECTS } from "../../base/limits.ts";
-import type { Resource, Selection, StoredObject, StoreError } from "../../base/object_store.ts";
+import {
+  isUnserved,
+  type Resource,
+  type Selection,
+  type StoredObject,
+  type StoreError,
+} from "../../base/object_store.ts";
 import { orAborted, runTogether } from "../../base/waiting.ts";
 import { backoffMs, CALL_MS_MAX, Informer } from "../../kube/mod.ts";
 import type { EnginePorts } from "../engine_ports.ts";
@@ -89,7 +95,9 @@ export class Feed<T extends StoredObject> {
           for await (const _event of informer.events(options)) changed();
         },
         async (options) => {
-          do await clock.sleep(RELOOK_MS.mostMs, options); while (!isUnserved(informer.status()));
+          do await clock.sleep(RELOOK_MS.mostMs, options); while (
+            !isWithoutKind(informer.status())
+          );
           throw unserved;
         },
       ], { signal });
@@ -101,16 +109,16 @@ export class Feed<T extends StoredObject> {
   }
 }
 
-function isUnserved({ error }: { readonly error: StoreError | undefined }): boolean {
-  return error !== undefined && "isUnserved" in error && error.isUnserved === true;
+function isWithoutKind({ error }: { readonly error: StoreError | undefined }): boolean {
+  return error !== undefined && isUnserved(error);
 }
 
 function isAbsence(error: StoreError): boolean {
-  return error.code === "forbidden" || isUnserved({ error });
+  return error.code === "forbidden" || isUnserved(error);
 }
 
 function absenceText({ kind, group, version }: Resource<StoredObject>, error: StoreError): string {
-  return isUnserved({ error })
+  return isUnserved(error)
     ? `the server has no kind ${kind} of ${group}/${version}`
     : error.message;
 }
