@@ -1,14 +1,15 @@
 /** What `spiderpool-controller` is asked to do, and who does it. */
 import type { ProgramPorts } from "../base/program.ts";
 import { VERSION } from "../base/version.ts";
-import { CLEAN_USAGE, type CleanProgramPorts, runClean } from "./clean/program.ts";
+import type { CommandPorts } from "./command.ts";
+import { CLEAN_USAGE, runClean } from "./clean/program.ts";
 import { readOptions } from "./arguments.ts";
 import { GIVE_BACK_USAGE, runGiveBack } from "./give_back/program.ts";
 import { type DaemonPorts, runDaemon } from "./daemon.ts";
 
 /** What the controller needs of the world. */
 export interface ControllerPorts extends ProgramPorts, DaemonPorts {
-  readonly openStore: CleanProgramPorts["openStore"];
+  readonly openStore: CommandPorts["openStore"];
 }
 
 const USAGE = `use daemon [--config-path FILE], ${CLEAN_USAGE}, ${GIVE_BACK_USAGE}, or --version`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ADMISSION_SETTINGS } from "../../tests/support/admission_judge.ts";
 import { forwardingStore } from "../../tests/support/forwarding_store.ts";
-import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { ManualClock, runToEnd } from "../../tests/support/manual_clock.ts";
 import { refuseAsServer } from "../agent/standalone/program.ts";
 import { SPIDER_COORDINATORS } from "../api/coordinator.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
@@ -100,11 +100,8 @@ class Site {
       },
       openStore: () => Promise.resolve(ok({ store, [Symbol.dispose]: () => {} })),
     });
-    let ended = false;
-    const end = (): void => void (ended = true);
-    running.then(end, end);
-    while (!ended) await this.clock.advance(5_000);
-    return { code: await running, output, error };
+    const code = await runToEnd(running, { clock: this.clock, stepMs: 5_000 });
+    return { code, output, error };
   }
 
   async specs(): Promise<Record<string, unknown>> {

@@ -100,3 +100,15 @@ export class ManualClock implements Clock {
 export function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0)); // A macrotask: all microtasks go first.
 }
+
+/** Moves time by steps until some work ends. @returns What it came to. */
+export async function runToEnd<T>(
+  work: Promise<T>,
+  { clock, stepMs }: { readonly clock: ManualClock; readonly stepMs: number },
+): Promise<T> {
+  let hasEnded = false;
+  const end = (): void => void (hasEnded = true);
+  work.then(end, end);
+  while (!hasEnded) await clock.advance(stepMs);
+  return await work;
+}

@@ -14,6 +14,7 @@ import { API_SERVER_RETRY_MS_MIN, CLEAN_TRIES_MAX } from "../../base/limits.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import {
+  isUnserved,
   keyOf,
   keyText,
   type ObjectKey,
@@ -173,7 +174,7 @@ async function releaseObject({ resource, key }: Target, run: Run): Promise<strin
 }
 
 function isAbsent(error: StoreError): boolean {
-  return error.code === "not_found" || ("isUnserved" in error && error.isUnserved === true);
+  return error.code === "not_found" || isUnserved(error);
 }
 
 /** Whether the same request may go well soon. */

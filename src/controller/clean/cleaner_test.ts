@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runOn } from "../../../tests/support/cluster_command.ts";
 import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { SPIDER_COORDINATORS } from "../../api/coordinator.ts";
@@ -19,7 +20,7 @@ import {
   type StoreError,
 } from "../../base/object_store.ts";
 import { seededRandom } from "../../base/random.ts";
-import { err, expectOk, ok } from "../../base/result.ts";
+import { err, expectOk } from "../../base/result.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
 import { rawOf } from "../raw_objects.ts";
 import { readCleanArguments, runClean } from "./program.ts";
@@ -83,8 +84,6 @@ class Cluster {
   }
 
   async run() {
-    let error = "";
-    const told: string[] = [];
     const store: ObjectStore = {
       ...forwardingStore(this.store),
       remove: (resource, key, options) => {
@@ -94,20 +93,11 @@ class Cluster {
         return this.store.remove(resource, key, options);
       },
     };
-    const running = runClean(["--validate", NAME.name, `--mutating=${NAME.name}`], {
+    return await runOn(store, {
       clock: this.clock,
-      stop: never,
-      readEnvironment: (name) => name === "SPIDERPOOL_POD_NAMESPACE" ? "spiderpool" : undefined,
-      writeError: (text) => error += text,
-      writeLog: () => {},
-      tellPod: (note) => Promise.resolve(void told.push(note)),
-      openStore: () => Promise.resolve(ok({ store, [Symbol.dispose]: () => {} })),
+      stepMs: 1_000,
+      run: (ports) => runClean(["--validate", NAME.name, `--mutating=${NAME.name}`], ports),
     });
-    let ended = false;
-    const end = (): void => void (ended = true);
-    running.then(end, end);
-    while (!ended) await this.clock.advance(1_000);
-    return { code: await running, error, told };
   }
 
   async left(): Promise<readonly string[]> {

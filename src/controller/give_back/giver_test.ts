@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runOn } from "../../../tests/support/cluster_command.ts";
 import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
@@ -7,7 +8,7 @@ import { PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_IPS } from "../../api/spider_ip.ts";
 import type { ObjectStore, Resource, StoredObject, StoreError } from "../../base/object_store.ts";
 import { seededRandom } from "../../base/random.ts";
-import { err, expectOk, ok } from "../../base/result.ts";
+import { err, expectOk } from "../../base/result.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
 import { runGiveBack } from "./program.ts";
 
@@ -48,8 +49,6 @@ class Cluster {
   }
 
   async run() {
-    let error = "";
-    const told: string[] = [];
     const store: ObjectStore = {
       ...forwardingStore(this.store),
       list: async (resource, options) => {
@@ -61,20 +60,11 @@ class Cluster {
         return await this.store.replaceStatus(resource, object, options);
       },
     };
-    const running = runGiveBack([], {
+    return await runOn(store, {
       clock: this.clock,
-      stop: never,
-      readEnvironment: (name) => name === "SPIDERPOOL_POD_NAMESPACE" ? "spiderpool" : undefined,
-      writeError: (text) => error += text,
-      writeLog: () => {},
-      tellPod: (note) => Promise.resolve(void told.push(note)),
-      openStore: () => Promise.resolve(ok({ store, [Symbol.dispose]: () => {} })),
+      stepMs: 5_000,
+      run: (ports) => runGiveBack([], ports),
     });
-    let ended = false;
-    const end = (): void => void (ended = true);
-    running.then(end, end);
-    while (!ended) await this.clock.advance(5_000);
-    return { code: await running, error, told };
   }
 
   async read(name: string): Promise<SpiderIpPool> {

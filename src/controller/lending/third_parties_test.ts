@@ -19,6 +19,7 @@ import {
   WITHOUT_PODS,
 } from "../../../tests/support/applications.ts";
 import { ControllerRig } from "../../../tests/support/controller_rig.ts";
+import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 
 const API_VERSION = "games.example.com/v1";
 const GAME = { group: "games.example.com", version: "v1", kind: "Game", plural: "gamez" };
@@ -160,22 +161,14 @@ Deno.test("a pool stays, and says why, while nobody may ask for its application"
   await using rig = await ControllerRig.start({
     ...WITHOUT_PODS,
     kinds: games,
-    wrap: (store) =>
-      new Proxy(store, {
-        get: (target, name) => {
-          const method: unknown = Reflect.get(target, name);
-          if (typeof method !== "function") return method;
-          return (...args: unknown[]) => {
-            const [resource] = args;
-            const isAsked = name === "get" && Object(resource).plural === GAME.plural;
-            if (!isRefused || !isAsked) return method.apply(target, args);
-            const message = "Cannot get gamez: grant it";
-            return Promise.resolve(
-              err({ code: "forbidden", message, namespaceTerminating: false }),
-            );
-          };
-        },
-      }),
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      get: (resource, ...rest) => {
+        if (!isRefused || resource.plural !== GAME.plural) return store.get(resource, ...rest);
+        const message = "Cannot get gamez: grant it";
+        return Promise.resolve(err({ code: "forbidden", message, namespaceTerminating: false }));
+      },
+    }),
   });
   await rig.make(SPIDER_SUBNETS, subnetObject("s"));
   const { uid } = (await rig.make(GAMES, { metadata: KEY })).metadata;
