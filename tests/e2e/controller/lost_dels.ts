@@ -1,8 +1,7 @@
 /** DELs that no agent heard: what their pods had is free again soon. */
 import assert from "node:assert/strict";
-import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import { ask, namespaceOf, pod, pools, type Scenario } from "../ipam/corner.ts";
-import { type Installation, LIMIT } from "../ipam/installation.ts";
+import { type Installation, LIMIT, onNode } from "../ipam/installation.ts";
 import { addressesInUse, eventually, podsOf } from "../ipam/observed.ts";
 import { signalProgram } from "../ipam/storm.ts";
 import { say, since } from "./said.ts";
@@ -11,10 +10,8 @@ const PODS = Array.from({ length: 10 }, (_, index) => `lost-${index}`);
 
 /** Whether no plugin of a node is at a DEL. */
 async function isWithoutDels(site: Installation, node: string): Promise<boolean> {
-  const holder = site.state.nodes.find(({ hostname }) => hostname === node);
-  assert.ok(holder !== undefined, "the node runs");
   const script = "grep -lz '^CNI_COMMAND=DEL' /proc/[0-9]*/environ 2>/dev/null || true";
-  return (await runInside(holder, { script })).trim() === "";
+  return (await onNode(site, node, { script })).trim() === "";
 }
 
 /** A runtime takes a DEL that nobody answered for done: a pod must be able to go. */

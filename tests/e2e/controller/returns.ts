@@ -1,8 +1,7 @@
 /** A node that was silent for a while: it comes back to a pod that lives elsewhere by now. */
 import assert from "node:assert/strict";
-import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import { ask, namespaceOf, pools, type Scenario, statefulSet } from "../ipam/corner.ts";
-import { LIMIT } from "../ipam/installation.ts";
+import { LIMIT, onNode } from "../ipam/installation.ts";
 import { addressesInUse, eventually, podsOf, rolledOut } from "../ipam/observed.ts";
 import { signalProgram } from "../ipam/storm.ts";
 
@@ -40,11 +39,9 @@ export const RETURNS: Scenario = {
     assert.deepEqual(moved.nics.get("net1"), old.nics.get("net1"), "it has the old addresses");
 
     await isReady("True");
-    const holder = site.state.nodes.find(({ hostname }) => hostname === old.node);
-    assert.ok(holder !== undefined, "the node runs");
     await eventually("the old sandbox to be taken down", async () => {
       const script = `[ ! -d "/var/lib/kubelet/pods/$1" ] && echo gone || true`;
-      return (await runInside(holder, { script, args: [old.uid] })).trim() === "gone";
+      return (await onNode(site, old.node, { script, args: [old.uid] })).trim() === "gone";
     });
     const holders = [...(await addressesInUse(site)).values()]
       .filter(({ pool }) => pool.startsWith(`${namespace}-p-`)).map(({ podUID }) => podUID);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import type { Corner } from "../ipam/corner.ts";
-import type { Installation } from "../ipam/installation.ts";
+import { type Installation, nodeNamed } from "../ipam/installation.ts";
 import { eventually, type ObservedPod, shell } from "../ipam/observed.ts";
 
 /** A container that answers HTTP with the name of its pod, and whose log has each question. */
@@ -109,9 +109,7 @@ export async function assertNodeReaches(
   pod: ObservedPod,
   addresses: readonly string[],
 ): Promise<void> {
-  const holder = site.state.nodes.find(({ hostname }) => hostname === pod.node);
-  assert.ok(holder !== undefined, `${pod.node} runs`);
-  await assertReaches(holder, pod, addresses);
+  await assertReaches(nodeNamed(site, pod.node), pod, addresses);
 }
 
 /** Fails unless a pod answers at each address when the router of the underlay asks. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { assert } from "../../../src/base/assert.ts";
 import { auditLogPath } from "../../../scripts/cluster/audit.ts";
 import { cacheFolder } from "../../../scripts/cluster/components.ts";
+import { runInside } from "../../../scripts/cluster/namespaces.ts";
 import { nativeDown, nativeReboot, nativeUp } from "../../../scripts/cluster/native.ts";
 import { loadImage } from "../../../scripts/cluster/node.ts";
 import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
@@ -126,4 +127,23 @@ export async function controllersAreReady(kubectl: Kubectl): Promise<void> {
 export async function agentsAreReady(kubectl: Kubectl): Promise<void> {
   const agents = ["-n", "spiderpool", "daemonset/spiderpool-agent", `--timeout=${LIMIT}`];
   await kubectl.run("rollout", "status", ...agents);
+}
+
+/** What holds a node. */
+export function nodeNamed(
+  { state }: Pick<Installation, "state">,
+  name: string,
+): ClusterState["nodes"][number] {
+  const node = state.nodes.find(({ hostname }) => hostname === name);
+  assert(node !== undefined, `${name} runs`);
+  return node;
+}
+
+/** Runs a shell script on a node. @returns What it prints. */
+export async function onNode(
+  site: Installation,
+  name: string,
+  { script, args = [] }: { readonly script: string; readonly args?: readonly string[] },
+): Promise<string> {
+  return await runInside(nodeNamed(site, name), { script, args });
 }

@@ -13,7 +13,7 @@ import {
   type Scenario,
   UNDERLAY,
 } from "./corner.ts";
-import { agentsAreReady, type Installation, LIMIT } from "./installation.ts";
+import { agentsAreReady, type Installation, LIMIT, nodeNamed } from "./installation.ts";
 import { addressesInUse, eventually, podsOf, rolledOut, shell } from "./observed.ts";
 
 const PODS = 100;
@@ -120,8 +120,7 @@ export async function signalProgram(
     readonly signal: "KILL" | "STOP" | "CONT";
   },
 ): Promise<void> {
-  const holder = site.state.nodes.find(({ hostname }) => hostname === node);
-  assert.ok(holder !== undefined, "the node runs");
+  const holder = nodeNamed(site, node);
   // The last letter in brackets: the pattern is no process of its own.
   const name = `${program.slice(0, -1)}[${program.slice(-1)}]`;
   const pattern = program === "kubelet" ? `/${name} ` : `${name} daemon`;

@@ -11,9 +11,9 @@ import {
   pools,
   type Scenario,
 } from "../ipam/corner.ts";
-import { agentsAreReady, type Installation, LIMIT } from "../ipam/installation.ts";
+import { agentsAreReady, type Installation, LIMIT, onNode } from "../ipam/installation.ts";
 import { assertAddresses, eventually, podsOf, rolledOut } from "../ipam/observed.ts";
-import { onNode, setClusterNetwork, writeConfiguration } from "./node_files.ts";
+import { setClusterNetwork, writeConfiguration } from "./node_files.ts";
 import { MULTUS_NAMESPACE, network } from "./short.ts";
 
 const MACVLAN = { cniType: "macvlan", macvlan: { master: ["eth1"] } };

@@ -1,7 +1,7 @@
 /** Networks on interfaces that no node has: who says so, and how. */
 import { type Corner, namespaceOf, pod, type Scenario } from "../ipam/corner.ts";
+import { onNode } from "../ipam/installation.ts";
 import { assertDescribed, eventually } from "../ipam/observed.ts";
-import { onNode } from "./node_files.ts";
 import { network } from "./short.ts";
 
 /** A master that no node has, and what is said of it where the sandbox is made. */

@@ -1,20 +1,7 @@
 /** CNI configurations of a node, as who sets nodes up writes them. */
-import assert from "node:assert/strict";
-import { runInside } from "../../../scripts/cluster/namespaces.ts";
-import type { Installation } from "../ipam/installation.ts";
+import { type Installation, onNode } from "../ipam/installation.ts";
 
 const FOLDER = "/etc/cni/net.d";
-
-/** Runs a shell script on a node. */
-export async function onNode(
-  { state }: Installation,
-  node: string,
-  { script, args = [] }: { readonly script: string; readonly args?: readonly string[] },
-): Promise<string> {
-  const holder = state.nodes.find(({ hostname }) => hostname === node);
-  assert.ok(holder !== undefined, `${node} runs`);
-  return await runInside(holder, { script, args });
-}
 
 /** Writes a configuration, whole at once: a container runtime reads these files as they change. */
 export async function writeConfiguration(
