@@ -99,7 +99,8 @@ export async function whenMade(
     const isOver = nowMs >= untilMs;
     if (isOver || nowMs >= askMs) {
       askMs = Infinity;
-      const said = await lendersWord(parts, { pools: wanted, signal });
+      const pools = missing.length === 0 ? wanted : [...wanted, ...automatic.others];
+      const said = await lendersWord(parts, { pools, signal });
       if (isOver || said !== undefined) return err(withWord(refusal, said));
     }
     if (!hasWaited) parts.metrics.waitedForPool();

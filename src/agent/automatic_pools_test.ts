@@ -219,6 +219,16 @@ Deno.test("add() tells soon what the SpiderSubnet says", async () => {
   );
 });
 
+Deno.test("add() tells what keeps the pool of another NIC from being made", async () => {
+  await using rig = await AgentRig.start();
+  await rig.make(SPIDER_SUBNETS, subnetObject("s4"));
+  const nics = [{ interface: "eth0", ipv4: ["s4"] }, { interface: "net1", ipv4: ["absent"] }];
+  const annotations = { "ipam.spidernet.io/subnets": JSON.stringify(nics) };
+  const refused = rig.refusal(await rig.pod("web-0", { owner: CRD, annotations }));
+  assert.ok(await msOf(rig, refused) < 6_000);
+  assert.match(await refused, /has no pool: SpiderSubnet "absent" does not exist/);
+});
+
 Deno.test("add() refuses at once what no waiting helps against", async () => {
   await using rig = await AgentRig.start();
   const pool = automaticPoolObject(identityOf(), { ips: ["10.6.0.10"], disable: true });

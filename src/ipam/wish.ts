@@ -69,6 +69,8 @@ export interface AutomaticWish {
   readonly annotation: string;
   /** One of each family, at least one. */
   readonly pools: readonly PoolWish[];
+  /** Those of the pod's other NICs: the application is lent all or none. */
+  readonly others: readonly PoolWish[];
   /** How many addresses they should have; absent: as the installation says. */
   readonly number?: IpNumber | undefined;
 }
@@ -161,9 +163,11 @@ function readAutomatic({ pod, request, controller, settings }: WishFacts): Resul
     return err({ code: "nic_not_listed", annotation, nic, listed });
   }
   const { ipv4, ipv6 } = settings;
-  const pools = wishedPools({ nics }, { ipv4, ipv6, nic });
+  const all = wishedPools({ nics }, { ipv4, ipv6 });
+  const pools = all.filter((pool) => pool.nic === nic);
   if (pools.length > 0) {
-    const automatic = { annotation, pools, number };
+    const others = all.filter((pool) => pool.nic !== nic);
+    const automatic = { annotation, pools, others, number };
     return ok({ rule: "subnets", nics: [{ nic, cleanGateway }], automatic });
   }
   const versions = own.ipv4 === undefined ? [6] as const : [4] as const;

@@ -143,6 +143,7 @@ Deno.test("readWish() takes the pools of the application before all others", () 
       { nic: "eth0", version: 4, subnet: "s" },
       { nic: "eth0", version: 6, subnet: "s6" },
     ],
+    others: [{ nic: "net1", version: 4, subnet: "t" }],
     number: { kind: "flexible", count: 2 },
   });
   const only4 = wishOf({ pod, request, settings: { ...settings, ipv6: false } });

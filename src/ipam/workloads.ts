@@ -33,6 +33,8 @@ export type Workload = Deployment | ReplicaSet | StatefulSet | DaemonSet | Job |
 /** What an application's pools depend on. */
 export interface Application {
   readonly controller: TopController;
+  /** When it was made, as the server writes it: of two that want the same the older has it. */
+  readonly created: string;
   /** Pods that it should have at a time. */
   readonly replicas: number;
   /** Of its pods. */
@@ -49,9 +51,10 @@ export interface Application {
 export function applicationOf(workload: Workload): Application | undefined {
   const { template, replicas } = podsOf(workload);
   if (template.spec?.hostNetwork === true || isPartOfAnother(workload)) return undefined;
-  const { apiVersion, kind, metadata: { name, namespace = "", uid = "" } } = workload;
+  const { apiVersion, kind, metadata } = workload;
+  const { name, namespace = "", uid = "", creationTimestamp: created = "" } = metadata;
   const controller = { apiVersion, kind, name, namespace, uid };
-  return { controller, replicas, annotations: template.metadata?.annotations ?? {} };
+  return { controller, created, replicas, annotations: template.metadata?.annotations ?? {} };
 }
 
 function podsOf(

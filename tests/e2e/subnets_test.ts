@@ -13,7 +13,7 @@ import { everythingIsBack, subnets } from "./subnets/ground.ts";
 import { KILLED, TROUBLES } from "./subnets/troubles.ts";
 import { WORKLOADS } from "./subnets/workloads.ts";
 
-/** Each family is lent by itself: where both are, an application has the pools of each. */
+/** Where both are, an application has the pools of each, or none. */
 const FAMILIES: readonly ClusterFamily[] = ["dual"];
 const wanted = (Deno.env.get("E2E_FAMILIES") ?? FAMILIES.join(",")).split(",");
 

@@ -52,8 +52,8 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
   {
     name: "a pool stays when its application is gone",
     file: "src/controller/lending/unwanted.ts",
-    find: "if (isProved) await remove(pool, work);",
-    replace: 'if (isProved && fate === "other") await remove(pool, work);',
+    find: "if (isProved) await remove(",
+    replace: 'if (isProved && fate === "other") await remove(',
     profile: "lending",
   },
   {

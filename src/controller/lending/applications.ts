@@ -11,6 +11,7 @@ import {
   wishedCount,
   wishedPools,
 } from "../../ipam/applications.ts";
+import type { Bundle } from "../../ipam/lending/together.ts";
 import { type ApplicationWish, applicationWish } from "../../ipam/lending/wishes.ts";
 import type { TopController } from "../../ipam/top_controller.ts";
 import type { Application } from "../../ipam/workloads.ts";
@@ -24,6 +25,8 @@ import { kindKey, kindKeyOf, WORKLOAD_ROWS, type WorkloadRow } from "./workload_
 /** What one application wants. */
 interface Wanted {
   readonly wishes: readonly ApplicationWish[];
+  /** The same as its pods need them: each set of annotations is a bundle. */
+  readonly bundles: readonly Bundle[];
   /** Whether what its pods say cannot be read: then nobody knows what it wants. */
   readonly isUnclear: boolean;
 }
@@ -113,6 +116,16 @@ export class Applications {
     return [...this.#bySubnet.get(subnet)?.values() ?? []].flat();
   }
 
+  /** UIDs of the applications that want something of a Subnet. */
+  wishingOf(subnet: string): Iterable<string> {
+    return this.#bySubnet.get(subnet)?.keys() ?? [];
+  }
+
+  /** What an application needs together, by its UID. */
+  bundlesOf(uid: string): readonly Bundle[] {
+    return this.#wanted.get(uid)?.bundles ?? [];
+  }
+
   /** Says what became of an application that asks for a pool no more. */
   fateOf(application: TopController): ApplicationFate {
     if (!this.isOn) return "unclear";
@@ -186,7 +199,7 @@ export class Applications {
       this.#set(uid, undefined);
       return { code: "done" };
     }
-    const { controller, asked } = found;
+    const { controller, created, asked } = found;
     const parts = this.#parts;
     try {
       const read = asked.map((one) => readPoolWishes(one));
@@ -194,7 +207,8 @@ export class Applications {
         one.ok && one.value && one.value.number?.kind !== "fixed"
       );
       const replicas = isCounted ? await scaleOf(controller, { parts, signal }) : 0;
-      this.#noteAll(asked.map((annotations) => ({ controller, replicas, annotations })));
+      const common = { controller, created, replicas };
+      this.#noteAll(asked.map((annotations) => ({ ...common, annotations })));
       return { code: "done" };
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
@@ -231,6 +245,7 @@ export class Applications {
   #noteAll(applications: readonly (Application | Uncounted)[]): void {
     const { recorder } = this.#parts;
     const wishes = new Map<string, ApplicationWish>();
+    const sets: (readonly string[])[] = [];
     let isUnclear = false;
     for (const { controller, replicas, annotations } of applications) {
       const read = readPoolWishes(annotations);
@@ -246,17 +261,23 @@ export class Applications {
       for (const note of read.value.notes) {
         tellApplication(recorder, { controller, reason: "NotFollowed", note });
       }
-      for (const wish of this.#wishesOf({ controller, replicas: replicas ?? 0 }, read.value)) {
+      const set = this.#wishesOf({ controller, replicas: replicas ?? 0 }, read.value);
+      for (const wish of set) {
         const other = wishes.get(wish.pool.name);
         if (other === undefined || other.count < wish.count) wishes.set(wish.pool.name, wish);
       }
+      sets.push(set.map(({ pool }) => pool.name));
     }
     const uid = applications[0]?.controller.uid ?? "";
     // What it wanted before stays where nobody can tell what it wants now.
-    for (const wish of isUnclear ? this.#wanted.get(uid)?.wishes ?? [] : []) {
+    const before = isUnclear ? this.#wanted.get(uid) : undefined;
+    for (const wish of before?.wishes ?? []) {
       if (!wishes.has(wish.pool.name)) wishes.set(wish.pool.name, wish);
     }
-    this.#set(uid, { wishes: [...wishes.values()], isUnclear });
+    sets.push(...before?.bundles.map(({ parts }) => parts.map(({ wish }) => wish)) ?? []);
+    const created = applications[0]?.created ?? "";
+    const bundles = sets.map((set) => bundleOf({ uid, created, wishes, set }));
+    this.#set(uid, { wishes: [...wishes.values()], bundles, isUnclear });
   }
 
   #wishesOf(
@@ -292,6 +313,22 @@ export class Applications {
       this.#ask(subnet);
     }
   }
+}
+
+/** What one set of annotations asks for. @param options.set Keys of the wishes. */
+function bundleOf(
+  { uid, created, wishes, set }: {
+    readonly uid: string;
+    readonly created: string;
+    readonly wishes: ReadonlyMap<string, ApplicationWish>;
+    readonly set: readonly string[];
+  },
+): Bundle {
+  const parts = set.flatMap((name) => {
+    const wish = wishes.get(name);
+    return wish ? [{ subnet: wish.identity.subnet, wish: name, count: wish.count }] : [];
+  });
+  return { application: uid, created, parts };
 }
 
 function bySubnet(wanted: Wanted | undefined): ReadonlyMap<string, readonly ApplicationWish[]> {

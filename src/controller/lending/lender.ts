@@ -14,6 +14,7 @@ import { Applications } from "./applications.ts";
 import { endOrphans } from "./holds.ts";
 import { SubnetLooks } from "./looks.ts";
 import { LendingMemory } from "./memory.ts";
+import { Together } from "./together.ts";
 import type { LenderParts } from "./work.ts";
 
 /** Milliseconds from a change to a look: wishes that come together go into one write. */
@@ -36,6 +37,7 @@ export class Lender {
   readonly #tries: Tries;
   readonly #memory: LendingMemory;
   readonly #applications: Applications;
+  readonly #together: Together;
   readonly #looks: SubnetLooks;
   /** By name: when the last look began, monotonic milliseconds. */
   readonly #lookedMs = new Map<string, number>();
@@ -50,11 +52,12 @@ export class Lender {
     this.#tries = new Tries({ max: lending.triesMax, gapMs: lending.retryMs });
     const newLender = (): string => `${podName}/${random.below(2 ** 32).toString(16)}`;
     this.#memory = new LendingMemory({ nowMs: clock.monotonicMs(), newLender });
-    this.#applications = new Applications(parts, {
-      ask: (subnet) => this.#ask(subnet, this.#restMs(subnet)),
-    });
-    const applications = this.#applications;
-    this.#looks = new SubnetLooks(parts, { memory: this.#memory, applications });
+    const ask = (subnet: string): void => this.#ask(subnet, this.#restMs(subnet));
+    const applications = new Applications(parts, { ask });
+    const together = new Together({ applications, ask });
+    this.#applications = applications;
+    this.#together = together;
+    this.#looks = new SubnetLooks(parts, { memory: this.#memory, applications, together });
   }
 
   /** Why a copy is not up to date. */
@@ -178,7 +181,8 @@ export class Lender {
   }
 
   #ask(name: string, afterMs: number = GATHER_MS): void {
-    if (!this.#queue.add(name, { afterMs }).ok) this.#hasOverflown = true;
+    if (this.#queue.add(name, { afterMs }).ok) this.#together.awaits(name);
+    else this.#hasOverflown = true;
   }
 
   async #work(

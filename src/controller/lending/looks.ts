@@ -14,14 +14,14 @@ import {
   readLending,
 } from "../../ipam/lending/facts.ts";
 import { HOLD_MS } from "../../ipam/lending/holds.ts";
-import type { LoanPlan } from "../../ipam/lending/plan.ts";
+import { type LoanGround, type LoanPlan, planLoans } from "../../ipam/lending/plan.ts";
 import {
   brokenStatus,
   lendingStatus,
   type StatusOptions,
   type SubnetStatus,
 } from "../../ipam/lending/status.ts";
-import { type ApplicationWish, matchWishes } from "../../ipam/lending/wishes.ts";
+import { type ApplicationWish, matchWishes, type WishMatch } from "../../ipam/lending/wishes.ts";
 import { type LendingEnd, lendingSteps } from "../../ipam/lending/steps.ts";
 import type { WorkOutcome } from "../../kube/mod.ts";
 import { RAW_POOLS } from "../pool_ending.ts";
@@ -32,7 +32,9 @@ import { endHolds } from "./holds.ts";
 import type { LendingMemory } from "./memory.ts";
 import { haveSubnet, tellNoSubnet, tellPools } from "./news.ts";
 import { performStep, writeStatus } from "./perform.ts";
-import { removeUnwanted } from "./unwanted.ts";
+import { supplyOf } from "./supply.ts";
+import type { Together } from "./together.ts";
+import { removeGivenBack, removeUnwanted } from "./unwanted.ts";
 import type { LenderParts, LookWork } from "./work.ts";
 
 /**
@@ -51,19 +53,22 @@ export class SubnetLooks {
   readonly #parts: LenderParts;
   readonly #memory: LendingMemory;
   readonly #applications: Applications;
+  readonly #together: Together;
   /** By name: looks in a row that came to no end. */
   readonly #unfinished = new Map<string, number>();
 
   constructor(
     parts: LenderParts,
-    { memory, applications }: {
+    { memory, applications, together }: {
       readonly memory: LendingMemory;
       readonly applications: Applications;
+      readonly together: Together;
     },
   ) {
     this.#parts = parts;
     this.#memory = memory;
     this.#applications = applications;
+    this.#together = together;
   }
 
   /**
@@ -93,6 +98,7 @@ export class SubnetLooks {
     const subnet = await settler.get(SPIDER_SUBNETS, { name }, { signal });
     if (subnet === undefined) {
       this.#memory.waiting.delete(name);
+      this.#together.choose(name);
       this.#tellNoSubnet(this.#applications.wishesOf(name), {
         why: "does not exist; create it, or name another one in the annotation",
       });
@@ -105,7 +111,9 @@ export class SubnetLooks {
       subnet,
       pools,
       wishes: { made: new Map(), missing: new Map() },
+      blocked: new Set(),
       unwanted: new Set(),
+      givenBack: new Set(),
       held: new Map(),
       hasFailed: false,
       againMs: Infinity,
@@ -135,6 +143,7 @@ export class SubnetLooks {
     else haveSubnet(this.#memory, fitting);
     const isOwn = (pool: SpiderIpPool): boolean => borrowsFrom(subnet, pool);
     work.wishes = matchWishes(fitting, { pools, isOwn });
+    work.blocked = blockedOf([...fitting, ...others], { wishes: work.wishes, isEnding });
   }
 
   #tellNoSubnet(wishes: readonly ApplicationWish[], { why }: { readonly why: string }): void {
@@ -161,6 +170,7 @@ export class SubnetLooks {
     if (!facts.ok) {
       const missing = [...work.wishes.missing.values()];
       this.#tellNoSubnet(missing, { why: `cannot be used: ${facts.error}` });
+      this.#together.forget(work.subnet.metadata.name);
       await writeStatus(work, brokenStatus(facts.error, this.#statusOptions(work)));
       return { code: "done" }; // Its change brings it back.
     }
@@ -181,7 +191,7 @@ export class SubnetLooks {
     const unsureMs = await this.#findGone(work, { names: facts.loans.keys(), gone });
     const statusOf = (plan: LoanPlan<A>, loans: Loans<A>): SubnetStatus =>
       lendingStatus({ facts, plan, loans }, this.#statusOptions(work));
-    const steps = lendingSteps(facts);
+    const steps = lendingSteps(facts, planLoans(facts, (ground) => this.#choose(work, ground)));
     let next = steps.next();
     while (next.done !== true) next = steps.next(await performStep(next.value, { work, statusOf }));
     const { plan, loans, unfinished } = next.value;
@@ -190,6 +200,7 @@ export class SubnetLooks {
     this.#memory.rest(uid, { ranges: plan.givenUp.toTexts(), endMs: nowMs + HOLD_MS });
     const isTold = await writeStatus(work, statusOf(plan, loans));
     const holdMs = await endHolds({ facts, loans }, work);
+    await removeGivenBack(work);
     this.#tell(next.value, work);
     if (work.hasFailed) return { code: "failed" };
     if (!isTold || unfinished.size > 0) return "unfinished";
@@ -199,6 +210,14 @@ export class SubnetLooks {
     const restMs = isShort ? this.#memory.resting(uid, { nowMs }).endMs - nowMs : Infinity;
     const waitMs = Math.min(unsureMs, holdMs, restMs, work.againMs);
     return waitMs === Infinity ? { code: "done" } : again(waitMs);
+  }
+
+  /** @returns Wishes that may be lent what they lack. */
+  #choose<A extends Address>(work: LookWork, ground: LoanGround<A>): ReadonlySet<string> {
+    const { name } = work.subnet.metadata;
+    const { served, givenBack } = this.#together.choose(name, supplyOf(work, ground));
+    work.givenBack = givenBack;
+    return served;
   }
 
   #tell<A extends Address>(end: LendingEnd<A>, work: LookWork): void {
@@ -284,4 +303,16 @@ export class SubnetLooks {
 
 function again(afterMs: number): WorkOutcome {
   return { code: "again", afterMs };
+}
+
+/** Wishes whose pools cannot be made now: their name is taken, or the Subnet does not lend. */
+function blockedOf(
+  all: readonly ApplicationWish[],
+  { wishes: { made, missing }, isEnding }: {
+    readonly wishes: WishMatch;
+    readonly isEnding: boolean;
+  },
+): ReadonlySet<string> {
+  const free = new Set([...made.values(), ...isEnding ? [] : missing.values()]);
+  return new Set(all.filter((wish) => !free.has(wish)).map(({ pool }) => pool.name));
 }

@@ -19,6 +19,8 @@ import type { LenderParts } from "./work.ts";
 /** What the pods of one such application ask for. */
 export interface ThirdParty {
   readonly controller: TopController;
+  /** When the oldest of these pods was made: when it was itself, nobody may read. */
+  readonly created: string;
   /** Different annotations of its pods: more than one while it replaces them. */
   readonly asked: readonly Readonly<Record<string, string>>[];
 }
@@ -26,7 +28,12 @@ export interface ThirdParty {
 interface Owner {
   readonly controller: TopController;
   /** By UID of the pod. */
-  readonly pods: Map<string, Readonly<Record<string, string>>>;
+  readonly pods: Map<string, AskingPod>;
+}
+
+interface AskingPod {
+  readonly created: string;
+  readonly asked: Readonly<Record<string, string>>;
 }
 
 /** Who controls a pod that asks for a pool, where that is no workload of Kubernetes' own. */
@@ -59,8 +66,9 @@ export class ThirdParties {
     if (found === undefined) return changed;
     const { controller, asked } = found;
     const owner = this.#owners.get(controller.uid) ?? { controller, pods: new Map() };
-    if (isSameJson(owner.pods.get(uid), asked)) return changed; // Most changes are of its status.
-    owner.pods.set(uid, asked);
+    const { creationTimestamp: created = "" } = pod.metadata;
+    if (isSameJson(owner.pods.get(uid)?.asked, asked)) return changed; // Most are of its status.
+    owner.pods.set(uid, { created, asked });
     this.#owners.set(controller.uid, owner);
     this.#ownerOf.set(uid, controller.uid);
     return [...changed, controller.uid];
@@ -81,9 +89,11 @@ export class ThirdParties {
   get(uid: string): ThirdParty | undefined {
     const owner = this.#owners.get(uid);
     if (owner === undefined) return undefined;
-    const texts = new Set(Array.from(owner.pods.values(), (asked) => JSON.stringify(asked)));
-    const asked = [...owner.pods.values()].filter((one) => texts.delete(JSON.stringify(one)));
-    return { controller: owner.controller, asked };
+    const pods = [...owner.pods.values()];
+    const texts = new Set(pods.map(({ asked }) => JSON.stringify(asked)));
+    const asked = pods.flatMap((one) => texts.delete(JSON.stringify(one.asked)) ? [one.asked] : []);
+    const [created = ""] = pods.map((one) => one.created).sort();
+    return { controller: owner.controller, created, asked };
   }
 }
 

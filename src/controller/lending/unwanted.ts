@@ -8,6 +8,7 @@ import { borrowsFrom } from "../../ipam/lending/facts.ts";
 import { applicationOfPool, goesWithApplication } from "../../ipam/lending/wishes.ts";
 import { poolReference } from "../pool_news.ts";
 import type { Applications } from "./applications.ts";
+import { mayGiveBack } from "./supply.ts";
 import type { LookWork } from "./work.ts";
 
 /** Milliseconds between two questions whether an application without pods is still there. */
@@ -34,7 +35,7 @@ export async function removeUnwanted(work: LookWork, applications: Applications)
     const { signal } = work;
     try {
       const isProved = fate === "other" || await applications.isGone(application, { signal });
-      if (isProved) await remove(pool, work);
+      if (isProved) await remove(pool, { work, why: "no application wants it" });
       else againMs = ABSENT_MS;
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
@@ -43,6 +44,19 @@ export async function removeUnwanted(work: LookWork, applications: Applications)
     }
   }
   return againMs;
+}
+
+/**
+ * Deletes pools that are of no use to their applications, which lack another one: somebody else can
+ * have all of theirs with these addresses.
+ */
+export async function removeGivenBack(work: LookWork): Promise<void> {
+  const { subnet, pools, wishes: { made }, givenBack } = work;
+  for (const [name, wish] of givenBack.size === 0 ? [] : made) {
+    const pool = pools.get(name);
+    if (pool === undefined || !givenBack.has(wish.pool.name) || !mayGiveBack(pool, work)) continue;
+    if (borrowsFrom(subnet, pool)) await remove(pool, { work, why: "another needs its addresses" });
+  }
 }
 
 function tellUnproved(
@@ -61,13 +75,16 @@ function tellUnproved(
   });
 }
 
-async function remove(pool: SpiderIpPool, work: LookWork): Promise<void> {
+async function remove(
+  pool: SpiderIpPool,
+  { work, why }: { readonly work: LookWork; readonly why: string },
+): Promise<void> {
   const { parts: { settler, ports: { log } }, signal } = work;
   const { name } = pool.metadata;
   try {
     const removed = await settler.remove(SPIDER_IP_POOLS, pool, { signal });
     if (removed === "changed") work.hasFailed = true;
-    else log.info("pool deleted that no application wants", { pool: name });
+    else log.info("pool deleted", { pool: name, why });
   } catch (error) {
     if (!(error instanceof StoreFailure)) throw error;
     log.warn("pool not deleted", { pool: name, problem: errorText(error) });

@@ -21,8 +21,12 @@ export interface LookWork {
   readonly pools: Map<string, SpiderIpPool>;
   /** What applications want of it. */
   wishes: WishMatch;
+  /** Names of pools that are wanted and cannot be made now. */
+  blocked: ReadonlySet<string>;
   /** Names of automatic pools that nobody wants any more. */
   readonly unwanted: Set<string>;
+  /** Wishes whose pools are given back: another application needs the addresses. */
+  givenBack: ReadonlySet<string>;
   /** Names of the SpiderIPs that it made or found to hold addresses back, and their pools. */
   readonly held: Map<string, string>;
   /** Whether something was refused that may go well later. */

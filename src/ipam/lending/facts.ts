@@ -63,6 +63,11 @@ export interface Borrower<A extends Address> {
   readonly application?: string | undefined;
   /** How many addresses it should have; absent: those that it has. */
   readonly wanted?: Count<A> | undefined;
+  /**
+   * The wish of an application that it fulfils: by the name that a pool for it has if it is made
+   * now. It is lent more only with all others that the application needs.
+   */
+  readonly wish?: string | undefined;
 }
 
 /** Addresses of one pool that cannot be given back, and those that wait to be. */
@@ -92,8 +97,12 @@ export interface LendingFacts<A extends Address> {
   readonly isTerminating: boolean;
   /** Whether a pool with a record certainly does not exist and will not. */
   readonly isGone: (pool: string) => boolean;
-  /** Addresses of nobody's record that are not lent all the same; costs as much as there are. */
-  readonly unlendable: () => RangeSet<A>;
+  /**
+   * Addresses of nobody's record that are not lent all the same; costs as much as there are.
+   *
+   * @param to A pool whose own SpiderIPs do not stand against that.
+   */
+  readonly unlendable: (to?: string) => RangeSet<A>;
   readonly useOf: (pool: string) => Use<A>;
 }
 
@@ -174,8 +183,8 @@ function readOf<A extends Address>(
     borrowers,
     isTerminating: isTerminating(subnet),
     isGone: sources.isGone,
-    unlendable: () => {
-      const taken = RangeSet.ofAddresses(family, addressesOf(family, sources.claims()));
+    unlendable: (to) => {
+      const taken = RangeSet.ofAddresses(family, addressesOf(family, sources.claims(), { to }));
       const gateway = family.parse(spec.gateway ?? "");
       const closed = reserved.union(others).union(taken).union(resting.value);
       return gateway.ok ? closed.with(gateway.value) : closed;
@@ -241,6 +250,7 @@ function readPools<A extends Address>(
     const { name } = pool.metadata;
     if (pool.status?.truth === undefined) unadopted.set(name, addresses);
     const application = applicationOfPool(pool);
+    const wish = wishes.made.get(name);
     borrowers.push({
       name,
       called: `SpiderIPPool ${quoted(name)}`,
@@ -249,9 +259,8 @@ function readPools<A extends Address>(
       isTerminating: isTerminating(pool),
       isNew: false,
       application: application && recordedApplication(application),
-      wanted: unwanted.has(name)
-        ? undefined
-        : wantedBy(cidr.family, { pool, wish: wishes.made.get(name) }),
+      wanted: unwanted.has(name) ? undefined : wantedBy(cidr.family, { pool, wish }),
+      wish: wish?.pool.name,
     });
   }
   const missing = isTerminating(subnet) ? [] : wishes.missing;
@@ -285,6 +294,7 @@ function newBorrower<A extends Address>(
     isNew: true,
     application: recordedApplication(application),
     wanted: family.count(wish.count),
+    wish: name,
   };
 }
 
@@ -315,8 +325,10 @@ function rangesOf<A extends Address>(
 function* addressesOf<A extends Address>(
   family: Family<A>,
   claims: Iterable<SpiderIp>,
+  { to }: { readonly to?: string | undefined } = {},
 ): Generator<A> {
   for (const claim of claims) {
+    if (claim.spec.pool === to && claim.spec.hold === undefined) continue;
     const address = addressOfClaim(claim);
     if (isOf(family, address)) yield address;
   }

@@ -3,6 +3,7 @@ import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { expectOk } from "../../base/result.ts";
 import { poolOf } from "../../../tests/support/pool_objects.ts";
 import { IPV4, parseAddress, RangeSet } from "../../ip/mod.ts";
+import { newClaim } from "../claim.ts";
 import { NOTHING_RESERVED } from "../reserved.ts";
 import { type AnyLendingFacts, type LendingSources, readLending } from "./facts.ts";
 import { newHold } from "./holds.ts";
@@ -181,4 +182,36 @@ Deno.test("readLending() takes every address as used of a pool that is not taken
   const facts = expectOk(readLending(subnetOf(), { ...NOTHING, pools }), "facts");
   assert.equal(String(facts.useOf("old").used), "10.6.0.10-10.6.0.12");
   assert.equal(facts.useOf("new").used.isEmpty, true);
+});
+
+Deno.test("planLoans() lends to a pool what its own pods have, and to no other one", () => {
+  const text = `{"a":{"ips":["10.6.0.10"]},"b":{"ips":[]}}`;
+  const claims = ["10.6.0.12", "10.6.0.13", "10.6.0.14"].map((ip) => {
+    const address = expectOk(parseAddress(ip), "an address");
+    const who = { podNamespace: "default", podName: "p", podUID: "u", endpointName: "p" };
+    return newClaim({ pool: "a", address }, { ...who, containerID: "c", nic: "eth0", node: "n1" });
+  });
+  const sources = {
+    claims: () => claims,
+    claimsOf: (pool: string) => claims.filter(({ spec }) => spec.pool === pool),
+    reserved: {
+      ...NOTHING_RESERVED,
+      ipv4: RangeSet.ofAddresses(IPV4, [expectOk(IPV4.parse("10.6.0.12"), "an address")]),
+    },
+  };
+  const subnet = subnetOf({ ips: ["10.6.0.10-10.6.0.14"] }, text);
+  const pools = (number: string) => [
+    poolOf({ name: "a", ips: ["10.6.0.10"], metadata: automatic(number) }),
+    poolOf({ name: "b", ips: [], metadata: automatic("2") }),
+  ];
+  const lent = (number: string): object => {
+    const read = readLending(subnet, { ...NOTHING, ...sources, pools: pools(number) });
+    const facts = expectOk(read, "facts");
+    assert.ok(facts.version === 4);
+    const { loans, unmet } = planLoans(facts);
+    return [...Array.from(loans, ([, { addresses }]) => String(addresses)), unmet.length];
+  };
+  assert.deepEqual(lent("2"), ["10.6.0.10,10.6.0.13", "", 1]);
+  assert.deepEqual(lent("4"), ["10.6.0.10-10.6.0.11,10.6.0.13-10.6.0.14", "", 1]);
+  assert.deepEqual(lent("1"), ["10.6.0.10", "", 1]);
 });

@@ -56,16 +56,16 @@ type Steps<A extends Address, T> = Generator<LendingStep<A>, T, LendingReply<A>>
 /** Yields each step when the one before it is done, and gets what became of it. */
 export function* lendingSteps<A extends Address>(
   facts: LendingFacts<A>,
+  plan: LoanPlan<A> = planLoans(facts),
 ): Steps<A, LendingEnd<A>> {
-  const plan = planLoans(facts);
   const nothing: ReadonlySet<string> = new Set();
   const lost = { plan, unfinished: nothing, inUse: nothing };
-  const wider = widened(facts, plan.loans);
+  const wider = widened(facts, plan);
   // A pool must not grow while a smaller record of an earlier leader may still be carried out.
   const isFirst = !facts.isOurs && wider.size > 0;
   if ((plan.isChanged || isFirst) && !(yield* writeRecord(plan, plan.loans))) return lost;
   const grown = yield* writePools<A>(wider);
-  const { wishes, inUse } = givenBack(facts, { loans: plan.loans, wider, grown });
+  const { wishes, inUse } = givenBack(facts, { plan, wider, grown });
   const held = yield* holdBack<A>(wishes);
   const narrower = narrowed(facts, { loans: plan.loans, held });
   const shrunk = yield* writePools<A>(narrower);
@@ -106,12 +106,12 @@ export function victimsOf<A extends Address>(
  */
 function widened<A extends Address>(
   { borrowers }: LendingFacts<A>,
-  loans: Loans<A>,
+  { loans, waiting }: LoanPlan<A>,
 ): ReadonlyMap<string, RangeSet<A>> {
   const ranges = new Map<string, RangeSet<A>>();
   for (const borrower of borrowers) {
     const loan = loans.get(borrower.name);
-    if (loan === undefined || !mayChange(borrower)) continue;
+    if (loan === undefined || !mayChange(borrower) || waiting.has(borrower.name)) continue;
     if (!borrower.isNew && borrower.addresses.includes(loan.addresses)) continue;
     ranges.set(borrower.name, borrower.addresses.union(loan.addresses));
   }
@@ -121,8 +121,8 @@ function widened<A extends Address>(
 /** What pools have too much of. */
 function givenBack<A extends Address>(
   { family, borrowers, useOf }: LendingFacts<A>,
-  { loans, wider, grown }: {
-    readonly loans: Loans<A>;
+  { plan: { loans, waiting }, wider, grown }: {
+    readonly plan: LoanPlan<A>;
     readonly wider: ReadonlyMap<string, RangeSet<A>>;
     readonly grown: ReadonlySet<string>;
   },
@@ -133,7 +133,8 @@ function givenBack<A extends Address>(
     const { name, wanted } = borrower;
     const loan = loans.get(name);
     if (loan === undefined || wanted === undefined || !mayChange(borrower)) continue;
-    if (loan.addresses.size <= wanted || (wider.has(name) && !grown.has(name))) continue;
+    if (loan.addresses.size <= wanted || waiting.has(name)) continue;
+    if (wider.has(name) && !grown.has(name)) continue;
     const { used, held } = withinLoan(loan, useOf(name));
     const unused = loan.addresses.subtract(used).subtract(held);
     const excess = family.minus(loan.addresses.size, wanted);

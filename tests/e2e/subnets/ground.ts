@@ -38,6 +38,8 @@ function rangeOf(
 /** What a pod's annotations say of its pool. */
 export interface LendingWish {
   readonly subnet?: SubnetName | string;
+  /** Another one for IPv6. */
+  readonly ofIpv6?: SubnetName | string;
   readonly nic?: string;
   /** Value of `ippool-ip-number`; absent: the installation's. */
   readonly number?: string;
@@ -47,9 +49,11 @@ export interface LendingWish {
 /** The subnets of a NIC, as annotations list them. */
 export function lenders(
   { site: { versions } }: Corner,
-  { subnet = "office", nic = "net1" }: LendingWish = {},
+  { subnet = "office", ofIpv6 = subnet, nic = "net1" }: LendingWish = {},
 ): Readonly<Record<string, unknown>> {
-  const lists = versions.map((version) => [`ipv${version}`, [`${subnet}-v${version}`]]);
+  const lists = versions.map((version) => {
+    return [`ipv${version}`, [`${version === 4 ? subnet : ofIpv6}-v${version}`]];
+  });
   return { interface: nic, ...Object.fromEntries(lists) };
 }
 

@@ -48,25 +48,18 @@ async function waitingPod(corner: Corner, application: string): Promise<string> 
   return name;
 }
 
-/** Of one family: each is lent by itself, and one application could have the one, one the other. */
-function ofOneFamily({ site, ...corner }: Corner): Corner {
-  return { ...corner, site: { ...site, versions: site.versions.slice(0, 1) } };
-}
-
 const race: Scenario = {
   name: "race",
   promise: "of two applications that want the last addresses one has all, the other is told",
-  objects: (whole) => {
-    const corner = ofOneFamily(whole);
-    return [
-      namespaceOf(corner),
-      ...["one", "two"].map((name) =>
-        deployment(corner, name, { replicas: 2, ...lent(corner, { subnet: "tight", number: "2" }) })
-      ),
-    ];
-  },
-  check: async (whole) => {
-    const corner = ofOneFamily(whole);
+  objects: (corner) => [
+    namespaceOf(corner),
+    ...["one", "two"].map((name) => {
+      // The second has addresses for its other family: they are of no use to it alone.
+      const wish = { subnet: "tight", ofIpv6: name === "one" ? "tight" : "annex", number: "2" };
+      return deployment(corner, name, { replicas: 2, ...lent(corner, wish) });
+    }),
+  ],
+  check: async (corner) => {
     const { kubectl } = corner.site;
     let winner = "";
     await eventually("one of them to have its pools", async () => {
@@ -88,6 +81,7 @@ const race: Scenario = {
       return /tight-v[46]/.test(text.slice(text.indexOf("Events:")));
     });
     assert.equal((await podsOf(corner, loser)).some(({ nics }) => nics.has("net1")), false);
+    assert.deepEqual(await poolsFor(corner, loser), [], "it has no part of what it wants");
     const gone = ["--cascade=foreground", `--timeout=${LIMIT}`];
     await kubectl.run("delete", "deployment", winner, "-n", corner.name, ...gone);
     await rolledOut(corner, `deployment/${loser}`);
