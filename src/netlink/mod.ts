@@ -47,6 +47,64 @@
  *   if (!result.ok) throw refusalError(operation, result.error);
  * }
  * ```
+ *
+ * What an address sends goes by a table of its own, and what comes in by a link is marked:
+ *
+ * ```ts
+ * import { parseAddress, parseAnyCidr } from "../ip/mod.ts";
+ * import {
+ *   addRoute,
+ *   addRule,
+ *   changeNfTables,
+ *   describeRoute,
+ *   findLink,
+ *   isFromLink,
+ *   listRoutes,
+ *   NetlinkSocket,
+ *   openNetns,
+ *   openNfTables,
+ *   refusalError,
+ *   setMark,
+ * } from "./mod.ts";
+ *
+ * function divert(path: string): readonly string[] {
+ *   using netns = openNetns(path);
+ *   using socket = NetlinkSocket.openRoute({ netns });
+ *   const link = findLink(socket, { name: "veth0" });
+ *   const gateway = parseAddress("10.6.0.2");
+ *   const from = parseAnyCidr("169.254.100.1/32");
+ *   if (link === undefined || !gateway.ok || !from.ok) throw new Error("see plugIn()");
+ *
+ *   // ip route add default via 10.6.0.2 dev veth0 onlink table 101
+ *   const way = { gateway: gateway.value, linkIndex: link.index, isOnlink: true };
+ *   const routed = addRoute(socket, { family: 4, ...way, table: 101 });
+ *   if (!routed.ok) throw refusalError("add the route", routed.error);
+ *   // ip rule add from 169.254.100.1 lookup 101 pref 999
+ *   const ruled = addRule(socket, { family: 4, priority: 999, from: from.value, table: 101 });
+ *   if (!ruled.ok) throw refusalError("add the rule", ruled.error);
+ *
+ *   using tables = openNfTables({ netns });
+ *   const place = { family: "ip", table: "mine" } as const;
+ *   const marked = changeNfTables(tables, [
+ *     { kind: "add_table", table: { family: "ip", name: "mine" } },
+ *     {
+ *       kind: "add_chain",
+ *       chain: { ...place, name: "pre", type: "filter", hook: "prerouting", priority: -150 },
+ *     },
+ *     {
+ *       kind: "add_rule",
+ *       rule: {
+ *         ...place,
+ *         chain: "pre",
+ *         expressions: [...isFromLink(link.name), ...setMark({ mark: 1 })],
+ *       },
+ *     },
+ *   ]);
+ *   if (!marked.ok) throw refusalError("mark what comes in", marked.error.refusal);
+ *   // "default via 10.6.0.2 dev #2 onlink table 101"
+ *   return listRoutes(socket, { table: 101 }).map(describeRoute);
+ * }
+ * ```
  */
 export { addAddress, listAddresses, removeAddress, replaceAddress } from "./address.ts";
 export { driverOf, type DriverRefusal, type NicPlace } from "./ethtool.ts";

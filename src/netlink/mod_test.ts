@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 const MODULE = new URL(import.meta.resolve("./mod.ts")).pathname;
 const CONFIG = new URL(import.meta.resolve("../../deno.json")).pathname;
 
-Deno.test("the example of the library is one that compiles", async () => {
+Deno.test("the examples of the library are such that compile", async () => {
   assert.match(await Deno.readTextFile(MODULE), /```ts\n/);
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["check", "--quiet", "--doc-only", `--config=${CONFIG}`, MODULE],
