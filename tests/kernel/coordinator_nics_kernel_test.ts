@@ -11,7 +11,7 @@ import {
 } from "./coordinator/fixture.ts";
 import { NEEDS as needs } from "./coordinator/needs.ts";
 import { assertCarrier, connect, ping } from "./coordinator/packets.ts";
-import { list } from "./coordinator/state.ts";
+import { list, statesOf } from "./coordinator/state.ts";
 
 const NICS = ["eth0", "net1", "net2", "net3"] as const;
 
@@ -88,12 +88,13 @@ for (const count of [1, 2, 4]) {
       const place = isApart ? " in networks of their own" : count === 1 ? "" : " in one network";
       testWith({
         name: `coordinator: a pod of IPv${families.join(" and ")} with ${nics}${place} ` +
-          `answers by the NIC that it was asked on, and the node by the pair`,
+          `answers by the NIC that it was asked on, and the node by the pair, until its DEL`,
         needs,
         async fn() {
           await using fixture = await Fixture.open({ networkCount: isApart ? count : 1 });
           const wishes = nicsOf({ count, families, isApart });
           const pod = await fixture.podWith(Object.fromEntries(wishes));
+          const before = await statesOf(fixture.node, pod.namespace);
           await fixture.addAll(pod);
           await assertNothingOf([4, 6].filter((one) => !families.some((own) => own === one)), {
             ...{ fixture, pod },
@@ -103,6 +104,9 @@ for (const count of [1, 2, 4]) {
               await assertAllFlows(fixture, { pod, name, wish, version });
             }
           }
+          for (const name of [...wishes.keys()].toReversed()) await fixture.del(pod, name);
+          assert.deepEqual(await statesOf(fixture.node, pod.namespace), before);
+          assert.deepEqual(await fixture.records(), []);
         },
       });
     }

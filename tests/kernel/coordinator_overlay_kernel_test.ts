@@ -82,7 +82,7 @@ testWith({
 for (const families of [[4], [6], [4, 6]] as const) {
   testWith({
     name: `coordinator: an overlay pod with further NICs of IPv${families.join(" and ")} answers ` +
-      `by the NIC that it was asked on, and the node by the overlay network's`,
+      `by the NIC that it was asked on, the node by the overlay network's, until their DELs`,
     needs,
     async fn() {
       await using fixture = await Fixture.open({ networkCount: 2 });
@@ -91,6 +91,7 @@ for (const families of [[4], [6], [4, 6]] as const) {
         net2: { last: 7, families, metric: 2_001 },
         net3: { last: 8, families, network: 1, metric: 2_002 },
       });
+      const before = await statesOf(fixture.node, pod.namespace);
       for (const nic of ["net1", "net2", "net3"]) await fixture.add(pod, nic);
       const [inside, { node, router }] = [pod.namespace, fixture];
       for (const version of families) {
@@ -115,6 +116,9 @@ for (const families of [[4], [6], [4, 6]] as const) {
         const nodeAddress = version === 4 ? "10.6.0.2" : "fd00:10:6::2";
         await assertCarrier(inside, "eth0", () => ping(inside, nodeAddress));
       }
+      for (const nic of ["net3", "net2", "net1"]) await fixture.del(pod, nic);
+      assert.deepEqual(await statesOf(fixture.node, inside), before);
+      assert.deepEqual(await fixture.records(), []);
     },
   });
 }

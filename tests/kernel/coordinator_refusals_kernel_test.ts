@@ -4,6 +4,7 @@ import { testWith } from "../support/require.ts";
 import { type Asking, Fixture, type Pod, script } from "./coordinator/fixture.ts";
 import { NEEDS as needs } from "./coordinator/needs.ts";
 import { SOURCE } from "./coordinator/node.ts";
+import { WITHOUT_NF_TABLES } from "./coordinator/without_nf_tables.ts";
 import { assertCarrier, ping } from "./coordinator/packets.ts";
 import { statesOf } from "./coordinator/state.ts";
 
@@ -203,6 +204,30 @@ testWith({
     await assertRefused(fixture, { pod, cases: [[{}, 11, /spiderpool-agent/]] });
     await pod.node.loseAgent();
     await assertRefused(fixture, { pod, cases: [[{}, 11, /there is no socket ".*"; see that/]] });
+  },
+});
+
+testWith({
+  name: "coordinator: without nf_tables a first underlay NIC is refused, overlay mode needs none",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    const program = WITHOUT_NF_TABLES;
+    const said = /"eth0": the kernel of this node has no nf_tables, .*; load the module nf_tables/;
+    await assertRefused(fixture, { pod, cases: [[{ program }, 999, said]] });
+    const before = await statesOf(fixture.node, pod.namespace);
+    // The runtime's DEL after a refused ADD, and those of pods that need no marks.
+    await fixture.del(pod, "eth0", { program });
+    assert.deepEqual(await statesOf(fixture.node, pod.namespace), before);
+    const other = await fixture.pod();
+    await fixture.addOverlayNic(other, { last: 9 });
+    await fixture.addNic(other, "net1", { last: 6, metric: 2_000 });
+    const start = await statesOf(fixture.node, other.namespace);
+    await fixture.add(other, "net1", { program });
+    await assertCarrier(other.namespace, "eth0", () => ping(fixture.node, "10.6.0.6"));
+    await fixture.del(other, "net1", { program });
+    assert.deepEqual(await statesOf(fixture.node, other.namespace), start);
   },
 });
 

@@ -249,6 +249,90 @@ testWith({
 });
 
 testWith({
+  name: "coordinator: hostRuleTable is the node's table, and a DEL knows it without being told",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.podWith({ eth0: { last: 5 } });
+    await withNic(fixture, {
+      ...{ pod, ifName: "eth0", config: { hostRuleTable: 4_000_000_000 } },
+      async look() {
+        for (const version of [4, 6] as const) {
+          const rules = await list(fixture.node, `-${version} rule`, {
+            members: ["priority", "table"],
+          });
+          assert.deepEqual(rules[1], { priority: 1000, table: "4000000000" });
+          const table = `-${version} route show table 4000000000`;
+          const address = version === 4 ? "10.6.0.5" : "fd00:10:6::5";
+          assert.deepEqual(await list(fixture.node, table, { members: ["dst", "dev"] }), [
+            { dst: address, dev: NODE_VETH },
+          ]);
+          await assertCarrier(pod.namespace, "veth0", () => ping(fixture.node, address));
+        }
+      },
+    });
+  },
+});
+
+/** Pings that NICs answer, each by one link: from the node, and from the router. */
+async function assertAnswers(
+  fixture: Fixture,
+  { pod: { namespace }, nic, last, nodeLink }: {
+    readonly pod: Pod;
+    readonly nic: string;
+    readonly last: number;
+    readonly nodeLink: string;
+  },
+): Promise<void> {
+  for (const address of [`10.6.0.${last}`, `fd00:10:6::${last}`]) {
+    await assertCarrier(namespace, nodeLink, () => ping(fixture.node, address));
+    await assertCarrier(namespace, nic, () => ping(fixture.router, address));
+  }
+}
+
+testWith({
+  name: "coordinator: podDefaultCniNic is the first NIC of a pod that has another eth0",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const config = { podDefaultCniNic: "data0" };
+    const pod = await fixture.podWith({ data0: { last: 5 }, eth0: { last: 6, metric: 2_000 } });
+    const before = await statesOf(fixture.node, pod.namespace);
+    await fixture.addAll(pod, { config });
+    const main = await list(pod.namespace, "route show 10.233.0.0/18", { members: ["prefsrc"] });
+    assert.deepEqual(main, [{ prefsrc: "10.6.0.5" }], "the first NIC's address");
+    for (const [nic, last] of [["data0", 5], ["eth0", 6]] as const) {
+      await assertAnswers(fixture, { pod, nic, last, nodeLink: "veth0" });
+    }
+    for (const nic of ["eth0", "data0"]) await fixture.del(pod, nic, { config });
+    assert.deepEqual(await statesOf(fixture.node, pod.namespace), before);
+  },
+});
+
+testWith({
+  name: "coordinator: podDefaultCniNic is the overlay network's NIC, whatever its name",
+  needs,
+  async fn() {
+    await using fixture = await Fixture.open();
+    const pod = await fixture.pod();
+    await fixture.addOverlayNic(pod, { last: 9, name: "data0" });
+    await fixture.addNic(pod, "eth0", { last: 6, metric: 2_000 });
+    await withNic(fixture, {
+      ...{ pod, ifName: "eth0", config: { podDefaultCniNic: "data0" } },
+      async look() {
+        await assertAnswers(fixture, { pod, nic: "eth0", last: 6, nodeLink: "data0" });
+        const first = await list(pod.namespace, "route show table 100", { members: ["dev"] });
+        assert.deepEqual(first, [{ dev: "data0" }]);
+        const main = await list(pod.namespace, "route show 10.233.0.0/18", {
+          members: ["dev", "prefsrc"],
+        });
+        assert.deepEqual(main, [{ dev: "data0", prefsrc: "10.244.1.9" }]);
+      },
+    });
+  },
+});
+
+testWith({
   name: "coordinator: every disabled mode passes the result on and touches nothing",
   needs,
   async fn() {

@@ -152,28 +152,29 @@ export class Fixture implements AsyncDisposable {
   }
 
   /**
-   * Gives a pod the NIC `eth0` of an overlay network, as calico makes it: 10.244.1.N, fd00:244::N,
-   * its other end `caliN` on the node.
+   * Gives a pod the NIC of an overlay network, `eth0` unless told otherwise, as calico makes it:
+   * 10.244.1.N, fd00:244::N, its other end `caliN` on the node.
    */
   async addOverlayNic(
     { namespace, nics, node }: Pod,
-    { last }: { readonly last: number },
+    { last, name = "eth0" }: { readonly last: number; readonly name?: string },
   ): Promise<void> {
     const end = `cali${last}`;
     await script(node.namespace, [
       `ip link add ${end} address ee:ee:ee:ee:ee:ee type veth peer name o${last}`,
-      `ip link set o${last} netns ${namespace.pid} name eth0; ip link set ${end} up`,
+      `ip link set o${last} netns ${namespace.pid} name ${name}; ip link set ${end} up`,
       `ip -6 address add fe80::1/64 dev ${end} nodad`,
       `ip route add 10.244.1.${last} dev ${end}; ip -6 route add fd00:244::${last} dev ${end}`,
     ]);
     await script(namespace, [
-      "ip link set eth0 up; ip address add 10.244.1." + `${last}/32 dev eth0`,
-      `ip address add fd00:244::${last}/128 dev eth0 nodad`,
-      "ip neigh add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent",
-      "ip route add 169.254.1.1 dev eth0 scope link; ip route add default via 169.254.1.1 dev eth0",
-      "ip -6 route add default via fe80::1 dev eth0",
+      `ip link set ${name} up; ip address add 10.244.1.${last}/32 dev ${name}`,
+      `ip address add fd00:244::${last}/128 dev ${name} nodad`,
+      `ip neigh add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev ${name} nud permanent`,
+      `ip route add 169.254.1.1 dev ${name} scope link`,
+      `ip route add default via 169.254.1.1 dev ${name}`,
+      `ip -6 route add default via fe80::1 dev ${name}`,
     ]);
-    nics.set("eth0", [`10.244.1.${last}/32`, `fd00:244::${last}/128`]);
+    nics.set(name, [`10.244.1.${last}/32`, `fd00:244::${last}/128`]);
   }
 
   /** Starts the plugin on the pod's node as a container runtime does. */
