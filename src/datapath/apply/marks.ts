@@ -1,5 +1,5 @@
 /** The nf_tables tables by which a pod's replies leave the way their requests came. */
-import type { Result } from "../../base/result.ts";
+import { err, type Result } from "../../base/result.ts";
 import { NetlinkError } from "../../netlink/netlink_error.ts";
 import type { Netns } from "../../netlink/netns.ts";
 import {
@@ -104,6 +104,9 @@ function contentText({ chains, rules }: Content): string {
  *
  * Who removes a table waits, when the socket closes, for every processor to have done with it (11
  * of the 12 ms that this takes): what is not there is not removed first.
+ *
+ * @outcome `not_found` The kernel has nf_tables without their `ct`.
+ * @outcome `changed`, `refused`
  */
 export function setMarks(
   netns: Netns,
@@ -112,11 +115,16 @@ export function setMarks(
   using socket = openNfTables({ netns });
   const families = familiesOf({ hasIpv6 });
   const made = changeNfTables(socket, families.flatMap((family) => creation(family, link)));
-  if (made.ok || made.error.code !== "exists") return made;
-  return changeNfTables(
-    socket,
-    families.flatMap((family) => [...removal(family), ...creation(family, link)]),
-  );
+  if (made.ok || made.error.code !== "exists") return withRemedy(made);
+  const changes = families.flatMap((family) => [...removal(family), ...creation(family, link)]);
+  return withRemedy(changeNfTables(socket, changes));
+}
+
+/** Tables and chains come with the change: what is not there can only be what rules are made of. */
+function withRemedy(made: Result<undefined, NftRefusal>): Result<undefined, NftRefusal> {
+  if (made.ok || made.error.code !== "not_found") return made;
+  const text = "the kernel of this node cannot mark connections, load the module nft_ct";
+  return err({ ...made.error, refusal: { ...made.error.refusal, text } });
 }
 
 function creation(family: NftFamily, link: MarkedLink): readonly NftChange[] {
