@@ -36,7 +36,7 @@ export async function ownSubnet(work: LookWork): Promise<boolean> {
 
 /**
  * Takes the pools of the network that nobody controls, and gives each own pool what it has of the
- * Subnet. One that somebody else writes meanwhile comes again with that change.
+ * Subnet. One that somebody else writes meanwhile is looked at again: not each change brings it.
  */
 export async function adoptPools(work: LookWork): Promise<void> {
   const { subnet, parts: { ports: { log } } } = work;

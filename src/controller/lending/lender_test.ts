@@ -9,6 +9,7 @@ import { expectOk } from "../../base/result.ts";
 import { parseAddress } from "../../ip/mod.ts";
 import { newClaim } from "../../ipam/claim.ts";
 import { CONTROLLER_SETTINGS, ControllerRig } from "../../../tests/support/controller_rig.ts";
+import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 
 const LATER_MS = 1_000;
 /** Nobody has the addresses of these tests: reclaim would free them. */
@@ -126,6 +127,30 @@ Deno.test("a pool of a person belongs to the subnet of its network, and is recor
   await change(rig, SPIDER_IP_POOLS, { name: "p", edit });
   await rig.clock.advance(LATER_MS);
   assert.deepEqual(await record(rig), { p: "10.6.0.12-10.6.0.13" });
+});
+
+Deno.test("a pool whose status is written meanwhile becomes its subnet's own", async () => {
+  let isOver = false;
+  await using rig = await ControllerRig.start({
+    ...WITHOUT_PODS,
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      replace: async (resource, object, options) => {
+        if (!isOver && object.metadata.name === "p") {
+          isOver = true;
+          const { status, ...stored } = await pool(rig, "p");
+          const counted = { ...stored, status: { ...status, totalIPCount: 7 } };
+          expectOk(await rig.store.replaceStatus(SPIDER_IP_POOLS, counted, options), "written");
+        }
+        return await store.replace(resource, object, options);
+      },
+    }),
+  });
+  await rig.make(SPIDER_SUBNETS, subnetObject());
+  await rig.clock.advance(LATER_MS);
+  await rig.make(SPIDER_IP_POOLS, byHand("p", { ips: ["10.6.0.10"] }));
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual([isOver, await record(rig)], [true, { p: "10.6.0.10" }]);
 });
 
 Deno.test("wishes that come together are one write, and the pools follow", async () => {

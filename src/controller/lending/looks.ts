@@ -1,6 +1,6 @@
 /** One look at a SpiderSubnet: what is it lacking, and what do its pools. */
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
-import { isTerminating } from "../../api/metadata.ts";
+import { controllerOf, isTerminating } from "../../api/metadata.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../api/subnet.ts";
 import { readControlledIpPools } from "../../api/subnet_records.ts";
 import { pagesOf } from "../../base/pages.ts";
@@ -115,6 +115,7 @@ export class SubnetLooks {
       unwanted: new Set(),
       givenBack: new Set(),
       held: new Map(),
+      hasLost: false,
       hasFailed: false,
       againMs: Infinity,
       signal,
@@ -203,7 +204,7 @@ export class SubnetLooks {
     await removeGivenBack(work);
     this.#tell(next.value, work);
     if (work.hasFailed) return { code: "failed" };
-    if (!isTold || unfinished.size > 0) return "unfinished";
+    if (!isTold || work.hasLost || unfinished.size > 0) return "unfinished";
     const isFree = loans.size === 0 && holdMs === Infinity;
     if (isFree && !await endSubnet(work)) return "unfinished";
     const isShort = plan.unmet.length > 0;
@@ -252,7 +253,10 @@ export class SubnetLooks {
       if (pool !== undefined || view.pools.broken({ name }) !== undefined) {
         // A pool of nobody's keeps no Subnet that is being deleted.
         const isOthers = pool !== undefined && !borrowsFrom(work.subnet, pool);
-        if (isOthers && isTerminating(work.subnet)) gone.add(name);
+        if (!isOthers || !isTerminating(work.subnet)) continue;
+        const found = await settler.get(RAW_POOLS, { name }, { signal: work.signal });
+        const { uid } = work.subnet.metadata;
+        if (found === undefined || controllerOf(found)?.uid !== uid) gone.add(name);
         continue;
       }
       if (work.pools.has(name)) continue; // It was made a moment ago.

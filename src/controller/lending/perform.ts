@@ -108,6 +108,7 @@ export async function writePool(
     const written = await settler.replace(SPIDER_IP_POOLS, next, { signal, isOurs });
     if (written.kind === "lost") {
       memory.forget(name);
+      work.hasLost = true;
       return false;
     }
     memory.wrote(written.object, { seen });

@@ -29,6 +29,8 @@ export interface LookWork {
   givenBack: ReadonlySet<string>;
   /** Names of the SpiderIPs that it made or found to hold addresses back, and their pools. */
   readonly held: Map<string, string>;
+  /** Whether somebody else wrote a pool that was to be changed. */
+  hasLost: boolean;
   /** Whether something was refused that may go well later. */
   hasFailed: boolean;
   /** Milliseconds until something is to be asked again; infinite: nothing is. */

@@ -192,7 +192,11 @@ function readOf<A extends Address>(
     useOf: (pool) => {
       // Nothing else tells what pods have of a pool that is not taken over.
       const all = unadopted.get(pool);
-      if (all !== undefined) return { used: all, held: RangeSet.empty(family) };
+      const nothing = RangeSet.empty(family);
+      if (all !== undefined) {
+        const lent = record.loans.get(pool)?.addresses ?? nothing;
+        return { used: all.union(lent), held: nothing };
+      }
       const claims = [...sources.claimsOf(pool)];
       const set = (some: readonly SpiderIp[]): RangeSet<A> =>
         RangeSet.ofAddresses(family, addressesOf(family, some));
