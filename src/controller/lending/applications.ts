@@ -194,14 +194,22 @@ export class Applications {
     uid: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<WorkOutcome> {
-    const found = this.#thirdParties.get(uid);
-    if (found === undefined) {
+    const parts = this.#parts;
+    const known = this.#thirdParties.get(uid);
+    if (known === undefined) {
       this.#set(uid, undefined);
       return { code: "done" };
     }
-    const { controller, created, asked } = found;
-    const parts = this.#parts;
+    const { controller } = known;
+    let isLookedAt = false;
     try {
+      await this.#thirdParties.lookAtPods(uid, { parts, signal });
+      isLookedAt = true;
+      const { created, asked } = this.#thirdParties.get(uid) ?? known;
+      if (asked.length === 0) {
+        this.#set(uid, { wishes: [], bundles: [], isUnclear: false });
+        return { code: "done" };
+      }
       const read = asked.map((one) => readPoolWishes(one));
       const isCounted = read.some((one) =>
         one.ok && one.value && one.value.number?.kind !== "fixed"
@@ -212,6 +220,7 @@ export class Applications {
       return { code: "done" };
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
+      if (!isLookedAt) return { code: "failed" }; // A pod could not be read: that is no news.
       const note = `${errorText(error)}; or write a fixed number into annotation ` +
         `"${ANNOTATION_IP_NUMBER}" of its pods`;
       tellApplication(parts.recorder, { controller, reason: "NotCounted", note });

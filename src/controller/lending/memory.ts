@@ -28,6 +28,11 @@ export class LendingMemory {
   readonly holdEndsMs = new Map<string, number>();
   /** Subnets that wait for a SpiderIP to go. */
   readonly waiting = new Set<string>();
+  /**
+   * By UID: applications of which no copy knows and that the server has; when it is asked again,
+   * monotonic milliseconds, and after how many after that.
+   */
+  readonly present = new Map<string, { readonly untilMs: number; readonly waitMs: number }>();
   /** By pool: what people were told last. */
   readonly told = new Map<string, string>();
   #resting: { readonly uid: string; readonly ranges: readonly string[]; readonly endMs: number }[] =

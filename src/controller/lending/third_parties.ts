@@ -2,6 +2,7 @@
  * Applications of other groups than Kubernetes' own: known by the pods that they control, counted
  * by their subresource `scale` where they have one.
  */
+import { PODS } from "../../api/kubernetes/pod.ts";
 import { parseMetadataOf } from "../../api/metadata.ts";
 import {
   type MetadataObject,
@@ -32,8 +33,12 @@ interface Owner {
 }
 
 interface AskingPod {
+  readonly namespace: string;
+  readonly name: string;
   readonly created: string;
   readonly asked: Readonly<Record<string, string>>;
+  /** Whether it is on its node's network; absent: nobody has looked. */
+  isOnHost?: boolean;
 }
 
 /** Who controls a pod that asks for a pool, where that is no workload of Kubernetes' own. */
@@ -66,9 +71,9 @@ export class ThirdParties {
     if (found === undefined) return changed;
     const { controller, asked } = found;
     const owner = this.#owners.get(controller.uid) ?? { controller, pods: new Map() };
-    const { creationTimestamp: created = "" } = pod.metadata;
+    const { name, namespace = "", creationTimestamp: created = "" } = pod.metadata;
     if (isSameJson(owner.pods.get(uid)?.asked, asked)) return changed; // Most are of its status.
-    owner.pods.set(uid, { created, asked });
+    owner.pods.set(uid, { name, namespace, created, asked });
     this.#owners.set(controller.uid, owner);
     this.#ownerOf.set(uid, controller.uid);
     return [...changed, controller.uid];
@@ -85,11 +90,32 @@ export class ThirdParties {
     return [ownerUid];
   }
 
+  /**
+   * Looks which pods of an application are on their nodes' networks and need no address: what they
+   * ask for does not count. No copy has that of a pod, so one is read of those that ask alike.
+   *
+   * @throws {StoreFailure} The server cannot be asked.
+   */
+  async lookAtPods(uid: string, { parts, signal }: AskOptions): Promise<void> {
+    const done = new Set<string>();
+    for (const [podUid, pod] of this.#owners.get(uid)?.pods ?? []) {
+      const asked = JSON.stringify(pod.asked);
+      if (done.has(asked)) continue;
+      if (pod.isOnHost === undefined) {
+        const { namespace, name } = pod;
+        const found = await parts.settler.get(PODS, { namespace, name }, { signal });
+        if (found?.metadata.uid !== podUid) continue; // Its end is news.
+        pod.isOnHost = found.spec.hostNetwork === true;
+      }
+      if (!pod.isOnHost) done.add(asked);
+    }
+  }
+
   /** An application; `undefined` where no pod of it asks for a pool. */
   get(uid: string): ThirdParty | undefined {
     const owner = this.#owners.get(uid);
     if (owner === undefined) return undefined;
-    const pods = [...owner.pods.values()];
+    const pods = [...owner.pods.values()].filter(({ isOnHost }) => isOnHost !== true);
     const texts = new Set(pods.map(({ asked }) => JSON.stringify(asked)));
     const asked = pods.flatMap((one) => texts.delete(JSON.stringify(one.asked)) ? [one.asked] : []);
     const [created = ""] = pods.map((one) => one.created).sort();

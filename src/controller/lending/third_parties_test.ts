@@ -71,14 +71,15 @@ async function start(games: Games): Promise<ControllerRig> {
 async function play(
   rig: ControllerRig,
   name: string,
-  { annotations, uid }: {
+  { annotations, uid, hostNetwork = false }: {
     readonly annotations: Readonly<Record<string, string>>;
     readonly uid: string | undefined;
+    readonly hostNetwork?: boolean;
   },
 ): Promise<void> {
   const owner = { apiVersion: API_VERSION, kind: "Game", name: "chess", uid, controller: true };
   const metadata = { name, namespace: "default", annotations, ownerReferences: [owner] };
-  await rig.make(PODS, { metadata, spec: { containers: [] } });
+  await rig.make(PODS, { metadata, spec: { hostNetwork, containers: [] } });
 }
 
 async function said(rig: ControllerRig): Promise<readonly string[]> {
@@ -106,6 +107,42 @@ Deno.test("a third party's application has a fixed number, until its object is g
   await remove(rig, SPIDER_IPS, { name: "10.6.0.10" });
   await rig.clock.advance(120_000);
   assert.deepEqual([await told(rig), await record(rig)], [[], []]);
+});
+
+Deno.test("the server is asked less and less for an application without pods", async () => {
+  let asked = 0;
+  await using rig = await ControllerRig.start({
+    ...WITHOUT_PODS,
+    kinds: new Games(),
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      get: (resource, ...rest) => {
+        if (resource.plural === GAME.plural) asked++;
+        return store.get(resource, ...rest);
+      },
+    }),
+  });
+  await rig.make(SPIDER_SUBNETS, subnetObject("s"));
+  const { uid } = (await rig.make(GAMES, { metadata: KEY })).metadata;
+  await play(rig, "chess-0", { annotations: asking("1"), uid });
+  await rig.clock.advance(LATER_MS);
+  await remove(rig, PODS, { ...KEY, name: "chess-0" });
+  await rig.clock.advance(1_500_000);
+  assert.ok(asked >= 4 && asked < 12, `${asked} questions in 25 minutes`);
+  await remove(rig, GAMES, KEY);
+  await rig.clock.advance(500_000);
+  assert.deepEqual(await told(rig), []);
+});
+
+Deno.test("pods on their nodes' networks have no pool, whoever controls them", async () => {
+  await using rig = await start(new Games());
+  const { uid } = (await rig.make(GAMES, { metadata: KEY })).metadata;
+  await play(rig, "chess-0", { annotations: asking("1"), uid, hostNetwork: true });
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual([await told(rig), await said(rig)], [[], []]);
+  await play(rig, "chess-1", { annotations: asking("1"), uid });
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual(await told(rig), ["auto4-chess-eth0 10.6.0.10"]);
 });
 
 Deno.test("a third party's application is counted where its kind has a scale", async () => {

@@ -11,8 +11,11 @@ import type { Applications } from "./applications.ts";
 import { mayGiveBack } from "./supply.ts";
 import type { LookWork } from "./work.ts";
 
-/** Milliseconds between two questions whether an application without pods is still there. */
-const ABSENT_MS = 60_000;
+/**
+ * Milliseconds between two questions whether an application without pods is still there: nothing
+ * else tells. They double while it is.
+ */
+const ABSENT_MS = { least: 60_000, most: 480_000 };
 
 /**
  * Deletes those of a Subnet's pools that go with their applications, and are neither wanted nor
@@ -22,26 +25,38 @@ const ABSENT_MS = 60_000;
  */
 export async function removeUnwanted(work: LookWork, applications: Applications): Promise<number> {
   let againMs = Infinity;
-  const { subnet, pools, wishes: { made }, unwanted, parts: { view } } = work;
+  const { subnet, pools, wishes: { made }, unwanted, memory, parts: { view, ports } } = work;
+  const nowMs = ports.clock.monotonicMs();
   for (const [name, pool] of pools) {
     if (!isAutomaticPool(pool) || isTerminating(pool) || made.has(name)) continue;
     if (!borrowsFrom(subnet, pool) || !goesWithApplication(pool)) continue;
     const application = applicationOfPool(pool);
     if (application === undefined) continue;
     const fate = applications.fateOf(application);
+    if (fate !== "absent") memory.present.delete(application.uid);
     if (fate === "unclear") continue;
     unwanted.add(name);
     if (pool.status?.truth === undefined || view.claimsOf(name).length > 0) continue;
+    const { untilMs = 0, waitMs = ABSENT_MS.least } = memory.present.get(application.uid) ?? {};
+    if (untilMs > nowMs) {
+      againMs = Math.min(againMs, untilMs - nowMs);
+      continue;
+    }
     const { signal } = work;
     try {
       const isProved = fate === "other" || await applications.isGone(application, { signal });
-      if (isProved) await remove(pool, { work, why: "no application wants it" });
-      else againMs = ABSENT_MS;
+      if (isProved) {
+        memory.present.delete(application.uid);
+        await remove(pool, { work, why: "no application wants it" });
+        continue;
+      }
+      const next = { untilMs: nowMs + waitMs, waitMs: Math.min(waitMs * 2, ABSENT_MS.most) };
+      memory.present.set(application.uid, next);
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
-      againMs = ABSENT_MS;
       tellUnproved(work, { pool, problem: errorText(error) });
     }
+    againMs = Math.min(againMs, waitMs);
   }
   return againMs;
 }

@@ -16,7 +16,8 @@ export function podRows(): Resource<MetadataObject> {
       if (!read.ok) return read;
       const { apiVersion, kind, metadata } = read.value;
       const { name, namespace, uid, resourceVersion } = metadata;
-      const { deletionTimestamp, deletionGracePeriodSeconds, ownerReferences } = metadata;
+      const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+      const { creationTimestamp, ownerReferences } = metadata;
       const annotations = aboutPools(metadata.annotations ?? {});
       return ok({
         apiVersion,
@@ -27,7 +28,7 @@ export function podRows(): Resource<MetadataObject> {
           uid,
           resourceVersion,
           ...(deletionTimestamp !== undefined && { deletionTimestamp, deletionGracePeriodSeconds }),
-          ...(annotations !== undefined && { annotations, ownerReferences }),
+          ...(annotations !== undefined && { annotations, creationTimestamp, ownerReferences }),
         },
       });
     },
