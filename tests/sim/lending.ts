@@ -1,26 +1,50 @@
 /** SpiderSubnets of a world, and what people do to them and to the pools that borrow from them. */
-import { ANNOTATION_IP_NUMBER, ANNOTATION_SUBNET } from "../../src/api/annotations.ts";
+import { ANNOTATION_IP_NUMBER } from "../../src/api/annotations.ts";
 import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS } from "../../src/api/ip_pool.ts";
-import { CRON_JOBS, type CronJob } from "../../src/api/kubernetes/workload.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../src/api/subnet.ts";
 import { readControlledIpPools } from "../../src/api/subnet_records.ts";
 import { unreachable } from "../../src/base/assert.ts";
 import type { Control } from "./control.ts";
 import type { Dice } from "./dice.ts";
+import { isTerminating } from "../../src/api/metadata.ts";
+import type { PodTemplatePlan } from "./pods.ts";
 import { addressesOf, type PoolPlan } from "./pools.ts";
+import type { Workload } from "./workloads.ts";
 
 /** Addresses of a network that only people write into pools. */
 const BY_HAND = { first: 200, last: 205 };
-/** The network that no pod uses, so that its Subnet can be deleted. */
+/** The networks that only applications use, so that their Subnets can be deleted. */
 const SPARE = "10.7.0";
 const SPARE_POOL = "v4-spare";
 const SPARE_SUBNET = "s-spare";
-const NAMESPACE = "default";
+const SPARE_SUBNET_6 = "s-spare6";
 
-/** Applications that have pools of that network, each as many addresses in the end. */
-const APPLICATIONS = ["app-a", "app-b"];
-const APPLICATION_NUMBER = 1;
+/** Applications that have pools of those networks. */
+export const APPLICATIONS = {
+  namespace: "default",
+  names: ["app-a", "app-b"],
+  replicas: 1,
+} as const;
+/** What an application wants in the end: one address more, so that pods can be replaced. */
+const NUMBER = APPLICATIONS.replicas + 1;
+/** Addresses of the pool there that is of no application. */
+const SPARE_NUMBER = 3;
+
+/** What pods of an application ask for. */
+export function applicationPlan(
+  { number = String(NUMBER), families = [4, 6] }: {
+    readonly number?: string;
+    readonly families?: readonly (4 | 6)[];
+  } = {},
+): PodTemplatePlan {
+  const lenders = {
+    ...(families.includes(4) && { ipv4: SPARE_SUBNET }),
+    ...(families.includes(6) && { ipv6: SPARE_SUBNET_6 }),
+  };
+  const wants = [{ nic: "eth0", ipv4: [], ipv6: [], lenders }];
+  return { wants, mode: "subnet", number, graceSeconds: 1 };
+}
 
 /** A SpiderSubnet before it is stored. */
 export interface SubnetPlan {
@@ -65,9 +89,17 @@ export function planLending(pools: readonly PoolPlan[], dice: Dice): LendingPlan
     const ips = [`${at(16)}-${at(15 + total + spare)}`, `${at(BY_HAND.first)}-${at(BY_HAND.last)}`];
     subnets.push({ name: `s${version}`, subnet, ips });
   }
-  const spare = { name: SPARE_SUBNET, subnet: `${SPARE}.0/24`, ips: [`${SPARE}.16-${SPARE}.20`] };
-  lending.push({ name: SPARE_POOL, subnet: spare.subnet, ips: [], number: 3 });
-  return { pools: lending, subnets: [...subnets, spare] };
+  const count = NUMBER * APPLICATIONS.names.length;
+  const last = 15 + count + SPARE_NUMBER;
+  const spare = {
+    name: SPARE_SUBNET,
+    subnet: `${SPARE}.0/24`,
+    ips: [`${SPARE}.16-${SPARE}.${last}`],
+  };
+  const ips = [`fd00:7::10-fd00:7::${(15 + count).toString(16)}`];
+  const spare6 = { name: SPARE_SUBNET_6, subnet: "fd00:7::/64", ips };
+  lending.push({ name: SPARE_POOL, subnet: spare.subnet, ips: [], number: SPARE_NUMBER });
+  return { pools: lending, subnets: [...subnets, spare, spare6] };
 }
 
 /** The object that a person would write, as a webhook fills it in. */
@@ -85,18 +117,21 @@ export class LendingPeople {
   readonly #control: Control;
   readonly #dice: Dice;
   readonly #plan: LendingPlan;
+  readonly #applications: readonly Workload[];
   readonly #makePool: (plan: PoolPlan) => void;
 
   /** @param options.makePool Stores a pool of the plan. */
-  constructor({ control, dice, plan, makePool }: {
+  constructor({ control, dice, plan, applications, makePool }: {
     readonly control: Control;
     readonly dice: Dice;
     readonly plan: LendingPlan;
+    readonly applications: readonly Workload[];
     readonly makePool: (plan: PoolPlan) => void;
   }) {
     this.#control = control;
     this.#dice = dice;
     this.#plan = plan;
+    this.#applications = applications;
     this.#makePool = makePool;
   }
 
@@ -111,7 +146,7 @@ export class LendingPeople {
       case "pool_by_hand":
         return this.#writeByHand(this.#dice.pick(subnets));
       case "application_changed":
-        return this.#changeApplication(this.#dice.pick(APPLICATIONS));
+        return this.#changeApplication(this.#dice.pick(this.#applications));
       case "record_lost": {
         const { name } = this.#dice.pick(subnets);
         this.#control.changeStatus(SPIDER_SUBNETS, { name }, ({ status, ...subnet }) => {
@@ -121,7 +156,9 @@ export class LendingPeople {
         return;
       }
       case "subnet_gone":
-        this.#control.remove(SPIDER_SUBNETS, { name: SPARE_SUBNET });
+        this.#control.remove(SPIDER_SUBNETS, {
+          name: this.#dice.pick([SPARE_SUBNET, SPARE_SUBNET_6]),
+        });
         this.#control.server.scheduler.after(this.#dice.ms(1_000, 60_000), () => this.mend());
         return;
       default:
@@ -142,31 +179,30 @@ export class LendingPeople {
     }
   }
 
-  /** Makes an application, has it want another number of addresses, or deletes it. */
-  #changeApplication(name: string): void {
-    const number = this.#dice.between(0, 3);
-    const isThere = this.#control.get(CRON_JOBS, { namespace: NAMESPACE, name }) !== undefined;
-    if (isThere && this.#dice.chance(0.4)) {
-      this.#control.remove(CRON_JOBS, { namespace: NAMESPACE, name });
-    } else this.#want(name, number);
-  }
-
-  /** An application whose pods nobody runs: its pool is all that matters. */
-  #want(name: string, number: number): void {
-    const annotations = {
-      [ANNOTATION_SUBNET]: JSON.stringify({ ipv4: [SPARE_SUBNET] }),
-      [ANNOTATION_IP_NUMBER]: String(number),
-    };
-    const jobTemplate = { spec: { template: { metadata: { annotations }, spec: {} } } };
-    const key = { namespace: NAMESPACE, name };
-    const changed = this.#control.change<CronJob>(CRON_JOBS, key, (stored) => {
-      return { ...stored, spec: { ...stored.spec, jobTemplate } };
-    });
-    if (changed !== undefined) return;
-    this.#control.create<CronJob>(CRON_JOBS, {
-      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: key },
-      spec: { jobTemplate },
-    });
+  /** Has an application want other pools, or other sizes; scales it; deletes it for a while. */
+  #changeApplication(application: Workload): void {
+    const what = this.#dice.pick(["number", "number", "families", "scale", "gone"] as const);
+    this.#control.note(`${application.label}: ${what}`);
+    const { replicas } = application.options;
+    switch (what) {
+      case "number":
+      case "families": {
+        const number = this.#dice.pick(["0", "1", "2", "3", "+0", "+1"]);
+        const families = what === "number"
+          ? [4, 6] as const
+          : this.#dice.pick([[4], [6], [4, 6]] as const);
+        application.plan = applicationPlan({ number, families });
+        return application.rollOut();
+      }
+      case "scale":
+        application.replicas = this.#dice.between(0, replicas + 2);
+        return;
+      case "gone":
+        application.isWanted = false;
+        this.#control.server.scheduler.after(this.#dice.ms(1_000, 30_000), () => {
+          application.isWanted = true;
+        });
+    }
   }
 
   /** As `mend`, until all is as it was planned. */
@@ -178,7 +214,15 @@ export class LendingPeople {
       if (number !== undefined && wished !== String(number)) this.#wish(name, number);
     }
     if (this.#plan.subnets.length > 0) {
-      for (const name of APPLICATIONS) this.#want(name, APPLICATION_NUMBER);
+      const isEnding = this.#control.list(SPIDER_SUBNETS).some(isTerminating);
+      for (const application of this.#applications) {
+        // Only pods keep a Subnet that is being deleted.
+        application.isWanted = !isEnding;
+        application.replicas = application.options.replicas;
+        if (application.plan === application.options.plan) continue;
+        application.plan = application.options.plan;
+        application.rollOut();
+      }
       this.#control.server.scheduler.after(5_000, () => this.settle());
     }
   }
@@ -197,7 +241,7 @@ export class LendingPeople {
   #writeByHand({ name, subnet }: SubnetPlan): void {
     const by = `${name}-by-hand`;
     const stored = this.#control.get(SPIDER_SUBNETS, { name });
-    if (stored === undefined || name === SPARE_SUBNET) return;
+    if (stored === undefined || name.startsWith(SPARE_SUBNET)) return;
     const existing = this.#control.get(SPIDER_IP_POOLS, { name: by });
     if (existing !== undefined && this.#dice.chance(0.3)) {
       return this.#control.remove(SPIDER_IP_POOLS, { name: by });

@@ -36,6 +36,13 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
     profile: "lending",
   },
   {
+    name: "what a pod has got meanwhile is given back",
+    file: "src/controller/lending/perform.ts",
+    find: 'return created.kind === "created" ? [address] : [];',
+    replace: "return [address];",
+    profile: "lending",
+  },
+  {
     name: "what a lost record told is lent again",
     file: PLAN,
     find: "      if (!found.isEmpty) lent = lent.union(found);\n",
@@ -52,8 +59,8 @@ export const LENDING_MUTANTS: readonly Mutant[] = [
   {
     name: "a pool stays when its application is gone",
     file: "src/controller/lending/unwanted.ts",
-    find: "if (isProved) await remove(",
-    replace: 'if (isProved && fate === "other") await remove(',
+    find: "if (isProved) {",
+    replace: 'if (isProved && fate === "other") {',
     profile: "lending",
   },
   {

@@ -1,8 +1,10 @@
 /** Pods as the simulation makes them, and what its kubelets read of them. */
 import {
+  ANNOTATION_IP_NUMBER,
   ANNOTATION_IP_POOL,
   ANNOTATION_IP_POOLS,
   ANNOTATION_NETWORKS,
+  ANNOTATION_SUBNET,
 } from "../../src/api/annotations.ts";
 import type { Pod } from "../../src/api/kubernetes/pod.ts";
 import type { OwnerReference, StoredObject } from "../../src/base/object_store.ts";
@@ -11,6 +13,8 @@ import type { OwnerReference, StoredObject } from "../../src/base/object_store.t
 const NICS = "sim.spidernet.io/nics";
 /** Annotation of the simulation alone: milliseconds after which the pod has done its work. */
 const RUNTIME = "sim.spidernet.io/runtime-ms";
+/** Label of a pod: the name of its workload. */
+export const WORKLOAD_LABEL = "sim";
 /** Annotation of the simulation alone: which pools each NIC may have, for the checkers. */
 const WANTS = "sim.spidernet.io/wants";
 
@@ -19,15 +23,19 @@ export interface NicWant {
   readonly nic: string;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
+  /** SpiderSubnets that lend to pools of the pod's application, instead. */
+  readonly lenders?: { readonly ipv4?: string; readonly ipv6?: string } | undefined;
 }
 
 /** How a workload's pods name their pools. */
-export type PoolsMode = "ippool" | "ippools" | "positional" | "default";
+export type PoolsMode = "ippool" | "ippools" | "positional" | "default" | "subnet";
 
 /** What the pods of one workload are like. */
 export interface PodTemplatePlan {
   readonly wants: readonly NicWant[];
   readonly mode: PoolsMode;
+  /** With mode `subnet`: how many addresses the application has. */
+  readonly number?: string | undefined;
   readonly runtimeMs?: number | undefined;
   /** Labels of the nodes that may run them. */
   readonly nodeLabels?: Readonly<Record<string, string>> | undefined;
@@ -59,6 +67,12 @@ export function annotationsOf(plan: PodTemplatePlan): Record<string, string> {
         wants.map(({ ipv4, ipv6 }) => ({ ipv4, ipv6 })),
       );
       return annotations;
+    case "subnet": {
+      const lists = Object.entries(wants[0]?.lenders ?? {}).map(([key, name]) => [key, [name]]);
+      annotations[ANNOTATION_SUBNET] = JSON.stringify(Object.fromEntries(lists));
+      annotations[ANNOTATION_IP_NUMBER] = plan.number ?? "1";
+      return annotations;
+    }
     case "default":
       return annotations;
   }

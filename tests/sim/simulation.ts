@@ -25,7 +25,7 @@ import { ControlPlane } from "./control_plane.ts";
 import { Dice } from "./dice.ts";
 import { CALM } from "./faults.ts";
 import { Happenings } from "./happenings.ts";
-import { LendingPeople, subnetObject } from "./lending.ts";
+import { applicationPlan, APPLICATIONS, LendingPeople, subnetObject } from "./lending.ts";
 import { SimNode } from "./node.ts";
 import { Plugin } from "./plugin.ts";
 import { poolObject, type PoolPlan } from "./pools.ts";
@@ -162,7 +162,12 @@ export class Simulation {
     this.controllers = this.#makeControllers(scenario.controllers);
     this.workloads = scenario.workloads.map((plan) => this.#makeWorkload(plan));
     const { nodes, workloads } = this;
-    this.#controlPlane = new ControlPlane(this.control, { dice: dice.fork(), nodes, workloads });
+    const applications = scenario.subnets === undefined ? [] : this.#makeApplications();
+    this.#controlPlane = new ControlPlane(this.control, {
+      dice: dice.fork(),
+      nodes,
+      workloads: [...workloads, ...applications],
+    });
     this.happenings = new Happenings({
       control: this.control,
       controlPlane: this.#controlPlane,
@@ -175,6 +180,7 @@ export class Simulation {
         control: this.control,
         dice: (scenario.subnets === undefined ? new Dice(seededRandom(seed)) : dice).fork(),
         plan: { pools: scenario.pools, subnets: scenario.subnets ?? [] },
+        applications,
         makePool: (plan) => this.#makePool(plan),
       }),
     });
@@ -303,6 +309,15 @@ export class Simulation {
         habits: plan.habits,
         onWrite: (write) => checker.wrote(write),
       })
+    );
+  }
+
+  /** Deployments with pools of their own. */
+  #makeApplications(): readonly Workload[] {
+    const { namespace, names, replicas } = APPLICATIONS;
+    const template = applicationPlan();
+    return names.map((name) =>
+      this.#makeWorkload({ kind: "deployment", namespace, name, replicas, template })
     );
   }
 

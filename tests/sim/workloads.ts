@@ -13,7 +13,13 @@ import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import type { Resource, StoredObject } from "../../src/base/object_store.ts";
 import type { Control } from "./control.ts";
 import type { Dice } from "./dice.ts";
-import { annotationsOf, controllerReference, podObject, type PodTemplatePlan } from "./pods.ts";
+import {
+  annotationsOf,
+  controllerReference,
+  podObject,
+  type PodTemplatePlan,
+  WORKLOAD_LABEL,
+} from "./pods.ts";
 
 /** What every workload is made of. */
 export interface WorkloadOptions {
@@ -28,6 +34,8 @@ export interface WorkloadOptions {
 /** Something that keeps pods. */
 export abstract class Workload {
   readonly options: WorkloadOptions;
+  /** What its new pods are like. */
+  plan: PodTemplatePlan;
   replicas: number;
   /** Whether it is there; one that is not has no pods for long. */
   isWanted = true;
@@ -36,6 +44,7 @@ export abstract class Workload {
 
   constructor(options: WorkloadOptions) {
     this.options = options;
+    this.plan = options.plan;
     this.replicas = options.replicas;
   }
 
@@ -49,7 +58,7 @@ export abstract class Workload {
   /** Pods that are its own, also those on their way out. */
   pods(): readonly Pod[] {
     const { control, namespace, name } = this.options;
-    return control.pods(namespace).filter((pod) => pod.metadata.labels?.["sim"] === name);
+    return control.pods(namespace).filter((pod) => pod.metadata.labels?.[WORKLOAD_LABEL] === name);
   }
 
   /** Another template: pods are replaced. */
@@ -60,13 +69,13 @@ export abstract class Workload {
   }
 
   protected makePod(name: string, owner: StoredObject | undefined): void {
-    const { control, namespace, plan } = this.options;
+    const { options: { control, namespace }, plan } = this;
     control.create(
       PODS,
       podObject({ namespace, name }, {
         plan,
         owner: owner === undefined ? undefined : controllerReference(owner),
-        labels: { sim: this.options.name },
+        labels: { [WORKLOAD_LABEL]: this.options.name },
       }),
     );
   }
@@ -83,7 +92,7 @@ export abstract class Workload {
   }
 
   protected template(): { readonly metadata: { readonly annotations: Record<string, string> } } {
-    return { metadata: { annotations: annotationsOf(this.options.plan) } };
+    return { metadata: { annotations: annotationsOf(this.plan) } };
   }
 }
 
@@ -111,6 +120,7 @@ export class DeploymentWorkload extends Workload {
     }
     const pods = this.pods().filter(isWorking);
     if (deployment === undefined) return pods.forEach((pod) => this.removePod(pod));
+    this.#update(deployment);
     const prefix = `${this.options.name}-v${this.#version}-`;
     const fresh = pods.filter(({ metadata }) => metadata.name.startsWith(prefix));
     const old = pods.filter(({ metadata }) => !metadata.name.startsWith(prefix));
@@ -129,6 +139,16 @@ export class DeploymentWorkload extends Workload {
     ) {
       this.removePod(spare);
     }
+  }
+
+  /** Has the object say what people want by now. */
+  #update({ spec: { replicas, template } }: Deployment): void {
+    const isSame = replicas === this.replicas &&
+      JSON.stringify(template) === JSON.stringify(this.template());
+    if (isSame) return;
+    this.options.control.change(DEPLOYMENTS, this.key, (now) => {
+      return { ...now, spec: { ...now.spec, replicas: this.replicas, template: this.template() } };
+    });
   }
 
   #replicaSet(deployment: Deployment): ReplicaSet | undefined {

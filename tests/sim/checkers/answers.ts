@@ -321,6 +321,7 @@ export class AnswerChecker implements CallObserver {
     const pod = this.#options.facts.pod(args.podNamespace, args.podName);
     if (pod === undefined) return undefined;
     const want = wantsOfPod(pod).find(({ nic }) => nic === args.ifName);
+    if (want?.lenders !== undefined) return this.#options.facts.lentPools(pod, want);
     if (want === undefined || want.ipv4.length + want.ipv6.length > 0) return want;
     return { nic: want.nic, ...this.#options.defaultPools() };
   }

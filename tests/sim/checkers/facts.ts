@@ -7,7 +7,16 @@ import { SPIDER_IPS, type SpiderIp } from "../../../src/api/spider_ip.ts";
 import { kindId } from "../../../src/store/backend.ts";
 import type { Commit } from "../api_server.ts";
 import type { ReclaimSwitches } from "../../../src/ipam/reclaim.ts";
+import { SPIDER_IP_POOLS } from "../../../src/api/ip_pool.ts";
+import {
+  LABEL_INTERFACE,
+  LABEL_IP_VERSION,
+  LABEL_OWNER_APPLICATION_NAME,
+  LABEL_OWNER_APPLICATION_NAMESPACE,
+  LABEL_OWNER_SUBNET,
+} from "../../../src/api/labels.ts";
 import type { Control } from "../control.ts";
+import { type NicWant, WORKLOAD_LABEL } from "../pods.ts";
 import { EPOCH_MS } from "../scheduler.ts";
 import { PoolHistory } from "../pools.ts";
 
@@ -87,6 +96,23 @@ export class Facts {
 
   pod(namespace: string, name: string): Pod | undefined {
     return this.control.get(PODS, { namespace, name });
+  }
+
+  /** Pools of the Deployment that a pod is of, which are named nowhere. */
+  lentPools({ metadata: { namespace = "", labels = {} } }: Pod, want: NicWant): NicWant {
+    const of = (version: 4 | 6): readonly string[] => {
+      const wanted = [
+        [LABEL_OWNER_APPLICATION_NAMESPACE, namespace],
+        [LABEL_OWNER_APPLICATION_NAME, labels[WORKLOAD_LABEL]],
+        [LABEL_INTERFACE, want.nic],
+        [LABEL_IP_VERSION, `IPv${version}`],
+        [LABEL_OWNER_SUBNET, version === 4 ? want.lenders?.ipv4 : want.lenders?.ipv6],
+      ] as const;
+      return this.control.list(SPIDER_IP_POOLS)
+        .filter((pool) => wanted.every(([key, value]) => pool.metadata.labels?.[key] === value))
+        .map(({ metadata }) => metadata.name);
+    };
+    return { ...want, ipv4: of(4), ipv6: of(6) };
   }
 
   endpoint(namespace: string, name: string): SpiderEndpoint | undefined {

@@ -1,8 +1,9 @@
 /** The lent sum is exact: what Subnets record, and what their pools have (design.md 2.6). */
-import { ANNOTATION_IP_NUMBER } from "../../../src/api/annotations.ts";
+import { ANNOTATION_IP_NUMBER, ANNOTATION_SUBNET } from "../../../src/api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../../src/api/ip_pool.ts";
-import { CRON_JOBS } from "../../../src/api/kubernetes/workload.ts";
+import { DEPLOYMENTS } from "../../../src/api/kubernetes/workload.ts";
 import { isAutomaticPool, LABEL_OWNER_APPLICATION_UID } from "../../../src/api/labels.ts";
+import type { SpiderIp } from "../../../src/api/spider_ip.ts";
 import { SPIDER_SUBNETS, type SpiderSubnet } from "../../../src/api/subnet.ts";
 import { readControlledIpPools } from "../../../src/api/subnet_records.ts";
 import { expectOk } from "../../../src/base/result.ts";
@@ -13,6 +14,9 @@ import { addressesOf } from "../pools.ts";
 import type { Referee } from "../referee.ts";
 import type { Facts } from "./facts.ts";
 import type { Unrest } from "./unrest.ts";
+
+/** What applications want in the end. */
+const FAMILIES = 2;
 
 type Records = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -93,7 +97,16 @@ export class LoanChecker {
     for (const [name, addresses] of recordsOf(before)) {
       const pool = this.#facts.control.get(SPIDER_IP_POOLS, { name });
       if (pool === undefined || !isAutomaticPool(pool)) continue;
-      const isLess = [...addresses].some((address) => records.get(name)?.has(address) !== true);
+      const less = [...addresses].filter((address) => records.get(name)?.has(address) !== true);
+      const isLess = less.length > 0;
+      for (const address of less) {
+        const claim = claimOf(this.#facts, address)?.spec;
+        if (claim === undefined || claim.hold !== undefined || claim.pool !== name) continue;
+        this.#referee.report(
+          "taken_in_use",
+          `${actor} lends ${address} to ${name} no more, and ${claim.podName} has it there`,
+        );
+      }
       const writer = this.#writers.get(pool.metadata.uid ?? "");
       if (!isLess || writer === actor || this.#gone.delete(name)) continue;
       this.#report(`${actor} took addresses out of the record of ${name}, written by ${writer}`);
@@ -116,12 +129,15 @@ export class LoanChecker {
       if (!isOf(subnet, pool)) continue;
       this.#checkCovered(pool, { subnet, records: recordsOf(subnet) });
     }
-    for (const address of had) {
-      if (has.has(address) || isClaimed(this.#facts, address)) continue;
-      this.#referee.report(
-        "not_held",
-        `${actor} took ${address} from ${pool.metadata.name}, and a pod may still get it there`,
-      );
+    const { name } = pool.metadata;
+    for (const address of had.filter((one) => !has.has(one))) {
+      const claim = claimOf(this.#facts, address)?.spec;
+      const took = `${actor} took ${address} from ${name}`;
+      if (claim === undefined) {
+        this.#referee.report("not_held", `${took}, and a pod may still get it there`);
+      } else if (claim.hold === undefined && claim.pool === name) {
+        this.#referee.report("taken_in_use", `${took}, which ${claim.podName} has`);
+      }
     }
   }
 
@@ -179,20 +195,32 @@ export function findUnlent(facts: Facts): readonly Unrest[] {
 /** Applications without their pool, and pools whose application is gone. */
 function unmadeProblems(facts: Facts): readonly string[] {
   const uids = new Map(
-    facts.control.list(CRON_JOBS).map(({ metadata: { uid = "", name } }) => [uid, name]),
+    facts.control.list(DEPLOYMENTS).filter(({ spec }) =>
+      isLent(spec.template.metadata?.annotations)
+    )
+      .map(({ metadata: { uid = "", name } }) => [uid, name]),
   );
   const had = facts.control.list(SPIDER_IP_POOLS)
     .flatMap(({ metadata }) => metadata.labels?.[LABEL_OWNER_APPLICATION_UID] ?? []);
   return [
-    ...[...uids].filter(([uid]) => had.filter((one) => one === uid).length !== 1)
-      .map(([uid, name]) => `${name} (${uid}) has no pool of its own, or several`),
+    ...[...uids].filter(([uid]) => had.filter((one) => one === uid).length !== FAMILIES)
+      .map(([uid, name]) => `${name} (${uid}) has not one pool of each family`),
     ...had.filter((uid) => !uids.has(uid)).map((uid) => `a pool is left of application ${uid}`),
   ];
 }
 
+function isLent(annotations: Readonly<Record<string, string>> = {}): boolean {
+  return annotations[ANNOTATION_SUBNET] !== undefined;
+}
+
 function isClaimed(facts: Facts, address: string): boolean {
-  const name = formatObjectName(expectOk(parseAddress(address), "pools have addresses"));
-  return facts.claim(name) !== undefined;
+  return claimOf(facts, address) !== undefined;
+}
+
+function claimOf(facts: Facts, address: string): SpiderIp | undefined {
+  return facts.claim(
+    formatObjectName(expectOk(parseAddress(address), "pools have addresses")),
+  );
 }
 
 function isLentElsewhere(records: Records, address: string): boolean {

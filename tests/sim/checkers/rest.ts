@@ -104,15 +104,19 @@ function findStarved(options: RestOptions): readonly Unrest[] {
 
 /** Whether each NIC and family has room whichever addresses the others take. */
 function canBeServed(pod: Pod, options: RestOptions): boolean {
-  const slots = wantsOfPod(pod).map((want) => wantedPools(want, options))
+  const slots = wantsOfPod(pod).map((want) => wantedPools(pod, { want, options }))
     .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((pools) => pools.length > 0);
   return slots.every((pools) => freeAddresses(pools, { pod, options }).size >= slots.length);
 }
 
 function wantedPools(
-  want: NicWant,
-  { defaultPools }: RestOptions,
+  pod: Pod,
+  { want, options: { facts, defaultPools } }: {
+    readonly want: NicWant;
+    readonly options: RestOptions;
+  },
 ): { readonly ipv4: readonly string[]; readonly ipv6: readonly string[] } {
+  if (want.lenders !== undefined) return facts.lentPools(pod, want);
   return want.ipv4.length + want.ipv6.length > 0 ? want : defaultPools();
 }
 
