@@ -63,6 +63,9 @@ export class Together {
     this.#begun.clear();
     for (const uid of choice.applications) this.#begun.add(uid);
     this.#tell(subnet, worksOf(bundles, { choice, supplyOf }));
+    // Of one that is not there nobody has to know whom it was named by once.
+    const isNamed = supply !== NO_SUPPLY || !isEmpty(this.#applications.wishingOf(subnet));
+    if (!isNamed) this.#supplies.delete(subnet);
     return choice;
   }
 
@@ -115,4 +118,9 @@ function worksOf(
     works.set(subnet, all);
   }
   return works;
+}
+
+function isEmpty(all: Iterable<unknown>): boolean {
+  for (const _one of all) return false;
+  return true;
 }

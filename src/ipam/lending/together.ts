@@ -106,11 +106,12 @@ function compare(
 ): number {
   const isBegun = begun.has(one.application);
   if (isBegun !== begun.has(other.application)) return isBegun ? -1 : 1;
-  return ageOf(one) < ageOf(other) ? -1 : 1;
+  return compareTexts(one.created, other.created) ||
+    compareTexts(one.application, other.application);
 }
 
-function ageOf({ created, application }: Bundle): string {
-  return `${created} ${application}`;
+function compareTexts(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 /** What is left of each Subnet, as far as it was asked for. */
