@@ -1,14 +1,24 @@
-/** The HTTP clients under a transport: one for calls and one for watches. */
+/** The HTTP clients under a transport: for a few calls, for many, and for watches. */
 import { errorText } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ClusterAccess } from "./access.ts";
 import type { TlsMaterial } from "./credentials.ts";
 
 /**
- * What a connection is for. Calls and watches have their own: on HTTP/2 a reader that lags would
- * otherwise hold back, through the connection's flow control, the calls it depends on.
+ * What a connection is for.
+ *
+ * Calls and watches have their own: on HTTP/2 a reader that lags would otherwise hold back, through
+ * the connection's flow control, the calls it depends on.
+ *
+ * A few calls at a time have a connection of HTTP/1.1 each. Deno's `fetch` leaves Nagle's algorithm
+ * on and has no option for it (denoland/deno#35581): on HTTP/2 a write waits until the server has
+ * acknowledged the one before, up to 40 ms; on HTTP/1.1 the reply was that acknowledgement.
+ * Many at a time share one connection of HTTP/2: they fill its packets, and nobody opens hundreds.
  */
-export type Lane = "call" | "watch";
+export type Lane = "call" | "crowd" | "watch";
+
+/** Calls at a time, each with a connection of its own; what comes on top shares one. */
+const CALLS_APART = 8;
 
 interface Held {
   readonly client: Deno.HttpClient;
@@ -17,14 +27,27 @@ interface Held {
 
 /** Milliseconds an idle connection is kept. */
 const IDLE_MS_MAX = 90_000;
+/**
+ * The same with HTTP/1.1, which cannot say that a connection is about to be closed: less than API
+ * servers (90 s) and what stands before them keep one, or a write would be sent into its end.
+ */
+const IDLE_APART_MS_MAX = 20_000;
 
 /** Makes clients when they are needed, anew when certificates change, and closes them. */
 export class Connections implements Disposable {
   readonly #access: ClusterAccess;
   readonly #held = new Map<Lane, Held>();
+  /** Calls that have not ended. */
+  #callCount = 0;
 
   constructor(access: ClusterAccess) {
     this.#access = access;
+  }
+
+  /** Where a call that begins now belongs; it ends when that is disposed. */
+  beginCall(): Disposable & { readonly lane: Lane } {
+    const lane = ++this.#callCount > CALLS_APART ? "crowd" : "call";
+    return { lane, [Symbol.dispose]: () => void this.#callCount-- };
   }
 
   /** The client of a lane for this material. A refusal is one sentence with what does not fit. */
@@ -32,7 +55,7 @@ export class Connections implements Disposable {
     const held = this.#held.get(lane);
     if (held?.tls === tls) return ok(held.client);
     try {
-      const client = Deno.createHttpClient({ ...this.#options(), ...pemOptions(tls) });
+      const client = Deno.createHttpClient({ ...this.#options(lane), ...pemOptions(tls) });
       this.#held.set(lane, { client, tls });
       held?.client.close();
       return ok(client);
@@ -61,9 +84,11 @@ export class Connections implements Disposable {
     this.#held.clear();
   }
 
-  #options(): Deno.CreateHttpClientOptions {
+  #options(lane: Lane): Deno.CreateHttpClientOptions {
     const { proxyUrl } = this.#access;
-    const base = { poolIdleTimeout: IDLE_MS_MAX, http1: true, http2: true };
+    const base = lane === "call"
+      ? { poolIdleTimeout: IDLE_APART_MS_MAX, http1: true, http2: false }
+      : { poolIdleTimeout: IDLE_MS_MAX, http1: true, http2: true };
     if (proxyUrl === undefined) return base;
     const { protocol, username, password, host } = new URL(proxyUrl);
     const scheme = protocol.slice(0, -1);

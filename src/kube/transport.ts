@@ -58,7 +58,8 @@ interface Failure {
 }
 
 /**
- * Sends requests to one API server over HTTP/2 (HTTP/1.1 where the server offers no more).
+ * Sends requests to one API server: watches and crowds of calls over HTTP/2 (HTTP/1.1 where the
+ * server offers no more), a few calls at a time over HTTP/1.1.
  *
  * Repeated within the call's time are: reads, whatever went wrong; writes only when nothing can
  * have been done (429, a refused connection, a rejected credential that has been rotated). A write
@@ -202,7 +203,9 @@ export class Transport implements Disposable {
       readonly headersMs: number | undefined;
     },
   ): Promise<Result<unknown, Failure>> {
-    const reply = await this.#fetch(request, { ...times, lane: "call" });
+    using call = this.#connections.beginCall();
+    const { lane } = call;
+    const reply = await this.#fetch(request, { ...times, lane });
     if (!reply.ok) return reply;
     const { response, presented } = reply.value;
     let read: Result<unknown, string>;

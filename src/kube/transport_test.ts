@@ -20,25 +20,52 @@ import { Transport } from "./transport.ts";
 
 const never = new AbortController().signal;
 
-Deno.test("call() sends credentials and reads JSON over HTTP/2", async () => {
+Deno.test("a few calls at a time have connections of their own, many share one", async () => {
   const authority = await makeAuthority();
   const pair = await authority.issue({ commonName: "s", hosts: ["127.0.0.1"] });
-  const listener = Deno.listenTls({
-    hostname: "127.0.0.1",
-    port: 0,
-    ...pair,
-    alpnProtocols: ["h2", "http/1.1"],
-  });
-  const accepted = listener.accept().then(async (connection) => {
-    using held = connection;
+  const all = Promise.withResolvers<void>();
+  const ports: number[] = [];
+  let count = 0;
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, ...pair, onListen() {} },
+    async (_, { remoteAddr: { port } }) => {
+      ports.push(port);
+      if (ports.length === count) all.resolve();
+      await all.promise;
+      return Response.json({});
+    },
+  );
+  const { port } = server.addr;
+  using transport = transportTo(`https://127.0.0.1:${port}`, { authority });
+  count = 60;
+  const calls = Array.from({ length: count }, () => transport.call(WRITE, { signal: never }));
+  assert.ok((await Promise.all(calls)).every(({ ok }) => ok));
+  assert.equal(new Set(ports).size, 9, "eight have their own, the others share one");
+  await server.shutdown();
+});
+
+Deno.test("a call is HTTP/1.1, where no packet waits for the last one's receipt", async () => {
+  const authority = await makeAuthority();
+  const pair = await authority.issue({ commonName: "s", hosts: ["127.0.0.1"] });
+  const alpnProtocols = ["h2", "http/1.1"];
+  const options = { hostname: "127.0.0.1", port: 0, ...pair, alpnProtocols };
+  const listener = Deno.listenTls(options);
+  const accept = async (): Promise<string | null> => {
+    using held = await listener.accept();
     return (await held.handshake()).alpnProtocol;
-  });
+  };
   using transport = transportTo(`https://127.0.0.1:${listener.addr.port}`, { authority });
   const call = transport.call(WRITE, { signal: never });
-  assert.equal(await accepted, "h2");
+  assert.equal(await accept(), "http/1.1");
+  const watch = transport.open(READ, { signal: never });
+  assert.equal(await accept(), "h2");
   listener.close();
-  await call;
+  await Promise.all([call, watch]);
+});
 
+Deno.test("call() sends credentials and reads JSON", async () => {
+  const authority = await makeAuthority();
+  const pair = await authority.issue({ commonName: "s", hosts: ["127.0.0.1"] });
   await using server = serveOnLoopback(() => Response.json({ a: 1 }), { pair });
   using second = transportTo(server.url, {
     authority,

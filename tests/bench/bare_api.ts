@@ -16,18 +16,22 @@ export interface BareCall {
   readonly body?: unknown;
 }
 
-/** A connection that sends calls; a status other than 2xx is an error. */
+/** Calls at a time that have connections of their own, as in `src/kube/connections.ts`. */
+const CALLS_APART = 8;
+
+/** Sends calls, as fast as any client of `fetch` can; a status other than 2xx is an error. */
 export class BareApi implements Disposable {
   readonly #url: string;
-  readonly #client: Deno.HttpClient;
+  /** For a few calls at a time: on HTTP/2 they would wait for receipts (docs/decisions/0018). */
+  readonly #few: Deno.HttpClient;
+  readonly #many: Deno.HttpClient;
+  #callCount = 0;
 
   constructor({ url, certificateAuthority, certificate, key }: ServerAccess) {
     this.#url = url;
-    this.#client = Deno.createHttpClient({
-      caCerts: [certificateAuthority],
-      cert: certificate,
-      key,
-    });
+    const options = { caCerts: [certificateAuthority], cert: certificate, key };
+    this.#few = Deno.createHttpClient({ ...options, http2: false });
+    this.#many = Deno.createHttpClient(options);
   }
 
   /** @returns The reply's JSON. */
@@ -37,8 +41,11 @@ export class BareApi implements Disposable {
 
   /** As `send`; the reply as it is. */
   async text({ method, path, body }: BareCall): Promise<string> {
+    const client = ++this.#callCount > CALLS_APART ? this.#many : this.#few;
+    using end = new DisposableStack();
+    end.defer(() => void this.#callCount--);
     const reply = await fetch(`${this.#url}${path}`, {
-      client: this.#client,
+      client,
       method,
       headers: { "content-type": "application/json", accept: "application/json" },
       ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -49,7 +56,8 @@ export class BareApi implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#few.close();
+    this.#many.close();
   }
 }
 
