@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { SPIDER_ENDPOINTS } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
+import { LABEL_OWNER_APPLICATION_NAME } from "../api/labels.ts";
 import { ADOPTION_LEASE, LEADER_LEASE_NAME } from "../api/leases.ts";
 import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
 import { expectOk } from "../base/result.ts";
@@ -139,4 +140,19 @@ Deno.test("agents leave older records to a controller that leads, until it is si
   assert.equal(await read(), undefined, "the controller is to do it");
   assert.deepEqual(await rig.addresses(await rig.pod("a", { annotations })), ["10.6.0.10/16"]);
   assert.equal(await read(), "SpiderIP");
+});
+
+Deno.test("a pool of an application is left to its maker for two seconds", async () => {
+  await using rig = await AgentRig.start();
+  const parsed = SPIDER_IP_POOLS.parse({
+    metadata: { name: "auto", labels: { [LABEL_OWNER_APPLICATION_NAME]: "web" } },
+    spec: { subnet: "10.6.0.0/16", ips: ["10.6.0.10"] },
+  });
+  await rig.make(SPIDER_IP_POOLS, expectOk(parsed, "a pool"));
+  const truth = async () =>
+    expectOk(await rig.store.get(SPIDER_IP_POOLS, { name: "auto" }, rig), "there").status?.truth;
+  await rig.clock.advance(1_900);
+  assert.equal(await truth(), undefined);
+  await rig.clock.advance(1_000);
+  assert.equal(await truth(), "SpiderIP", "its maker may have ended in between");
 });

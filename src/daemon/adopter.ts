@@ -9,11 +9,12 @@ import type { Clock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { type ObjectStore, type StoredObject, StoreFailure } from "../base/object_store.ts";
 import { pagesOf } from "../base/pages.ts";
-import { allEnded } from "../base/waiting.ts";
+import { allEnded, Rest, runTogether } from "../base/waiting.ts";
 import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { readAllocatedIps } from "../api/ip_pool_records.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
+import { LABEL_OWNER_APPLICATION_NAME } from "../api/labels.ts";
 import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { type AdoptedPod, markedPool, planAdoption } from "../ipam/adoption.ts";
 import type { Informer } from "../kube/informer.ts";
@@ -23,8 +24,23 @@ import type { Settler } from "../kube/settler.ts";
 const RETRY_MS = 2_000;
 /** Milliseconds after which is looked again although nothing was told. */
 const LOOK_MS = 60_000;
+/** Milliseconds that a pool of an application has: who makes it marks it with the next call. */
+const MAKER_MS = 2_000;
 /** Claims that are created at a time. */
 const CREATES_AT_ONCE = 32;
+
+/** A pool or its metadata, which does not say whether it is marked. */
+type Told = StoredObject & {
+  readonly status?: { readonly truth?: string | undefined } | undefined;
+};
+
+/** A pool that has no marker, as far as was told. */
+interface Unmarked {
+  readonly uid: string;
+  readonly name: string;
+  /** When it is to be read, monotonic milliseconds. */
+  readonly dueMs: number;
+}
 
 /** What an adopter needs. */
 export interface AdopterParts {
@@ -33,7 +49,7 @@ export interface AdopterParts {
   readonly clock: Clock;
   readonly log: Log;
   /** All pools, or their metadata. */
-  readonly pools: Pick<Informer<StoredObject>, "objects" | "events">;
+  readonly pools: Pick<Informer<Told>, "objects" | "events">;
   /** Whether somebody else is to do it now; asked while there are pools to take over. */
   readonly isElsewhere?: (options: { readonly signal: AbortSignal }) => Promise<boolean>;
 }
@@ -44,6 +60,9 @@ export class Adopter {
   readonly #log: Log;
   /** UIDs of pools whose marker was seen. */
   readonly #done = new Set<string>();
+  /** By UID. */
+  readonly #unmarked = new Map<string, Unmarked>();
+  readonly #rest = new Rest();
   /** Why records could not be taken over, by the pool's UID. */
   readonly #problems = new Map<string, string>();
 
@@ -58,57 +77,91 @@ export class Adopter {
   }
 
   /** Takes over what there is and what comes, until the signal aborts; rejects with its reason. */
-  async run({ signal }: { readonly signal: AbortSignal }): Promise<never> {
-    const { clock, pools } = this.#parts;
-    const events = pools.events({ signal });
-    const following = (): ReturnType<typeof events.next> => {
-      const next = events.next();
-      next.catch(() => {}); // The signal may end it while nobody waits for it.
-      return next;
-    };
-    let next = following();
-    for (;;) {
-      signal.throwIfAborted();
-      const failed = await this.adoptAll({ signal });
-      const timer = new AbortController();
-      const pause = clock.sleep(failed > 0 ? RETRY_MS : LOOK_MS, {
-        signal: AbortSignal.any([signal, timer.signal]),
-      }).then(() => "time", () => "time");
-      const woken = await Promise.race([next.then(() => "event"), pause]);
-      timer.abort();
-      if (woken === "event") next = following();
+  async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await runTogether([
+      (options) => this.#follow(options),
+      (options) => this.#takeOver(options),
+    ], { signal });
+  }
+
+  async #follow({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for await (const event of this.#parts.pools.events({ signal })) {
+      if (event.type === "synced" || event.type === "broken") continue;
+      const { uid = "" } = event.object.metadata;
+      if (event.type !== "deleted") {
+        if (this.#note(event.object)) this.#rest.end();
+        continue;
+      }
+      this.#done.delete(uid);
+      this.#unmarked.delete(uid);
+      this.#problems.delete(uid);
     }
   }
 
-  /**
-   * Takes over every pool that has no marker yet.
-   *
-   * @returns How many could not be.
-   */
-  async adoptAll({ signal }: { readonly signal: AbortSignal }): Promise<number> {
-    const { settler, isElsewhere = () => Promise.resolve(false) } = this.#parts;
-    const pools: SpiderIpPool[] = [];
-    for (const { metadata } of this.#parts.pools.objects()) {
-      if (this.#done.has(metadata.uid ?? "")) continue;
-      const pool = await this.#read(() =>
-        settler.get(SPIDER_IP_POOLS, { name: metadata.name }, { signal })
-      );
-      if (pool?.status?.truth !== undefined) this.#done.add(pool.metadata.uid ?? "");
-      else if (pool !== undefined) pools.push(pool);
+  async #takeOver({ signal }: { readonly signal: AbortSignal }): Promise<never> {
+    const { clock, pools } = this.#parts;
+    let lookMs = -Infinity;
+    for (;;) {
+      this.#rest.begin();
+      if (lookMs <= clock.monotonicMs()) {
+        for (const pool of pools.objects()) this.#note(pool);
+        lookMs = clock.monotonicMs() + LOOK_MS;
+      }
+      await this.#adoptDue({ signal });
+      let nextMs = lookMs;
+      for (const { dueMs } of this.#unmarked.values()) nextMs = Math.min(nextMs, dueMs);
+      await this.#rest.take(Math.max(0, nextMs - clock.monotonicMs()), { clock, signal });
     }
-    if (pools.length === 0) return 0;
+  }
+
+  /** @returns Whether there is something new to do. */
+  #note({ metadata: { name, uid = "", labels }, status }: Told): boolean {
+    if (status?.truth !== undefined) {
+      this.#done.add(uid);
+      this.#unmarked.delete(uid);
+      return false;
+    }
+    if (this.#done.has(uid) || this.#unmarked.has(uid)) return false;
+    const isMade = labels?.[LABEL_OWNER_APPLICATION_NAME] !== undefined;
+    const dueMs = this.#parts.clock.monotonicMs() + (isMade ? MAKER_MS : 0);
+    this.#unmarked.set(uid, { uid, name, dueMs });
+    return true;
+  }
+
+  /** Takes over every pool that is due; what could not be is due again later. */
+  async #adoptDue({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { clock } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const due = [...this.#unmarked.values()].filter(({ dueMs }) => dueMs <= nowMs);
+    await this.#adoptAll(due, { signal });
+    const dueMs = clock.monotonicMs() + RETRY_MS;
+    for (const one of due) {
+      if (this.#unmarked.has(one.uid)) this.#unmarked.set(one.uid, { ...one, dueMs });
+    }
+  }
+
+  async #adoptAll(
+    due: readonly Unmarked[],
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { settler, isElsewhere = () => Promise.resolve(false) } = this.#parts;
+    const found: SpiderIpPool[] = [];
+    for (const { uid, name } of due) {
+      const pool = await this.#read(() => settler.get(SPIDER_IP_POOLS, { name }, { signal }));
+      if (pool?.metadata.uid !== uid) continue; // The next one of its name is told of as well.
+      if (pool.status?.truth === undefined) found.push(pool);
+      else this.#note(pool);
+    }
+    if (found.length === 0) return;
     // What cannot be asked now is asked again soon.
-    if (await this.#read(() => isElsewhere({ signal })) !== false) return pools.length;
-    const endpoints = await this.#read(() => this.#endpointsOf(pools, { signal }));
-    if (endpoints === undefined) return pools.length;
-    let failed = 0;
-    for (const pool of pools) {
+    if (await this.#read(() => isElsewhere({ signal })) !== false) return;
+    const endpoints = await this.#read(() => this.#endpointsOf(found, { signal }));
+    if (endpoints === undefined) return;
+    for (const pool of found) {
       const { name: poolName } = pool.metadata;
       const own = endpoints.filter((endpoint) => namesPool(endpoint, poolName));
-      const isDone = await this.#read(() => this.#adopt(pool, { endpoints: own, signal }));
-      if (isDone !== true) failed++;
+      await this.#read(() => this.#adopt(pool, { endpoints: own, signal }));
     }
-    return failed;
   }
 
   /** Logs what the API server refuses, and goes on with the other pools. */
@@ -129,7 +182,7 @@ export class Adopter {
       readonly endpoints: readonly SpiderEndpoint[];
       readonly signal: AbortSignal;
     },
-  ): Promise<boolean> {
+  ): Promise<void> {
     const { settler } = this.#parts;
     const { name, uid = "" } = pool.metadata;
     const pods = await this.#podsOf(pool, { endpoints, signal });
@@ -137,7 +190,7 @@ export class Adopter {
     if (!plan.ok) {
       this.#problems.set(uid, plan.error);
       this.#log.error("records not taken over", { pool: name, problem: plan.error });
-      return false;
+      return;
     }
     const { claims, disputes } = plan.value;
     for (const dispute of disputes) {
@@ -153,11 +206,10 @@ export class Adopter {
       isOurs,
       part: "status",
     });
-    if (marked.kind === "lost") return false; // Its records changed: from the beginning.
-    this.#done.add(uid);
+    if (marked.kind === "lost") return; // Its records changed: from the beginning.
+    this.#note(marked.object);
     this.#problems.delete(uid);
     this.#log.info("pool taken over", { pool: name, records: claims.length });
-    return true;
   }
 
   async #create(

@@ -41,6 +41,8 @@ async function run(applications: number): Promise<{
   readonly looks: number;
   readonly records: number;
   readonly made: number;
+  /** What taking older records over asked. */
+  readonly taken: number;
 }> {
   const counter = new Counter();
   await using rig = await ControllerRig.start({ ...WITHOUT_PODS, wrap: counter.wrap });
@@ -61,12 +63,14 @@ async function run(applications: number): Promise<{
     looks: counter.count("get spidersubnets"),
     records: counter.count("replaceStatus spidersubnets"),
     made: counter.count("create spiderippools"),
+    taken: counter.count("get spiderippools") + counter.count("list spiderendpoints"),
   };
 }
 
 Deno.test("1,000 applications of one subnet cost a write each, and few of the subnet", async () => {
-  const { looks, records, made } = await run(1_000);
+  const { looks, records, made, taken } = await run(1_000);
   assert.equal(made, 1_000);
   assert.ok(records <= 5, `${records} writes of the subnet`);
+  assert.equal(taken, 0, "what is new and marked has no older records");
   assert.ok(looks <= 10, `${looks} looks at the subnet, each as long as it has pools`);
 });
