@@ -9,6 +9,12 @@ import { Informer, KubeStore, readKubeConfig, Transport } from "../../src/kube/m
 import { freePorts } from "../../scripts/cluster/free_ports.ts";
 import { pause, waitFor } from "../../scripts/cluster/process.ts";
 import { type BareCall, doJobs } from "./bare_api.ts";
+import {
+  APPLICATION_ANNOTATIONS,
+  deploymentObject,
+  replicaSetObject,
+  SUBNET,
+} from "./application_objects.ts";
 import { checkAnswers } from "./checks.ts";
 import { startController } from "./controller_process.ts";
 import type { Fleet, Lab } from "./lab.ts";
@@ -18,8 +24,8 @@ import { usageOf } from "./process_usage.ts";
 import { median, quantile } from "./statistics.ts";
 import { table } from "./table.ts";
 
-const SUBNET = "bench";
 const SUBNETS_PATH = `${SPIDERPOOL_PATH}/spidersubnets`;
+const POOLS_PATH = `${SPIDERPOOL_PATH}/spiderippools`;
 const DEPLOYMENTS_PATH = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
 const READY_MS_MAX = 600_000;
 const LOOK_MS = 20;
@@ -27,6 +33,11 @@ const LOOK_MS = 20;
 const IN_FLIGHT = 16;
 /** Milliseconds until watches have told the controller what was just written. */
 const WATCH_LAG_MS = 1_000;
+
+/** Milliseconds between what takes turns: what the one leaves to do is done then. */
+const QUIET_MS = 50;
+/** The SpiderSubnet of the bare calls; nobody's annotation names it. */
+const BARE_SUBNET = "bare";
 
 /** What a step took. */
 export interface SubnetFigures {
@@ -36,6 +47,8 @@ export interface SubnetFigures {
   readonly pods: number;
   /** Milliseconds from the request that makes the application until its pool may be used. */
   readonly wishMs: Spread;
+  /** Milliseconds of the same objects by bare calls, in turns; for applications one by one. */
+  readonly bareMs: number | undefined;
   /** Seconds until every pool is there. */
   readonly allSeconds: number;
   /** Milliseconds of the ADDs, and from the pool until they were answered. */
@@ -84,6 +97,9 @@ export async function measureSubnets(bench: SubnetsBench): Promise<readonly Subn
   const subnet = { apiVersion: SPIDERPOOL_API_VERSION, kind: "SpiderSubnet", spec };
   const body = { ...subnet, metadata: { name: SUBNET } };
   await lab.api.send({ method: "POST", path: SUBNETS_PATH, body });
+  const bare = { subnet: "10.7.0.0/16", ips: [] };
+  const bareBody = { ...subnet, metadata: { name: BARE_SUBNET }, spec: bare };
+  await lab.api.send({ method: "POST", path: SUBNETS_PATH, body: bareBody });
   await using pools = await followPools(kubeconfigPath);
   await untilReady(lab);
   const figures: SubnetFigures[] = [];
@@ -98,8 +114,16 @@ export async function measureSubnets(bench: SubnetsBench): Promise<readonly Subn
 /** One step in each line. */
 export function subnetsTable(figures: readonly SubnetFigures[]): string {
   const head = [
-    ...["step", "applications", "pods", "wish to pool ms p50/p99", "all s", "ADD ms p50/p99"],
-    ...["pool to address ms p50/p99", "failed", "CPU s", "RSS MB", "subnet kB", "load"],
+    ...["step", "applications", "pods", "wish to pool ms p50/p99", "bare ms", "ratio", "all s"],
+    ...[
+      "ADD ms p50/p99",
+      "pool to address ms p50/p99",
+      "failed",
+      "CPU s",
+      "RSS MB",
+      "subnet kB",
+      "load",
+    ],
   ];
   const pair = (spread: Spread | undefined): string =>
     spread === undefined ? "" : `${spread.p50}/${spread.p99}`;
@@ -108,6 +132,8 @@ export function subnetsTable(figures: readonly SubnetFigures[]): string {
     String(one.applications),
     String(one.pods),
     pair(one.wishMs),
+    one.bareMs === undefined ? "" : String(Math.round(one.bareMs)),
+    one.bareMs === undefined ? "" : (one.wishMs.p50 / one.bareMs).toFixed(1),
     one.allSeconds.toFixed(2),
     pair(one.addMs),
     pair(one.afterPoolMs),
@@ -143,6 +169,7 @@ async function playStep(
   const wished = new Map<string, number>();
   const pods: PodOfApplication[] = [];
   const answers: Answered[] = [];
+  const bareMs: number[] = [];
   const fromMs = performance.now();
   if (step.isAtOnce) {
     pods.push(...await makeAll(lab, { names, step, wished }));
@@ -154,7 +181,9 @@ async function playStep(
       pods.push(...made);
       answers.push(...await startAll({ lab, fleet }, made));
       await pools.untilAll([name]);
-      await pause(50);
+      await pause(QUIET_MS);
+      bareMs.push(await bareWrites(lab, name));
+      await pause(QUIET_MS);
     }
   }
   const readyMs = (name: string): number => pools.readyMs.get(name) ?? NaN;
@@ -169,6 +198,7 @@ async function playStep(
     step: step.step,
     applications: step.applications,
     pods: pods.length,
+    bareMs: bareMs.length === 0 ? undefined : median(bareMs),
     wishMs: spreadOf(names.map((name) => readyMs(name) - (wished.get(name) ?? NaN))),
     allSeconds,
     addMs: pods.length === 0 ? undefined : spreadOf(calls.map(({ callMs }) => callMs)),
@@ -183,6 +213,30 @@ async function playStep(
     subnetKb: text.length / 1_000,
     load: Deno.loadavg()[0] ?? 0,
   };
+}
+
+/** Milliseconds of what has to be written for an application's pool, one after the other. */
+async function bareWrites({ api }: Lab, name: string): Promise<number> {
+  const fromMs = performance.now();
+  const deployment = deploymentObject(`bare-${name}`, { replicas: 1 });
+  await api.send({ method: "POST", path: DEPLOYMENTS_PATH, body: deployment });
+  const subnet = await api.send({ method: "GET", path: `${SUBNETS_PATH}/${BARE_SUBNET}` });
+  const status = { controlledIPPools: JSON.stringify({ [name]: { ips: ["10.7.0.1"] } }) };
+  const path = `${SUBNETS_PATH}/${BARE_SUBNET}/status`;
+  await api.send({ method: "PUT", path, body: { ...subnet as object, status } });
+  const pool = await api.send({
+    method: "POST",
+    path: POOLS_PATH,
+    body: {
+      apiVersion: SPIDERPOOL_API_VERSION,
+      kind: "SpiderIPPool",
+      metadata: { name: `bare-${name}` },
+      spec: { subnet: "10.7.0.0/16", ips: ["10.7.0.1"], disable: true },
+    },
+  });
+  const marked = { ...pool as object, status: { truth: "SpiderIP" } };
+  await api.send({ method: "PUT", path: `${POOLS_PATH}/bare-${name}/status`, body: marked });
+  return performance.now() - fromMs;
 }
 
 interface PodOfApplication {
@@ -201,11 +255,6 @@ function spreadOf(values: readonly number[]): Spread {
   return { p50: Math.round(median(values)), p99: Math.round(quantile(values, 0.99)) };
 }
 
-const ANNOTATIONS = {
-  "ipam.spidernet.io/subnet": JSON.stringify({ ipv4: [SUBNET] }),
-  "ipam.spidernet.io/ippool-ip-number": "+2",
-};
-
 /** Makes Deployments and, where there are, their pods: nobody else does here. */
 async function makeAll(
   lab: Lab,
@@ -220,7 +269,10 @@ async function makeAll(
     inFlight: IN_FLIGHT,
     work: async (name) => {
       wished.set(name, performance.now());
-      const body = deploymentObject(name, step.pods);
+      const body = deploymentObject(name, {
+        replicas: Math.max(1, step.pods),
+        annotations: APPLICATION_ANNOTATIONS,
+      });
       const { metadata } = await lab.api.send({ method: "POST", path: DEPLOYMENTS_PATH, body }) as {
         readonly metadata: { readonly uid: string };
       };
@@ -239,7 +291,7 @@ async function makeAll(
     const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: `${name}-set`, uid } as const;
     return Array.from({ length: step.pods }, (_, index): BareCall => {
       const node = nodeName(index % NODES);
-      const annotations = ANNOTATIONS;
+      const annotations = APPLICATION_ANNOTATIONS;
       const body = podObject(`${name}-${index}`, { node, owner, pools: [], annotations });
       return { method: "POST", path: PODS_PATH, body };
     });
@@ -252,40 +304,6 @@ async function makeAll(
 
 /** Nodes with agents. */
 export const NODES = 5;
-
-function deploymentObject(name: string, replicas: number): unknown {
-  const labels = { app: name };
-  const containers = [{ name: "web", image: "registry.test/web:1" }];
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name },
-    spec: {
-      replicas: Math.max(1, replicas),
-      selector: { matchLabels: labels },
-      template: { metadata: { labels, annotations: ANNOTATIONS }, spec: { containers } },
-    },
-  };
-}
-
-function replicaSetObject(
-  name: string,
-  { uid, replicas }: { readonly uid: string; readonly replicas: number },
-): unknown {
-  const owner = { apiVersion: "apps/v1", kind: "Deployment", name, uid, controller: true };
-  const labels = { app: name };
-  const containers = [{ name: "web", image: "registry.test/web:1" }];
-  return {
-    apiVersion: "apps/v1",
-    kind: "ReplicaSet",
-    metadata: { name: `${name}-set`, labels, ownerReferences: [owner] },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels, annotations: ANNOTATIONS }, spec: { containers } },
-    },
-  };
-}
 
 /** The plugins of all pods, all of a node at once. */
 async function startAll(
