@@ -1,5 +1,9 @@
 import type { Variables } from "../../src/api/environment.ts";
-import { AGENT_VARIABLES, MULTUS_VARIABLES } from "../../src/api/environment_agent.ts";
+import {
+  AGENT_VARIABLES,
+  MULTUS_VARIABLES,
+  PLUGIN_VARIABLES,
+} from "../../src/api/environment_agent.ts";
 import { CONTROLLER_VARIABLES } from "../../src/api/environment_controller.ts";
 import { CLEAN_VARIABLES, INIT_VARIABLES, POLICY_ROUTES } from "../../src/api/environment_init.ts";
 import { FIRST_PART, PART_MARK } from "./parts.ts";
@@ -84,7 +88,9 @@ const PERMISSIONS: ReadonlyMap<string, readonly string[]> = new Map([
     "--allow-run",
   ]],
   ["spiderpool-agent", [
-    `--allow-env=${daemonEnvironment({ ...AGENT_VARIABLES, ...MULTUS_VARIABLES })}`,
+    `--allow-env=${
+      daemonEnvironment({ ...AGENT_VARIABLES, ...MULTUS_VARIABLES, ...PLUGIN_VARIABLES })
+    }`,
     "--allow-net",
     "--allow-read",
     "--allow-write",
@@ -207,8 +213,8 @@ export function launcherText(): string {
     "esac",
     "# Network namespaces are below /proc, where Deno lets only those look who may do everything.",
     'case "$name ${1-}" in "spiderpool-agent --standalone") may=--allow-all ;; esac',
-    "# Installing starts what it installs, by chroot.",
-    'case "$name ${1-}" in "spiderpool-agent install-plugins") may="$may --allow-run" ;; esac',
+    "# Installing starts what it installs, plugins of ours by chroot.",
+    'case "$name ${1-}" in "spiderpool-agent install-"*) may="$may --allow-run" ;; esac',
     "export DENO_DIR=/dev/null DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1",
     "# $may is left to be split into words.",
     `exec "$deno" run ${ISOLATION.join(" ")} $may "$here/${RUNTIME_FOLDER}/$module" "$name" "$@"`,

@@ -61,14 +61,12 @@ export async function tryPlugin(
   const inside = root === "/" ? path : path.slice(root.length);
   let ended: NodeProgramEnd;
   try {
-    const environment = { CNI_COMMAND: "VERSION", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-    const input = '{"cniVersion":"1.0.0"}';
-    ended = await runInTime([inside], { ...options, environment, input });
+    ended = await askVersion(inside, options);
   } catch (error) {
     options.signal.throwIfAborted();
     return refuse(`they cannot be tried on this node: ${errorText(error)}`);
   }
-  if (ended.code === 0 && ended.stdout.includes('"supportedVersions"')) return ok(undefined);
+  if (hasAnswered(ended)) return ok(undefined);
   try {
     return refuse(await reasonOf(ended, options));
   } catch (error) {
@@ -77,7 +75,27 @@ export async function tryPlugin(
   }
 }
 
-interface Run extends TrialOptions {
+/**
+ * Asks a plugin for the versions of CNI that it knows.
+ *
+ * @param inside Its path, as the node has it.
+ * @throws What starting a program throws, or that it took too long.
+ */
+export function askVersion(
+  inside: string,
+  options: Omit<TrialOptions, "to">,
+): Promise<NodeProgramEnd> {
+  const environment = { CNI_COMMAND: "VERSION", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+  const input = '{"cniVersion":"1.0.0"}';
+  return runInTime([inside], { ...options, environment, input });
+}
+
+/** Whether a plugin that was asked for versions has said them. */
+export function hasAnswered({ code, stdout }: NodeProgramEnd): boolean {
+  return code === 0 && stdout.includes('"supportedVersions"');
+}
+
+interface Run extends Omit<TrialOptions, "to"> {
   readonly environment: Readonly<Record<string, string>>;
   readonly input: string;
 }
@@ -148,7 +166,8 @@ function missingVersions(
   return newest;
 }
 
-function lastLine({ code, stdout, stderr }: NodeProgramEnd): string {
+/** The last thing that a program said, or how it ended. */
+export function lastLine({ code, stdout, stderr }: NodeProgramEnd): string {
   const line = `${stderr}\n${stdout}`.trim().split("\n").findLast((one) => one.trim() !== "");
   return line === undefined ? `it ends with ${code}` : line.trim();
 }

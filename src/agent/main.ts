@@ -1,4 +1,5 @@
 /** Builds the real ports of `spiderpool-agent` and runs it. No logic. */
+import { createHash } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
 import { errorText } from "../base/log.ts";
 import type { ProgramPorts } from "../base/program.ts";
@@ -24,6 +25,7 @@ import { podFolderOf } from "./pod_folders.ts";
 import { runAgent } from "./program.ts";
 import type { RemovalProgramPorts } from "./removal/program.ts";
 import { tracesIn } from "./removal/traces.ts";
+import type { ThirdPartyFiles } from "./third_party/installer.ts";
 import type { AgentEngine } from "./service.ts";
 import type { FoundFile, SocketPorts } from "./socket_file.ts";
 import type { NetnsState, StandalonePorts } from "./standalone/ports.ts";
@@ -62,6 +64,7 @@ export async function run(ports: ProgramPorts): Promise<number> {
     openMetrics: openProcessMetrics,
     openCluster: (settings, options) => openCluster(settings, { ...options, clock, random }),
     install: { folders: pluginFolders(), programs: nodePrograms(), clock, random },
+    thirdParty: { files: thirdPartyFiles({ random }), programs: nodePrograms(), clock, random },
     multus: { files: multusFiles({ random }) },
     removal: removalPorts(),
     standalone: standalonePorts({ clock, random }),
@@ -241,11 +244,32 @@ export function multusFiles({ random }: { readonly random: Random }): MultusFile
   };
 }
 
+/** Folders of this machine, for plugins of third parties. */
+export function thirdPartyFiles({ random }: { readonly random: Random }): ThirdPartyFiles {
+  const { writeWhole } = multusFiles({ random });
+  return { ...pluginFolders(), readText: (path) => Deno.readTextFile(path), writeWhole, digestOf };
+}
+
+/** Digest of a file as it is read, for it may be large. */
+async function digestOf(path: string): Promise<string | undefined> {
+  const found = await unlessMissing(Deno.lstat(path));
+  if (found === undefined) return undefined;
+  if (!found.isFile) return "no file";
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  const chunk = new Uint8Array(COMPARED_BYTES);
+  for (;;) {
+    const size = await file.read(chunk);
+    if (size === null) return `sha256:${hash.digest("hex")}`;
+    hash.update(chunk.subarray(0, size));
+  }
+}
+
 /** What is taken off this machine, and its network namespace. */
 export function removalPorts(): Pick<RemovalProgramPorts, "files" | "openKernel"> {
   const { list, remove } = pluginFolders();
   return {
-    files: { list, remove, readText: (path) => Deno.readTextFile(path) },
+    files: { list, remove, readText: (path) => Deno.readTextFile(path), digestOf },
     openKernel: () => {
       const socket = NetlinkSocket.openRoute();
       const close = (): void => socket[Symbol.dispose]();

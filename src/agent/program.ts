@@ -11,6 +11,11 @@ import {
   runUninstallPlugins,
   UNINSTALL_USAGE,
 } from "./removal/program.ts";
+import {
+  runInstallThirdParty,
+  THIRD_PARTY_USAGE,
+  type ThirdPartyProgramPorts,
+} from "./third_party/program.ts";
 import { STANDALONE_USAGE } from "./standalone/arguments.ts";
 import { COMMANDS_USAGE, runAddresses, runReleaseFixed } from "./standalone/commands.ts";
 import type { StandalonePorts } from "./standalone/ports.ts";
@@ -21,12 +26,13 @@ export interface AgentPorts extends ProgramPorts, DaemonPorts {
   readonly install: InstallPorts;
   readonly multus: Pick<KeepMultusPorts, "files">;
   readonly removal: Pick<RemovalProgramPorts, "files" | "openKernel">;
+  readonly thirdParty: ThirdPartyProgramPorts["install"];
   readonly standalone: StandalonePorts;
 }
 
 const USAGE =
   "use daemon [--config-path FILE], install-plugins --from DIR --to DIR [--root DIR], " +
-  `${UNINSTALL_USAGE}, ${KEEP_MULTUS_USAGE}, ` +
+  `${THIRD_PARTY_USAGE}, ${UNINSTALL_USAGE}, ${KEEP_MULTUS_USAGE}, ` +
   `${STANDALONE_USAGE}, ${COMMANDS_USAGE.addresses}, ${COMMANDS_USAGE.releaseFixed}, or --version`;
 
 /** Runs `spiderpool-agent` to its end, and gives its exit code. */
@@ -43,6 +49,9 @@ export async function runAgent(ports: AgentPorts): Promise<number> {
     const { install, stop, tellPod } = ports;
     const streams = { writeOutput, writeError, tellPod };
     return await runInstallPlugins(rest, { ports: install, signal: stop, ...streams });
+  }
+  if (command === "install-third-party") {
+    return await runInstallThirdParty(rest, { ...ports, install: ports.thirdParty });
   }
   if (command === "uninstall-plugins") {
     return await runUninstallPlugins(rest, { ...ports, ...ports.removal });

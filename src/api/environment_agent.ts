@@ -120,3 +120,35 @@ export function readMultusEnvironment(
 ): Result<MultusEnvironment, string> {
   return readEnvironment(MULTUS_VARIABLES, environment);
 }
+
+/**
+ * Switches of what puts third parties' plugins on the node, with the reference's names and
+ * defaults, but for `INSTALL_MULTUS`, which is ours, and for what our image does not have.
+ */
+export const PLUGIN_VARIABLES = {
+  multus: flag("INSTALL_MULTUS", { meaning: "whether Multus is installed", otherwise: true }),
+  standard: flag("INSTALL_CNI_PLUGINS", {
+    meaning: "whether the plugins of containernetworking are installed",
+    otherwise: false,
+  }),
+  ovs: flag("INSTALL_OVS_PLUGIN", { meaning: "whether ovs is installed", otherwise: true }),
+  rdma: flag("INSTALL_RDMA_PLUGIN", { meaning: "whether rdma is installed", otherwise: true }),
+  sriov: flag("INSTALL_SRIOV_PLUGIN", { meaning: "whether sriov is installed", otherwise: false }),
+  ibSriov: flag("INSTALL_IB_SRIOV_PLUGIN", {
+    meaning: "whether ib-sriov is installed",
+    otherwise: false,
+  }),
+  ipoib: flag("INSTALL_IPOIB_PLUGIN", { meaning: "whether ipoib is installed", otherwise: false }),
+  /** The agent installs it, whatever is written here. */
+  vlan: flag("INSTALL_VLAN_PLUGIN", { meaning: "whether vlan is installed", otherwise: true }),
+} as const;
+
+/** What the environment of that says. */
+export type PluginEnvironment = EnvironmentOf<typeof PLUGIN_VARIABLES>;
+
+/** Reads those switches. */
+export function readPluginEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Result<PluginEnvironment, string> {
+  return readEnvironment(PLUGIN_VARIABLES, environment);
+}

@@ -8,12 +8,15 @@ import {
   MULTUS_KUBECONFIG,
   ownerOf,
 } from "../multus/files.ts";
+import { thirdPartyTraces } from "../third_party/removal.ts";
 
 /** Files of a node. What fails throws. */
 export interface RemovalFiles {
   /** Names in a folder; `undefined` if there is no such folder. */
   readonly list: (folder: string) => Promise<readonly string[] | undefined>;
   readonly readText: (path: string) => Promise<string>;
+  /** As of `ThirdPartyFiles`. */
+  readonly digestOf: (path: string) => Promise<string | undefined>;
   /** Removes a file, or a folder and what is in it; nothing if there is none. */
   readonly remove: (path: string) => Promise<void>;
 }
@@ -70,12 +73,20 @@ export async function removeFromNode(
   }
   const { binFolder, confFolder, runFolder } = wish;
   await attempt("Multus", async () => {
-    if (!await isMultusOurs(wish, files)) return;
+    if (await ownerOfMultus(wish, files) !== "ours") return;
     await removeFiles(confFolder, [MULTUS_CONFIGURATION]);
     await removeFiles(`${confFolder}/${MULTUS_FOLDER}`, [MULTUS_KUBECONFIG]);
     const rest = await files.list(`${confFolder}/${MULTUS_FOLDER}`);
     if (rest?.length === 0) await removeFiles(confFolder, [MULTUS_FOLDER]);
-    await removeFiles(binFolder, ["multus"]);
+  });
+  await attempt(`third parties' plugins in ${quoted(binFolder)}`, async () => {
+    const { plugins, rest } = await thirdPartyTraces(binFolder, files);
+    const isStarted = await ownerOfMultus(wish, files) === "other";
+    const ours = plugins.filter((name) => !(name === "multus" && isStarted));
+    await removeFiles(binFolder, ours);
+    const there = await files.list(binFolder) ?? [];
+    // What could not be removed is found by the next run.
+    if (!ours.some((name) => there.includes(name))) await removeFiles(binFolder, rest);
   });
   await attempt(`the plugins in ${quoted(binFolder)}`, async () => {
     const parts = (await files.list(binFolder) ?? []).filter((name) =>
@@ -98,13 +109,13 @@ export async function removeFromNode(
   return failures;
 }
 
-/** Whether the configuration of Multus is of this installation. */
-async function isMultusOurs(
+/** Whose the configuration of Multus is, if there is one. */
+async function ownerOfMultus(
   { confFolder, namespace }: RemovalWish,
   files: RemovalFiles,
-): Promise<boolean> {
+): Promise<ReturnType<typeof ownerOf>> {
   const names = await files.list(confFolder) ?? [];
-  if (!names.includes(MULTUS_CONFIGURATION)) return false;
+  if (!names.includes(MULTUS_CONFIGURATION)) return "none";
   const text = await files.readText(`${confFolder}/${MULTUS_CONFIGURATION}`);
-  return ownerOf(text, { namespace }) === "ours";
+  return ownerOf(text, { namespace });
 }
