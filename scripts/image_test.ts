@@ -6,18 +6,22 @@ const own = "amd64";
 Deno.test("readImageArguments() takes architectures and a file, by default its own", () => {
   assert.deepEqual(readImageArguments([], { own }), {
     ok: true,
-    value: { architectures: ["amd64"], out: undefined },
+    value: { image: "agent", architectures: ["amd64"], out: undefined },
   });
   assert.deepEqual(readImageArguments(["--arch", "all", "--out", "x.tar"], { own }), {
     ok: true,
-    value: { architectures: ["amd64", "arm64"], out: "x.tar" },
+    value: { image: "agent", architectures: ["amd64", "arm64"], out: "x.tar" },
+  });
+  assert.deepEqual(readImageArguments(["--arch", "all", "--plugins"], { own }), {
+    ok: true,
+    value: { image: "plugins", architectures: ["amd64", "arm64"], out: undefined },
   });
   const other = readImageArguments(["--arch", "arm64"], { own });
   assert.deepEqual(other.ok && other.value.architectures, ["arm64"]);
 });
 
 Deno.test("readImageArguments() names what it does not take", () => {
-  const use = "use --arch amd64|arm64|all or --out FILE.tar";
+  const use = "use --plugins, --arch amd64|arm64|all or --out FILE.tar";
   const cases: readonly (readonly [readonly string[], string])[] = [
     [["x.tar"], `Unknown argument "x.tar": ${use}`],
     [["--out"], `Argument "--out" has no value: ${use}`],

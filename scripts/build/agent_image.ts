@@ -34,6 +34,29 @@ const PROGRAM_FOLDER = "usr/lib/spiderpool";
 const DOCUMENT_FOLDER = "usr/share/doc/spiderpool";
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../..");
 
+/** Where a program looks for others. */
+export const IMAGE_ENVIRONMENT: readonly string[] = [
+  `PATH=/${PROGRAM_FOLDER}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
+];
+
+/** What an image is built with. */
+export interface ImageOptions {
+  readonly architecture: Architecture;
+  /** Folder for downloads, and for layers that took seconds to compress. */
+  readonly cache: string;
+  readonly say: (text: string) => void;
+}
+
+/** The layers that every image of ours has. */
+export interface AgentLayers {
+  /** Runtime, shell and libraries: a node with an older version has it already. */
+  readonly seldom: Layer;
+  /** Programs. */
+  readonly often: Layer;
+  readonly parts: readonly Part[];
+  readonly bill: string;
+}
+
 /** An image and what is in it. */
 export interface AgentImage {
   readonly image: OciImage;
@@ -41,27 +64,38 @@ export interface AgentImage {
   readonly bill: string;
 }
 
-/**
- * Builds the image of a folder of `deno task build`. Launchers are shell scripts, so there is a
- * shell. What seldom changes is a layer of its own, which a node with an older version has already.
- *
- * @param folder `dist/<architecture>`, in either layout.
- * @param options.cache Folder for downloads, and for a layer that took seconds to compress.
- */
+/** Builds the image of a folder of `deno task build`. */
 export async function buildAgentImage(
   folder: string,
-  options: {
-    readonly architecture: Architecture;
-    readonly cache: string;
-    readonly say: (text: string) => void;
-  },
+  options: ImageOptions,
 ): Promise<AgentImage> {
+  const { seldom, often, bill } = await agentLayers(folder, options);
+  const image = ociImage({
+    architecture: options.architecture,
+    layers: [seldom, often],
+    command: ["spiderpool-agent"],
+    environment: IMAGE_ENVIRONMENT,
+    user: IMAGE_USER,
+    labels: IMAGE_LABELS,
+  });
+  return { image, bill };
+}
+
+/**
+ * Builds the layers of a folder of `deno task build`. Launchers are shell scripts, so there is a
+ * shell. What seldom changes is a layer of its own.
+ *
+ * @param folder `dist/<architecture>`, in either layout.
+ */
+export async function agentLayers(folder: string, options: ImageOptions): Promise<AgentLayers> {
   const { architecture, cache } = options;
   const deno = path.join(folder, RUNTIME_FOLDER, "deno");
   const program = existsSync(deno) ? deno : path.join(folder, "spiderpool-agent");
   const system = await systemFiles([program], options);
   const runtime = await denoPart(options);
-  const bill = billText([runtime, ...system.parts, ...await npmParts(ROOT)], {
+  const parts = [runtime, ...system.parts, ...await npmParts(ROOT)];
+  const bill = billText(parts, {
+    name: "spiderpool-agent",
     architecture,
     created: createdAt(Deno.env.get("SOURCE_DATE_EPOCH")),
   });
@@ -79,28 +113,17 @@ export async function buildAgentImage(
     fileEntry(`${DOCUMENT_FOLDER}/copyright`, await Deno.readFile(path.join(ROOT, "LICENSE"))),
     fileEntry(`${DOCUMENT_FOLDER}/sbom.spdx.json`, new TextEncoder().encode(bill)),
   ];
-  const image = ociImage({
-    architecture,
-    layers: [await keptLayer(base, path.join(cache, "image-layers")), await layerOf(own)],
-    command: ["spiderpool-agent"],
-    environment: [`PATH=/${PROGRAM_FOLDER}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`],
-    user: IMAGE_USER,
-    labels: IMAGE_LABELS,
-  });
-  return { image, bill };
+  const kept = await keptLayer(base, path.join(cache, "image-layers"));
+  return { seldom: kept, often: await layerOf(own), parts, bill };
 }
 
 /** Seconds since 1970 as SPDX writes a time; without any, the same for every build. */
-function createdAt(seconds: string | undefined): string {
+export function createdAt(seconds: string | undefined): string {
   const time = Number(seconds ?? "0");
   return new Date(time * 1_000).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-async function denoPart({ architecture, cache, say }: {
-  readonly architecture: Architecture;
-  readonly cache: string;
-  readonly say: (text: string) => void;
-}): Promise<Part> {
+async function denoPart({ architecture, cache, say }: ImageOptions): Promise<Part> {
   const { version } = await fetchDeno(path.join(cache, "deno", architecture), {
     architecture,
     say,
@@ -123,43 +146,52 @@ async function programEntries(
     if (facts.isDirectory) {
       seldom.push(folderEntry(place));
       for (const inner of await namesIn(file)) {
-        const entry = await copiedEntry(path.join(file, inner), `${place}/${inner}`);
+        const entry = await copiedEntry({
+          file: path.join(file, inner),
+          place: `${place}/${inner}`,
+        });
         (inner === "deno" ? seldom : often).push(entry);
       }
     } else if (target === undefined) {
       placeOf.set(`${facts.dev}:${facts.ino}`, place);
-      often.push(await copiedEntry(file, place));
+      often.push(await copiedEntry({ file, place }));
     } else often.push({ kind: "hardlink", path: place, target });
   }
   return { seldom, often };
 }
 
 /** A file with the permissions that everybody may have, whatever those of the builder are. */
-async function copiedEntry(file: string, place: string): Promise<TarEntry> {
+export async function copiedEntry(
+  { file, place }: { readonly file: string; readonly place: string },
+): Promise<TarEntry> {
   const { mode } = await Deno.stat(file);
   const isProgram = ((mode ?? 0) & 0o100) !== 0;
   return { ...fileEntry(place, await Deno.readFile(file)), mode: isProgram ? 0o755 : 0o644 };
 }
 
-function fileEntry(place: string, bytes: Uint8Array): TarEntry & { readonly kind: "file" } {
+/** A file that everybody reads. */
+export function fileEntry(place: string, bytes: Uint8Array): TarEntry & { readonly kind: "file" } {
   return { kind: "file", path: place, mode: 0o644, bytes };
 }
 
-function folderEntry(place: string): TarEntry {
+/** A folder that everybody reads. */
+export function folderEntry(place: string): TarEntry {
   return { kind: "folder", path: `${place}/`, mode: 0o755 };
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
+/** Names in a folder, in an order that is always the same. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).toSorted();
 }
 
-async function layerOf(entries: readonly TarEntry[]): Promise<Layer> {
+/** A layer of files. */
+export async function layerOf(entries: readonly TarEntry[]): Promise<Layer> {
   const tar = writeTar(entries);
   return { compressed: await compressed(tar), diffId: digestOf(tar) };
 }
 
-/** A layer whose compressed bytes are kept: those of the runtime take ten seconds. */
-async function keptLayer(entries: readonly TarEntry[], folder: string): Promise<Layer> {
+/** A layer whose compressed bytes are kept in a folder: those of the runtime take ten seconds. */
+export async function keptLayer(entries: readonly TarEntry[], folder: string): Promise<Layer> {
   const tar = writeTar(entries);
   const diffId = digestOf(tar);
   const file = path.join(folder, `${diffId.slice("sha256:".length)}.tar.gz`);

@@ -4,14 +4,17 @@ import { type Architecture, ARCHITECTURES } from "./arguments.ts";
 /** What `deno task image` is asked for. */
 export interface ImageRequest {
   readonly architectures: readonly Architecture[];
+  /** Which image: our programs, or third parties' plugins. */
+  readonly image: "agent" | "plugins";
   /** File of the archive; absent: a release in `dist`. */
   readonly out: string | undefined;
 }
 
-const USE = "use --arch amd64|arm64|all or --out FILE.tar";
+const PLUGINS = "--plugins";
+const USE = "use --plugins, --arch amd64|arm64|all or --out FILE.tar";
 
 /**
- * Reads `[--arch amd64|arm64|all] [--out FILE.tar]`.
+ * Reads `[--plugins] [--arch amd64|arm64|all] [--out FILE.tar]`.
  *
  * @param own Architecture taken when none is named.
  * @returns Or one sentence that names the argument and what is taken instead.
@@ -22,8 +25,10 @@ export function readImageArguments(
 ): Result<ImageRequest, string> {
   let architectures: readonly Architecture[] = [own];
   let out: string | undefined;
-  for (let index = 0; index < args.length; index += 2) {
-    const [name, value] = args.slice(index, index + 2);
+  const image = args.includes(PLUGINS) ? "plugins" : "agent";
+  const rest = args.filter((one) => one !== PLUGINS);
+  for (let index = 0; index < rest.length; index += 2) {
+    const [name, value] = rest.slice(index, index + 2);
     if (name !== "--arch" && name !== "--out") return err(`Unknown argument "${name}": ${USE}`);
     if (value === undefined || value === "") {
       return err(`Argument "${name}" has no value: ${USE}`);
@@ -36,5 +41,5 @@ export function readImageArguments(
       architectures = [named];
     }
   }
-  return ok({ architectures, out });
+  return ok({ image, architectures, out });
 }

@@ -24,11 +24,16 @@ const UNKNOWN = "NOASSERTION";
 /**
  * Text of the bill.
  *
+ * @param options.name Of the image, without registry and version.
  * @param options.created ISO 8601; the same for the same parts, so it is no time of day.
  */
 export function billText(
   parts: readonly Part[],
-  { architecture, created }: { readonly architecture: Architecture; readonly created: string },
+  { name: image, architecture, created }: {
+    readonly name: string;
+    readonly architecture: Architecture;
+    readonly created: string;
+  },
 ): string {
   const sorted = parts.toSorted((a, b) => a.url < b.url ? -1 : 1);
   const others = sorted.map(({ name, version, url, licence = UNKNOWN }) => ({
@@ -56,7 +61,7 @@ export function billText(
     licenseDeclared: "Apache-2.0",
     copyrightText: UNKNOWN,
   };
-  const name = `spiderpool-agent-${VERSION}-linux-${architecture}`;
+  const name = `${image}-${VERSION}-linux-${architecture}`;
   const document = {
     spdxVersion: "SPDX-2.3",
     dataLicense: "CC0-1.0",

@@ -16,7 +16,7 @@ Deno.test("billText() is a document of SPDX whose relations are between what is 
     { name: "@a/b", version: "1.0.0", url: "pkg:npm/%40a/b@1.0.0", licence: "MIT" },
     debianPart("libc6_2.36-9_amd64.deb"),
   ];
-  const options = { architecture: "amd64", created: CREATED } as const;
+  const options = { name: "spiderpool-agent", architecture: "amd64", created: CREATED } as const;
   const text = billText(parts, options);
   const bill = JSON.parse(text);
   assert.equal(bill.spdxVersion, "SPDX-2.3");

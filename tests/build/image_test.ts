@@ -4,72 +4,25 @@ import { PROGRAM_NAMES } from "../../main.ts";
 import { AGENT_IMAGE, IMAGE_LABELS, IMAGE_USER } from "../../scripts/build/agent_image.ts";
 import { ARCHITECTURES } from "../../scripts/build/arguments.ts";
 import { ownArchitecture } from "../../scripts/build/deno_binary.ts";
-import { type Descriptor, digestOf } from "../../scripts/build/oci.ts";
-import { run, runOrThrow } from "../../scripts/cluster/process.ts";
+import type { Descriptor } from "../../scripts/build/oci.ts";
+import { runOrThrow } from "../../scripts/cluster/process.ts";
 import { writeAgentImage } from "../../scripts/image.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { program, root, testWith } from "../support/require.ts";
+import {
+  type ImageManifest,
+  type Layout,
+  PROGRAMS_FOLDER,
+  startIn,
+  unpackImage,
+} from "./layout.ts";
 import { startContainerd } from "./own_containerd.ts";
 
-const FOLDER = "/usr/lib/spiderpool";
 /** Compressed: Deno is 42 of them, libraries and shell 1.5. */
 const LAYER_MEGABYTES_MAX = 48;
 
 /** `e_machine` of ELF. */
 const MACHINES = { amd64: 62, arm64: 183 } as const;
-
-interface Manifest {
-  readonly mediaType: string;
-  readonly config: Descriptor;
-  readonly layers: readonly Descriptor[];
-  readonly annotations: Readonly<Record<string, string>>;
-}
-
-/** An unpacked archive. */
-class Layout {
-  readonly #folder: string;
-
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  async read<T>(place: string): Promise<T> {
-    return JSON.parse(await Deno.readTextFile(`${this.#folder}/${place}`));
-  }
-
-  placeOf({ digest }: Descriptor): string {
-    return `${this.#folder}/blobs/${digest.replace(":", "/")}`;
-  }
-
-  /** Reads a blob, whose bytes must be what its descriptor says. */
-  async blob(descriptor: Descriptor): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = await Deno.readFile(this.placeOf(descriptor));
-    assert.equal(digestOf(bytes), descriptor.digest);
-    assert.equal(bytes.length, descriptor.size);
-    return bytes;
-  }
-
-  async json<T>(descriptor: Descriptor): Promise<T> {
-    return JSON.parse(new TextDecoder().decode(await this.blob(descriptor)));
-  }
-}
-
-async function unpack(archive: string, folder: string): Promise<Layout> {
-  await Deno.mkdir(folder);
-  await runOrThrow(["tar", "-xf", archive, "-C", folder]);
-  return new Layout(folder);
-}
-
-/** Starts a program in a tree of files as a container would: nothing of the machine is there. */
-function start(
-  { tree, user }: { readonly tree: string; readonly user: string },
-  command: readonly string[],
-) {
-  const contain = ["unshare", "--mount", "--pid", "--fork", `--root=${tree}`, "--mount-proc"];
-  const [uid, gid] = user.split(":");
-  const become = [`--setuid=${uid}`, `--setgid=${gid}`];
-  return run(["env", "-i", `PATH=${FOLDER}:/bin`, ...contain, ...become, "--", ...command]);
-}
 
 /** An image of this machine's architecture, unpacked. */
 interface Made {
@@ -78,7 +31,7 @@ interface Made {
   readonly digest: string;
   readonly layout: Layout;
   readonly named: Descriptor;
-  readonly manifest: Manifest;
+  readonly manifest: ImageManifest;
   /** Folder with the files of all layers. */
   readonly tree: string;
 }
@@ -87,10 +40,10 @@ async function make(work: string): Promise<Made> {
   const archive = `${work}/image.tar`;
   const tree = `${work}/tree`;
   const { digest } = await writeAgentImage(archive, { say: () => {} });
-  const layout = await unpack(archive, `${work}/layout`);
+  const layout = await unpackImage(archive, `${work}/layout`);
   const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
   assert.ok(named !== undefined);
-  const manifest = await layout.json<Manifest>(named);
+  const manifest = await layout.json<ImageManifest>(named);
   await Deno.mkdir(`${tree}/proc`, { recursive: true });
   for (const layer of manifest.layers) {
     await runOrThrow(["tar", "-xzf", layout.placeOf(layer), "-C", tree]);
@@ -131,11 +84,11 @@ async function isForDocker({ layout, manifest }: Made): Promise<void> {
 }
 
 async function starts({ work, tree }: Made): Promise<void> {
-  const facts = PROGRAM_NAMES.map((name) => Deno.stat(`${tree}${FOLDER}/${name}`));
+  const facts = PROGRAM_NAMES.map((name) => Deno.stat(`${tree}${PROGRAMS_FOLDER}/${name}`));
   assert.equal(new Set((await Promise.all(facts)).map(({ ino }) => ino)).size, 1, "one file");
   await Deno.chmod(work, 0o755);
   for (const user of ["0:0", IMAGE_USER]) {
-    const ended = await start({ tree, user }, ["spiderpool-controller", "--version"]);
+    const ended = await startIn({ tree, user }, ["spiderpool-controller", "--version"]);
     const stdout = `spiderpool-controller ${VERSION}\n`;
     assert.deepEqual(ended, { code: 0, stdout, stderr: "" });
   }
@@ -203,7 +156,7 @@ testWith({
         architectures: ARCHITECTURES,
       });
       assert.deepEqual([...bills.keys()], ARCHITECTURES);
-      const layout = await unpack(archive, `${work}/layout`);
+      const layout = await unpackImage(archive, `${work}/layout`);
       const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
       assert.equal(named?.digest, digest);
       const index = await layout.json<{ manifests: Descriptor[] }>(named);
@@ -211,13 +164,13 @@ testWith({
         ...ARCHITECTURES,
       ]);
       for (const descriptor of index.manifests) {
-        const { layers: [system] } = await layout.json<Manifest>(descriptor);
+        const { layers: [system] } = await layout.json<ImageManifest>(descriptor);
         assert.ok(system !== undefined && descriptor.platform !== undefined);
         const { architecture } = descriptor.platform;
         const tree = `${work}/${architecture}`;
         await Deno.mkdir(tree);
         await runOrThrow(["tar", "-xzf", layout.placeOf(system), "-C", tree]);
-        for (const place of [`${FOLDER}/spiderpool.runtime/deno`, "/bin/busybox"]) {
+        for (const place of [`${PROGRAMS_FOLDER}/spiderpool.runtime/deno`, "/bin/busybox"]) {
           const head = await Deno.readFile(`${tree}${place}`);
           assert.equal(head[18], MACHINES[architecture], `${place} of ${architecture}`);
         }
