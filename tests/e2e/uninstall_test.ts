@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { parse, parseAllDocuments } from "yaml";
 import { TOOLS_IMAGE } from "../../scripts/cluster/image.ts";
 import { type Holder, runInside } from "../../scripts/cluster/namespaces.ts";
+import { loadImage } from "../../scripts/cluster/node.ts";
 import { waitFor } from "../../scripts/cluster/process.ts";
+import { writePluginsImage } from "../../scripts/image.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import {
   agentsAreReady,
@@ -20,8 +22,12 @@ import {
 
 const NAMESPACE = ["-n", "spiderpool"];
 const MULTUS = "manifests/multus/multus.yaml";
-/** Where the rig keeps the program that `install-multus-binary` would bring. */
-const MULTUS_PROGRAM = "/usr/local/lib/rig/multus";
+/** Where a node has its plugins. */
+const PLUGINS = "/opt/cni/bin";
+/** What nodes lack, and get of the image: Multus, what pods are connected with, and two more. */
+const INSTALLED = ["macvlan", "multus", "ovs", "rdma"];
+/** What somebody else has put there, who is no program. */
+const THEIRS = "tuning";
 /** The cluster's own network, by its file on every node. */
 const OWN_NETWORK = "overlay";
 
@@ -45,7 +51,9 @@ async function commandsOf(title: string): Promise<readonly (readonly (readonly s
 /** What there is of Spiderpool on a node. */
 async function tracesOn(node: Holder): Promise<string> {
   return await runInside(node, {
-    script: `ls -A /opt/cni/bin | grep -E 'spiderpool|^(coordinator|ifacer|vlan)$' || true
+    script: `cd ${PLUGINS}
+      ls -A | grep -E 'spiderpool|^(coordinator|ifacer|vlan|${INSTALLED.join("|")})$' || true
+      [ "$(cat ${THEIRS})" = theirs ] || echo "${THEIRS} is another"
       ls -A /etc/cni/net.d | grep -v '^10-overlay.conflist$' || true
       ls -A /var/run/spidernet 2>/dev/null || true
       ip rule show | grep 'proto 83' || true
@@ -71,19 +79,24 @@ async function tracesIn({ kubectl }: Installation): Promise<string> {
   return names.split("\n").filter((name) => name.includes("spider")).join("\n");
 }
 
-/** Multus as `manifests/multus` has it; the rig's nodes have the program already. */
-async function applyMultus({ kubectl, state }: Installation): Promise<void> {
+/** Takes the rig's Multus away, and the plugins that the image is to bring; the rest is theirs. */
+async function bare({ state }: Installation): Promise<void> {
   for (const node of state.nodes) {
     await runInside(node, {
-      script: `cp ${MULTUS_PROGRAM} /opt/cni/bin/multus
-        rm -rf /etc/cni/net.d/00-multus.conf /etc/cni/net.d/multus.d`,
+      script: `rm -rf /etc/cni/net.d/00-multus.conf /etc/cni/net.d/multus.d
+        cd ${PLUGINS}
+        rm -f ${INSTALLED.join(" ")}
+        echo theirs >${THEIRS}`,
     });
   }
-  const documents = parseAllDocuments(await Deno.readTextFile(MULTUS));
-  for (const document of documents) {
-    const path = ["spec", "template", "spec", "initContainers"];
-    if (document.hasIn(path)) document.deleteIn(path);
-  }
+}
+
+/** Multus and the standard plugins as `manifests/multus` has them, with its image. */
+async function applyMultus({ kubectl, state }: Installation): Promise<void> {
+  const text = await Deno.readTextFile(MULTUS);
+  const off = /(name: INSTALL_CNI_PLUGINS\n +value: )"false"/;
+  assert.match(text, off);
+  const documents = parseAllDocuments(text.replace(off, '$1"true"'));
   await kubectl.apply(...documents.map((document) => document.toJS()));
   const daemon = ["daemonset/spiderpool-multus", `--timeout=${LIMIT}`];
   await kubectl.run("rollout", "status", ...NAMESPACE, ...daemon);
@@ -98,7 +111,16 @@ async function applyMultus({ kubectl, state }: Installation): Promise<void> {
       },
       { what: `Multus on ${node.hostname}`, timeoutMs: LIMIT_MS },
     );
+    const script = `cd ${PLUGINS}; ls ${INSTALLED.join(" ")}; cat ${THEIRS}`;
+    assert.deepEqual((await runInside(node, { script })).trim().split("\n"), [
+      ...INSTALLED,
+      "theirs",
+    ]);
   }
+  const pods = ["-l", "app.kubernetes.io/component=spiderpool-multus", "-c", "install-plugins"];
+  const said = await kubectl.run("logs", ...NAMESPACE, ...pods);
+  // Not the plugins of the cluster's own network either.
+  assert.match(said, /Left alone in .*"bridge".*"host-local".*"tuning"/);
 }
 
 /** The first objects are made by their Job. */
@@ -207,7 +229,16 @@ testWith({
   name: "what is installed, used and uninstalled leaves nothing, and can be installed again",
   needs: [root, linkKind("veth"), linkKind("macvlan"), program("ip")],
   async fn(test) {
-    await using site = await install("ipv4", { name: "uninstall" });
+    await using undo = new AsyncDisposableStack();
+    const folder = await Deno.makeTempDir({ prefix: "plugins-" });
+    undo.defer(() => Deno.remove(folder, { recursive: true }));
+    const image = `${folder}/plugins.tar`;
+    const [site] = await Promise.all([
+      install("ipv4", { name: "uninstall" }).then((made) => undo.use(made)),
+      writePluginsImage(image, { say: () => {} }),
+    ]);
+    await Promise.all(site.state.nodes.map((node) => loadImage(node, image)));
+    await bare(site);
     await applyWebhooks(site.kubectl);
     const steps: readonly (readonly [what: string, step: (site: Installation) => unknown])[] = [
       ["the first objects are made", applyInit],
