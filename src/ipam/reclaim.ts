@@ -3,7 +3,7 @@
  * only on proof that nothing uses it any more.
  */
 import type { SpiderEndpoint } from "../api/endpoint.ts";
-import { isNodeReady, type Node, TAINT_OUT_OF_SERVICE } from "../api/kubernetes/node.ts";
+import { isNodeReady, isOutOfService, type Node } from "../api/kubernetes/node.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import { isRecord } from "../api/decode.ts";
 import { isTerminating } from "../api/metadata.ts";
@@ -18,7 +18,7 @@ import type { KeeperWord } from "./sticky.ts";
 export type NodeReading =
   /** It was not read, or could not be. */
   | { readonly kind: "unknown" }
-  /** Nobody says which node it is; `areAllReady`: every node of the cluster is ready. */
+  /** Nobody says which node it is; `areAllReady`: every node is ready, or out of service. */
   | { readonly kind: "unnamed"; readonly areAllReady: boolean }
   | { readonly kind: "absent" }
   | {
@@ -101,7 +101,7 @@ export function nodeReading(node: Node | undefined): NodeReading {
     isReady: isNodeReady(node),
     uid: node.metadata.uid,
     bootID: node.status?.nodeInfo?.bootID,
-    isOutOfService: (node.spec.taints ?? []).some(({ key }) => key === TAINT_OUT_OF_SERVICE),
+    isOutOfService: isOutOfService(node),
     readySince: ready?.lastTransitionTime,
   };
 }

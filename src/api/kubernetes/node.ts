@@ -49,6 +49,11 @@ export function isNodeReady(node: Node): boolean {
   return conditions.some(({ type, status }) => type === "Ready" && status === "True");
 }
 
+/** Whether a person says that the node is shut down. */
+export function isOutOfService({ spec }: Node): boolean {
+  return (spec.taints ?? []).some(({ key }) => key === TAINT_OUT_OF_SERVICE);
+}
+
 /** The resource. */
 export const NODES: Resource<Node> = lean<Node>({
   kind: "Node",

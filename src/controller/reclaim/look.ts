@@ -1,6 +1,6 @@
 /** One look at one address: live reads, a decision, and a deletion with preconditions. */
 import { SPIDER_ENDPOINTS } from "../../api/endpoint.ts";
-import { isNodeReady, NODES } from "../../api/kubernetes/node.ts";
+import { isNodeReady, isOutOfService, NODES } from "../../api/kubernetes/node.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import { pagesOf } from "../../base/pages.ts";
@@ -124,7 +124,8 @@ async function readNode(
     settler.read((options) => store.list(NODES, { ...options, ...page }), { signal })
   );
   for await (const { items, broken } of pages) {
-    if (broken.length > 0 || !items.every(isNodeReady)) {
+    const isSettled = items.every((node) => isNodeReady(node) || isOutOfService(node));
+    if (broken.length > 0 || !isSettled) {
       return { kind: "unnamed", areAllReady: false };
     }
   }

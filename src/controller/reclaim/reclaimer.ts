@@ -3,7 +3,7 @@
  * event tells that a look is due, and by a scan of everything for what no event told.
  */
 import { ANNOTATION_FORCE_RELEASE } from "../../api/annotations.ts";
-import { type Node, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
+import { isOutOfService } from "../../api/kubernetes/node.ts";
 import type { SpiderIp } from "../../api/spider_ip.ts";
 import { errorText } from "../../base/log.ts";
 import type { MetadataObject, StoreFailure } from "../../base/object_store.ts";
@@ -168,8 +168,4 @@ export class Reclaimer {
     log.info("address freed", { address, pool, podNamespace, podName, podUID, nic, node, reason });
     recorder.record(freedHappening(claim, reason));
   }
-}
-
-function isOutOfService({ spec }: Node): boolean {
-  return (spec.taints ?? []).some(({ key }) => key === TAINT_OUT_OF_SERVICE);
 }

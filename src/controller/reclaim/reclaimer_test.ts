@@ -326,3 +326,14 @@ Deno.test("an address whose node nobody knows is free once every node is ready",
   await rig.clock.advance(700_000);
   assert.equal(await isFree(rig), true);
 });
+
+Deno.test("a node that is out of service holds no address whose node nobody knows", async () => {
+  const taints = [{ key: "node.kubernetes.io/out-of-service", effect: "NoExecute" }];
+  await using rig = await startRig([node("n1")]);
+  await rig.make(NODES, node("n2", { ready: false, taints }));
+  const pod = await makePod(rig, { node: "" });
+  await claim(rig, pod);
+  await removePod(rig);
+  await rig.clock.advance(SOON_MS);
+  assert.equal(await isFree(rig), true);
+});
