@@ -51,6 +51,8 @@ export type Created<T> =
     readonly object: T;
     /** Whether it was there: made by a try whose answer was lost, or by somebody before this. */
     readonly wasThere: boolean;
+    /** Whether the answer of a try was lost: it may be carried out later, also after a deletion. */
+    readonly isLate: boolean;
   }
   | { readonly kind: "exists" };
 
@@ -183,19 +185,21 @@ export class Settler {
     const { store } = this.#ports;
     const call = { signal, timeoutMs: CALL_MS_MAX };
     let mayBeDone = wasBegun;
+    let isLate = false;
     for (let attempt = 0;; attempt++) {
       const result = await this.#gate.pass(() => store.create(resource, object, call), call);
-      if (result.ok) return { kind: "created", object: result.value, wasThere: false };
+      if (result.ok) return { kind: "created", object: result.value, wasThere: false, isLate };
       if (result.error.code === "already_exists") {
         if (!mayBeDone) return { kind: "exists" };
         const stored = await this.get(resource, keyOf(object), { signal });
         if (stored !== undefined) {
           return isOurs(stored)
-            ? { kind: "created", object: stored, wasThere: true }
+            ? { kind: "created", object: stored, wasThere: true, isLate }
             : { kind: "exists" };
         }
         continue; // It was deleted in between: the name is free again.
       }
+      isLate ||= isUnknown(result.error);
       mayBeDone ||= isUnknown(result.error);
       if (mayBeDone && !passesByItself(result.error)) throw new UnsettledFailure(result.error);
       await this.#pauseOrThrow(attempt, { error: result.error, signal });

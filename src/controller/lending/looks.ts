@@ -265,6 +265,12 @@ export class SubnetLooks {
         waitMs = Math.min(waitMs, leftMs);
         continue;
       }
+      const lateMs = (this.#memory.lateUntilMs.get(name) ?? -Infinity) - clock.monotonicMs();
+      if (lateMs > 0) {
+        waitMs = Math.min(waitMs, lateMs);
+        continue;
+      }
+      this.#memory.lateUntilMs.delete(name);
       const found = await settler.get(RAW_POOLS, { name }, { signal: work.signal });
       if (found === undefined) gone.add(name);
     }

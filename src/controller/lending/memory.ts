@@ -2,6 +2,12 @@
 import type { SpiderIpPool } from "../../api/ip_pool.ts";
 import type { SpiderSubnet } from "../../api/subnet.ts";
 
+/**
+ * Milliseconds from a creation of a pool whose answer was lost until it is carried out no more:
+ * what it was lent goes to nobody else before.
+ */
+export const LATE_MS = 60_000;
+
 /** A pool as it was written, until the copy of it changes. */
 interface Written {
   /** Of the copy when it was written. */
@@ -22,6 +28,11 @@ export class LendingMemory {
    * if this term has meanwhile made and deleted it.
    */
   readonly unmade = new Set<string>();
+  /**
+   * Names of pools whose creation this term sent and did not hear of: until when it may be carried
+   * out, also if the pool was made and deleted since; monotonic milliseconds.
+   */
+  readonly lateUntilMs = new Map<string, number>();
   /** UIDs of Subnets whose pools were read from the server itself. */
   readonly listed = new Set<string>();
   /** By name of a SpiderIP that holds an address back: when it may go, monotonic milliseconds. */
@@ -102,6 +113,11 @@ export class LendingMemory {
       const written = this.#written.get(name);
       if (written !== undefined) yield written.pool;
     }
+  }
+
+  /** The answer of a creation was lost. */
+  mayBeMadeLate(name: string, { nowMs }: { readonly nowMs: number }): void {
+    this.lateUntilMs.set(name, nowMs + LATE_MS);
   }
 
   /** Keeps that a Subnet was written. */

@@ -142,7 +142,7 @@ async function makePool(
   name: string,
   { ips, work }: { readonly ips: readonly string[]; readonly work: LookWork },
 ): Promise<boolean> {
-  const { parts: { settler, ports: { log } }, memory, pools, subnet, wishes, signal } = work;
+  const { parts: { settler, ports: { log, clock } }, memory, pools, subnet, wishes, signal } = work;
   const wish = wishes.missing.get(name);
   // It was read again after the record was written, and may be on its way out by now.
   if (wish === undefined || isTerminating(subnet)) return false;
@@ -156,6 +156,7 @@ async function makePool(
       work.hasFailed = true;
       return false;
     }
+    if (created.isLate) memory.mayBeMadeLate(name, { nowMs: clock.monotonicMs() });
     const made = created.wasThere ? created.object : await mark(created.object, work);
     memory.made(made, { created: created.object });
     pools.set(name, made);
@@ -163,6 +164,7 @@ async function makePool(
     return isSameJson(made.spec.ips, ips);
   } catch (error) {
     if (!(error instanceof StoreFailure)) throw error;
+    memory.mayBeMadeLate(name, { nowMs: clock.monotonicMs() });
     log.warn("pool not made", { pool: name, problem: errorText(error) });
     work.hasFailed = true;
     return false;

@@ -139,6 +139,36 @@ Deno.test("a record whose pool was not made waits for late leaders", async () =>
   assert.deepEqual(await record(rig), []);
 });
 
+Deno.test("what a pool was lent waits for a creation of it whose answer was lost", async () => {
+  let late: (() => Promise<unknown>) | undefined;
+  await using rig = await ControllerRig.start({
+    ...WITHOUT_PODS,
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      create: (resource, object, options) => {
+        if (late !== undefined || resource.plural !== SPIDER_IP_POOLS.plural) {
+          return store.create(resource, object, options);
+        }
+        late = () => rig.store.create(resource, object, { signal: rig.signal });
+        const lost = { code: "timeout", message: "no answer", outcomeUnknown: true } as const;
+        return Promise.resolve(err(lost));
+      },
+    }),
+  });
+  await rig.make(SPIDER_SUBNETS, subnetObject("s"));
+  await rig.make(DEPLOYMENTS, deployment("web", asking("6")));
+  await rig.clock.advance(30_000);
+  await remove(rig, DEPLOYMENTS, { name: "web", namespace: "default" });
+  await rig.make(DEPLOYMENTS, deployment("next", asking("6")));
+  await rig.clock.advance(20_000);
+  assert.deepEqual(await told(rig), []);
+  await late?.();
+  await rig.clock.advance(LATER_MS);
+  assert.deepEqual((await record(rig)).length, 1, "nobody else has what it has");
+  await rig.clock.advance(60_000);
+  assert.deepEqual(await told(rig), ["auto4-next-eth0 10.6.0.10-10.6.0.15"]);
+});
+
 Deno.test("no pool is made for applications where that is switched off", async () => {
   const { lending } = CONTROLLER_SETTINGS;
   const autoPools = { ...lending.autoPools, isOn: false };
