@@ -206,7 +206,9 @@ class World {
     this.#setPool(name, addresses.subtract(lent));
   }
 
+  /** Not while a pool is being made, of which only its record can tell (docs/decisions/0014). */
   loseRecord(): void {
+    if (this.late.some(({ makes }) => makes !== undefined)) return;
     this.loans = new Map();
     this.recordVersion = ++this.#version;
     this.isLost = true;
