@@ -5,6 +5,7 @@ import { jsonLog } from "../../base/log.ts";
 import type { ProgramPorts } from "../../base/program.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { TellPod } from "../../daemon/last_word.ts";
+import { notUnderstood, readNamedValues } from "../../daemon/named_values.ts";
 import { valuesOf } from "../../daemon/settings_file.ts";
 import { keepMultus, type MultusFiles, type MultusWish } from "./keeper.ts";
 
@@ -53,17 +54,10 @@ export async function runKeepMultus(
 type Folders = Pick<MultusWish, "confFolder" | "binFolder">;
 
 function readMultusArguments(args: readonly string[]): Result<Folders, string> {
-  const folders = new Map<string, string>();
-  for (let index = 0; index < args.length; index += 2) {
-    folders.set(args[index] ?? "", args[index + 1] ?? "");
-  }
-  const confFolder = folders.get("--conf-dir") ?? "";
-  const binFolder = folders.get("--bin-dir") ?? "";
-  if (confFolder !== "" && binFolder !== "" && args.length === 4) {
-    return ok({ confFolder, binFolder });
-  }
-  const given = args.map((one) => `"${one}"`).join(" ");
-  return err(`Cannot run spiderpool-agent keep-multus with ${given}: use ${KEEP_MULTUS_USAGE}`);
+  const [confFolder, binFolder] = readNamedValues(args, { names: ["--conf-dir", "--bin-dir"] }) ??
+    [];
+  if (confFolder !== undefined && binFolder !== undefined) return ok({ confFolder, binFolder });
+  return err(notUnderstood("spiderpool-agent keep-multus", { args, usage: KEEP_MULTUS_USAGE }));
 }
 
 /** Reads the environment of the pod. */

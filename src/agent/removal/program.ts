@@ -6,6 +6,7 @@ import type { ProgramPorts } from "../../base/program.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { untilAborted } from "../../base/waiting.ts";
 import type { TellPod } from "../../daemon/last_word.ts";
+import { notUnderstood, readNamedValues } from "../../daemon/named_values.ts";
 import { type RemovalFiles, type RemovalWish, removeFromNode, type Trace } from "./remover.ts";
 
 /** What may be said. */
@@ -56,18 +57,11 @@ export function readRemovalWish(
   readEnvironment: ProgramPorts["readEnvironment"],
 ): Result<RemovalWish & { readonly thenWaits: boolean }, string> {
   const folders = args.filter((one) => one !== THEN_WAIT);
-  const values = new Map<string, string>();
-  for (let index = 0; index < folders.length; index += 2) {
-    values.set(folders[index] ?? "", folders[index + 1] ?? "");
-  }
-  const binFolder = values.get("--bin-dir") ?? "";
-  const confFolder = values.get("--conf-dir") ?? "";
-  const runFolder = values.get("--run-dir") ?? "";
-  if (folders.length !== 6 || [binFolder, confFolder, runFolder].includes("")) {
-    const given = args.map((one) => `"${one}"`).join(" ");
-    return err(
-      `Cannot run spiderpool-agent uninstall-plugins with ${given}: use ${UNINSTALL_USAGE}`,
-    );
+  const names = ["--bin-dir", "--conf-dir", "--run-dir"];
+  const [binFolder, confFolder, runFolder] = readNamedValues(folders, { names }) ?? [];
+  if (binFolder === undefined || confFolder === undefined || runFolder === undefined) {
+    const usage = UNINSTALL_USAGE;
+    return err(notUnderstood("spiderpool-agent uninstall-plugins", { args, usage }));
   }
   const { name } = AGENT_VARIABLES.podNamespace;
   const namespace = readEnvironment(name)?.trim() ?? "";

@@ -4,6 +4,7 @@ import { errorText } from "../../base/log.ts";
 import type { ProgramPorts } from "../../base/program.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { TellPod } from "../../daemon/last_word.ts";
+import { notUnderstood, readNamedValues } from "../../daemon/named_values.ts";
 import { valuesOf } from "../../daemon/settings_file.ts";
 import {
   installThirdParty,
@@ -63,17 +64,10 @@ export async function runInstallThirdParty(
 function readFolders(
   args: readonly string[],
 ): Result<Pick<ThirdPartyWish, "from" | "to">, string> {
-  const folders = new Map<string, string>();
-  for (let index = 0; index < args.length; index += 2) {
-    folders.set(args[index] ?? "", args[index + 1] ?? "");
-  }
-  const from = folders.get("--from") ?? "";
-  const to = folders.get("--to") ?? "";
-  if (from !== "" && to !== "" && args.length === 4) return ok({ from, to });
-  const given = args.map((one) => `"${one}"`).join(" ");
-  return err(
-    `Cannot run spiderpool-agent install-third-party with ${given}: use ${THIRD_PARTY_USAGE}`,
-  );
+  const [from, to] = readNamedValues(args, { names: ["--from", "--to"] }) ?? [];
+  if (from !== undefined && to !== undefined) return ok({ from, to });
+  const usage = THIRD_PARTY_USAGE;
+  return err(notUnderstood("spiderpool-agent install-third-party", { args, usage }));
 }
 
 function linesOf(

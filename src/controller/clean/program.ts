@@ -1,5 +1,6 @@
 /** `spiderpool-controller clean`: what it is told, and what it says. */
 import { err, ok, type Result } from "../../base/result.ts";
+import { notUnderstood, readNamedValues } from "../../daemon/named_values.ts";
 import { clean } from "./cleaner.ts";
 import { type CommandPorts, runCommand } from "../command.ts";
 
@@ -31,19 +32,14 @@ export async function runClean(
 export function readCleanArguments(
   args: readonly string[],
 ): Result<{ readonly validatingName: string; readonly mutatingName: string }, string> {
-  const given = args.map((one) => `"${one}"`).join(" ");
   const words = args.flatMap((one) => {
     const [, name, value] = /^(--[^=]+)=(.*)$/s.exec(one) ?? [];
     return name === undefined || value === undefined ? [one] : [name, value];
   });
-  const values = new Map<string, string>();
-  for (let index = 0; index < words.length; index += 2) {
-    values.set(words[index] ?? "", words[index + 1] ?? "");
-  }
-  const validatingName = values.get("--validate") ?? "";
-  const mutatingName = values.get("--mutating") ?? "";
-  if (words.length === 4 && validatingName !== "" && mutatingName !== "") {
+  const names = ["--validate", "--mutating"];
+  const [validatingName, mutatingName] = readNamedValues(words, { names }) ?? [];
+  if (validatingName !== undefined && mutatingName !== undefined) {
     return ok({ validatingName, mutatingName });
   }
-  return err(`Cannot run spiderpool-controller clean with ${given}: use ${CLEAN_USAGE}`);
+  return err(notUnderstood("spiderpool-controller clean", { args, usage: CLEAN_USAGE }));
 }

@@ -6,7 +6,7 @@ import type { SpiderSubnet } from "../../api/subnet.ts";
  * Milliseconds from a creation of a pool whose answer was lost until it is carried out no more:
  * what it was lent goes to nobody else before.
  */
-export const LATE_MS = 60_000;
+const LATE_MS = 60_000;
 
 /** A pool as it was written, until the copy of it changes. */
 interface Written {

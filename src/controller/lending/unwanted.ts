@@ -25,7 +25,7 @@ const ABSENT_MS = { least: 60_000, most: 480_000 };
  */
 export async function removeUnwanted(work: LookWork, applications: Applications): Promise<number> {
   let againMs = Infinity;
-  const { subnet, pools, wishes: { made }, unwanted, memory, parts: { view, ports } } = work;
+  const { subnet, pools, wishes: { made }, unwanted, memory, parts: { ports } } = work;
   const nowMs = ports.clock.monotonicMs();
   for (const [name, pool] of pools) {
     if (!isAutomaticPool(pool) || isTerminating(pool) || made.has(name)) continue;
@@ -36,7 +36,7 @@ export async function removeUnwanted(work: LookWork, applications: Applications)
     if (fate !== "absent") memory.present.delete(application.uid);
     if (fate === "unclear") continue;
     unwanted.add(name);
-    if (pool.status?.truth === undefined || view.claimsOf(name).length > 0) continue;
+    if (!mayGiveBack(pool, work)) continue;
     const { untilMs = 0, waitMs = ABSENT_MS.least } = memory.present.get(application.uid) ?? {};
     if (untilMs > nowMs) {
       againMs = Math.min(againMs, untilMs - nowMs);
