@@ -90,7 +90,9 @@ export async function readSettings(
     ...providerOf(config),
     ...(metricsEnabled && { metrics: { port: metricsPort, keepsDebug: debugMetricsEnabled } }),
     unused: [
-      ...unknown.map((key) => `${key} of "${path}": nobody reads it`),
+      ...unknown.map((key) =>
+        `${key} of "${path}": nobody reads it; correct its name, or take it out`
+      ),
       ...(rdmaMetricsEnabled ? ["SPIDERPOOL_ENABLED_RDMA_METRIC: there are no such metrics"] : []),
     ],
   });

@@ -125,7 +125,7 @@ enableIpV4: true
     },
     metrics: { port: 5711, keepsDebug: false },
     unused: [
-      `enableIpV4 of "${PATH}": nobody reads it`,
+      `enableIpV4 of "${PATH}": nobody reads it; correct its name, or take it out`,
       "SPIDERPOOL_ENABLED_RDMA_METRIC: there are no such metrics",
     ],
   });

@@ -1,5 +1,8 @@
 /** The agent as a daemon: its start in order, its stop in the reverse order. */
 import { AGENT_VARIABLES } from "../api/environment_agent.ts";
+import { SPIDER_KINDS } from "../api/kinds.ts";
+import { SPIDER_MULTUS_CONFIGS } from "../api/multus_config.ts";
+import { SPIDER_SUBNETS } from "../api/subnet.ts";
 import type { Clock } from "../base/clock.ts";
 import { AGENT_CONNECTIONS_MAX, PROBE_CONNECTIONS_MAX } from "../base/limits.ts";
 import { errorText, jsonLog, type Log } from "../base/log.ts";
@@ -15,6 +18,7 @@ import { probeHandler } from "./health.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
 import type { TellPod } from "../daemon/last_word.ts";
 import { metricsHandler } from "../daemon/metrics_page.ts";
+import { startMissingKinds } from "../daemon/missing_kinds.ts";
 import {
   type FirstContact,
   listenOn,
@@ -22,8 +26,10 @@ import {
   startServer,
   startWatching,
   sure,
+  tellUnused,
   untilApiServer,
 } from "../daemon/serving.ts";
+import type { KindName } from "../kube/mod.ts";
 import { agentHandler } from "./server.ts";
 import type { AgentEngine } from "./service.ts";
 import { askHealthy } from "./socket_health.ts";
@@ -120,13 +126,16 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   using cluster = sure(await ports.openCluster(settings, { log, metrics }));
   const { clock, random, tellPod } = ports;
   await untilApiServer(cluster, { clock, log, random, tellPod, signal: stop });
+  await tellUnused(settings.unused, { tellPod, signal: stop });
   /** Rejects with the first part that ends by itself. */
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {}); // It may never be waited for.
   await using parts = new AsyncDisposableStack();
   const { engine } = cluster;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject }));
-  parts.use(startWatching(engine, { clock, log, tellPod }));
+  const kinds = kindsOf(settings);
+  const missing = parts.use(startMissingKinds(cluster.askMissing, { clock, log, kinds }));
+  parts.use(startWatching([missing, engine], { clock, log, tellPod }));
   await Promise.race([engine.ready({ signal: stop }), untilAborted(stop), ended.promise]);
   stop.throwIfAborted();
   let hasStarted = false;
@@ -156,4 +165,11 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   hasStarted = true;
   log.info("agent serves", { socketPath, healthPort, server: cluster.server });
   await Promise.race([untilAborted(stop), ended.promise]);
+}
+
+/** The kinds that an agent works with. */
+function kindsOf({ ipam }: AgentSettings): readonly KindName[] {
+  return SPIDER_KINDS.filter((kind) =>
+    kind !== SPIDER_MULTUS_CONFIGS && (ipam.spiderSubnet || kind !== SPIDER_SUBNETS)
+  );
 }

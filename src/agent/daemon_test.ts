@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { AGENT_PATHS, RUNTIME_PATHS } from "../api/agent.ts";
+import { SPIDER_KINDS } from "../api/kinds.ts";
 import {
   API_SERVER_RETRY_MS_MAX,
   ENGINE_LOOK_MS,
@@ -303,11 +304,16 @@ Deno.test("metrics are served where they are wanted", async () => {
   assert.equal(await ending, 0);
 });
 
-Deno.test("settings without effect are warned of", async () => {
+Deno.test("a key that nobody reads is told in the log and on the pod, and all goes on", async () => {
   const world = new AgentWorld();
   world.configuration += "enableIpV6: true\n";
   const { ending } = await start(world);
   assert.equal(world.logged.includes("a setting has no effect"), true);
+  assert.equal(world.logged.at(-1), "agent serves");
+  assert.deepEqual(world.told, [
+    `SettingWithoutEffect: A setting has no effect: enableIpV6 of "${CONFIG_PATH}": nobody reads ` +
+    "it; correct its name, or take it out",
+  ]);
   await stop(world, ending);
 });
 
@@ -350,5 +356,39 @@ Deno.test("a stop does not wait until people were told", async () => {
   const { ending } = await start(world);
   world.engine.problem = "Cannot list spiderippools: no answer";
   await world.clock.advance(ENGINE_LOOK_MS);
+  await stop(world, ending);
+});
+
+Deno.test("each missing definition is said in the log and on the pod, until it is there", async () => {
+  for (const { plural } of SPIDER_KINDS) {
+    if (plural === "spidermultusconfigs") continue; // No agent asks for these.
+    const world = new AgentWorld();
+    world.configuration += "enableSpiderSubnet: true\n";
+    world.missingKinds = [plural];
+    world.engine.isReady = false;
+    const { ending } = await start(world);
+    await world.clock.advance(3 * ENGINE_LOOK_MS);
+    assert.deepEqual(world.told, [
+      `Hindered: CustomResourceDefinition "${plural}.spiderpool.spidernet.io" is missing in this ` +
+      "cluster: run kubectl apply -f manifests/install.yaml",
+    ]);
+    const ofEngine = (): readonly string[] => {
+      return world.logged.filter((text) => text.startsWith("the engine"));
+    };
+    assert.deepEqual(ofEngine(), ["the engine is hindered"]);
+    world.missingKinds = [];
+    await world.clock.advance(2 * ENGINE_LOOK_MS);
+    assert.equal(ofEngine().at(-1), "the engine is well again");
+    world.terminate();
+    assert.equal(await ending, 0);
+  }
+});
+
+Deno.test("an agent without SpiderSubnets does not miss their definition", async () => {
+  const world = new AgentWorld();
+  world.missingKinds = ["spidersubnets", "spidermultusconfigs"];
+  const { ending } = await start(world);
+  await world.clock.advance(3 * ENGINE_LOOK_MS);
+  assert.deepEqual(world.told, []);
   await stop(world, ending);
 });

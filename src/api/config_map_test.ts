@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { parse as parseYaml } from "yaml";
 import { expectOk } from "../base/result.ts";
 import { type Config, readConfig } from "./config_map.ts";
+import { isRecord } from "./decode.ts";
 
 function config(yaml: string): Config {
   return expectOk(readConfig(parseYaml(yaml)), "it is valid").config;
@@ -174,5 +175,29 @@ Deno.test("readConfig() refuses in one sentence", () => {
   ];
   for (const [yaml, error] of cases) {
     assert.deepEqual(readConfig(parseYaml(yaml)), { ok: false, error });
+  }
+});
+
+/** Paths of all that a configuration says, by where it has no more members. */
+function leavesOf(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (!isRecord(value) || Object.keys(value).length === 0) return [path];
+  return Object.entries(value).flatMap(([name, member]) => leavesOf(member, [...path, name]));
+}
+
+Deno.test("readConfig() names every key, its value and what it takes", () => {
+  const { flexibleIpNumber: _, ...named } = config("{}");
+  const flexible: readonly (readonly string[])[] = ["AutoPoolDefaultRedundant", "DefaultFlexible"]
+    .map((word) => {
+      return [`clusterSubnet${word}IPNumber`];
+    });
+  const paths = [...leavesOf(named), ...flexible];
+  assert.ok(paths.length > 20, `${paths.length} keys`);
+  for (const path of paths) {
+    const wrong = flexible.includes(path) ? "x" : 5;
+    const document = path.reduceRight((value: unknown, name) => ({ [name]: value }), wrong);
+    const read = readConfig(document);
+    const sentence = read.ok ? "it was taken" : read.error;
+    const beginning = `Cannot use ${path.join(".")} ${JSON.stringify(wrong)}: write `;
+    assert.ok(sentence.startsWith(beginning), `${path.join(".")}: ${sentence}`);
   }
 });

@@ -190,7 +190,9 @@ export async function readSettings(
       resyncMs: environment.multusConfigResyncSeconds * 1_000,
     },
     unused: [
-      ...config.value.unknown.map((key) => `${key} of "${path}": nobody reads it`),
+      ...config.value.unknown.map((key) =>
+        `${key} of "${path}": nobody reads it; correct its name, or take it out`
+      ),
       ...(environment.gcRunningWithoutAddresses
         ? [`${CONTROLLER_VARIABLES.gcRunningWithoutAddresses.name}: a running pod is not dead`]
         : []),

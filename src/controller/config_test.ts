@@ -97,7 +97,9 @@ Deno.test("readSettings() takes what is set, and says what nobody reads", async 
     queueMax: 9,
   });
   assert.deepEqual(settings.networks, { isOn: true, resyncMs: 7_000 });
-  assert.deepEqual(settings.unused, ['enableIPv5 of "/etc/conf.yml": nobody reads it']);
+  assert.deepEqual(settings.unused, [
+    'enableIPv5 of "/etc/conf.yml": nobody reads it; correct its name, or take it out',
+  ]);
 });
 
 Deno.test("readSettings() refuses times that would let two lead, or none", async () => {

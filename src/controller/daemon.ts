@@ -1,5 +1,6 @@
 /** The controller as a daemon: its start in order, its stop in the reverse order. */
 import { CONTROLLER_VARIABLES } from "../api/environment_controller.ts";
+import { SPIDER_KINDS } from "../api/kinds.ts";
 import type { Clock } from "../base/clock.ts";
 import { PROBE_CONNECTIONS_MAX, REVIEW_MS, WEBHOOK_LEAVE_MS } from "../base/limits.ts";
 import { errorText, jsonLog, type Log } from "../base/log.ts";
@@ -13,6 +14,7 @@ import { untilAborted } from "../base/waiting.ts";
 import type { HttpListener } from "../daemon/http/server.ts";
 import type { TellPod } from "../daemon/last_word.ts";
 import { metricsHandler } from "../daemon/metrics_page.ts";
+import { startMissingKinds } from "../daemon/missing_kinds.ts";
 import {
   type Engine,
   type FirstContact,
@@ -21,6 +23,7 @@ import {
   startServer,
   startWatching,
   sure,
+  tellUnused,
   untilApiServer,
 } from "../daemon/serving.ts";
 import { type ControllerSettings, readSettings } from "./config.ts";
@@ -128,10 +131,12 @@ async function serve(
   }
   const contact = untilApiServer(cluster, { clock, log, random, tellPod, signal: stop });
   await Promise.race([contact, ended.promise]);
+  await tellUnused(settings.unused, { tellPod, signal: stop });
   // The webhooks serve on for a while, and then answer what they were asked last.
   const leaveMs = WEBHOOK_LEAVE_MS + REVIEW_MS;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject, leaveMs }));
-  parts.use(startWatching(engine, { clock, log, tellPod }));
+  const missing = startMissingKinds(cluster.askMissing, { clock, log, kinds: SPIDER_KINDS });
+  parts.use(startWatching([parts.use(missing), engine], { clock, log, tellPod }));
   hasStarted = true;
   log.info("controller serves", { healthPort, server: cluster.server });
   await Promise.race([untilAborted(stop), ended.promise]);

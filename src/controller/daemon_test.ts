@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { RUNTIME_PATHS } from "../api/agent.ts";
-import { HTTP_STOP_SETTLE_MS } from "../base/limits.ts";
+import { isRecord } from "../api/decode.ts";
+import { SPIDER_KINDS } from "../api/kinds.ts";
+import { ENGINE_LOOK_MS, HTTP_STOP_SETTLE_MS } from "../base/limits.ts";
 import { SILENT_METRICS } from "../base/metrics.ts";
 import { seededRandom } from "../base/random.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -25,6 +27,11 @@ class World {
   };
   leadership: Result<void, string> = ok(undefined);
   failure: Error | undefined;
+  serverVersion = "v1.34.2";
+  /** Plurals of kinds that the API server does not serve. */
+  readonly missingKinds = new Set<string>();
+  configuration = "enableIPv4: true\n";
+  readonly logged: unknown[] = [];
   readonly stop = new AbortController();
 
   readonly engine: ControllerEngine = {
@@ -45,8 +52,8 @@ class World {
       random: seededRandom(1),
       stop: this.stop.signal,
       readEnvironment: (name) => this.environment[name],
-      readText: () => Promise.resolve("enableIPv4: true\n"),
-      writeLog: () => {},
+      readText: () => Promise.resolve(this.configuration),
+      writeLog: (line) => void this.logged.push(JSON.parse(line)),
       tellPod: (note, { reason }) => Promise.resolve(void this.told.push(`${reason}: ${note}`)),
       writeError: (text) => void this.errors.push(text),
       openMetrics: () =>
@@ -65,7 +72,9 @@ class World {
         Promise.resolve(ok({
           server: "https://api:6443",
           engine: this.engine,
-          askVersion: () => Promise.resolve(ok({})),
+          askVersion: () => Promise.resolve(ok({ gitVersion: this.serverVersion })),
+          askMissing: (kinds) =>
+            Promise.resolve(ok(kinds.filter(({ plural }) => this.missingKinds.has(plural)))),
           [Symbol.dispose]: () => void this.steps.push("close cluster"),
         })),
     };
@@ -143,4 +152,69 @@ Deno.test("the program answers its version, and refuses the rest with 2", async 
     world.errors.join(),
     /Cannot run spiderpool-controller with no argument: use daemon/,
   );
+});
+
+/** Runs a controller for three looks at what hinders it, and stops it. @returns Its exit code. */
+async function runFor(world: World): Promise<number> {
+  const ending = world.run("daemon");
+  await world.clock.advance(3 * ENGINE_LOOK_MS);
+  world.stop.abort(new Error("told to stop"));
+  await world.clock.advance(2 * HTTP_STOP_SETTLE_MS);
+  return await ending;
+}
+
+/** Texts of the log. */
+function textsOf({ logged }: World): readonly unknown[] {
+  return logged.map((line) => isRecord(line) ? line.text : line);
+}
+
+Deno.test("each missing definition is said in the log and on the pod, and nothing ends", async () => {
+  for (const { plural } of SPIDER_KINDS) {
+    const world = new World();
+    world.missingKinds.add(plural);
+    assert.equal(await runFor(world), 0);
+    assert.deepEqual(world.told, [
+      `Hindered: CustomResourceDefinition "${plural}.spiderpool.spidernet.io" is missing in this ` +
+      "cluster: run kubectl apply -f manifests/install.yaml",
+    ]);
+    assert.ok(textsOf(world).includes("the engine is hindered"));
+  }
+});
+
+Deno.test("several missing definitions are one sentence", async () => {
+  const world = new World();
+  for (const { plural } of SPIDER_KINDS) world.missingKinds.add(plural);
+  assert.equal(await runFor(world), 0);
+  assert.equal(world.told.length, 1);
+  assert.match(world.told.join(), /CustomResourceDefinitions "spiderippools\..*" are missing/);
+});
+
+Deno.test("an old API server is told of, and worked with", async () => {
+  const world = new World();
+  world.serverVersion = "v1.24.17";
+  assert.equal(await runFor(world), 0);
+  assert.match(
+    world.told.join(),
+    /^UnsupportedKubernetes: Kubernetes v1\.24\.17 is older than 1\.25/,
+  );
+  assert.ok(textsOf(world).includes("the API server is not supported"));
+});
+
+Deno.test("a value of the ConfigMap that cannot be used ends the daemon with its name", async () => {
+  const world = new World();
+  world.configuration = "enableIPv4: maybe\n";
+  assert.equal(await world.run("daemon"), 1);
+  assert.match(
+    world.errors.join(),
+    /^Cannot use enableIPv4 "maybe": write true or false: it is in /,
+  );
+  assert.deepEqual(world.told, [`CannotStart: ${world.errors.join().trim()}`]);
+});
+
+Deno.test("a key that nobody reads is told in the log and on the pod, and all goes on", async () => {
+  const world = new World();
+  world.configuration = "enableIpV4: true\n";
+  assert.equal(await runFor(world), 0);
+  assert.match(world.told.join(), /^SettingWithoutEffect: A setting has no effect: enableIpV4 of /);
+  assert.ok(textsOf(world).includes("a setting has no effect"));
 });

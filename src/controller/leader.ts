@@ -30,6 +30,9 @@ export interface LeaderOptions {
 export class Leader {
   readonly #parts: LeaderParts;
   readonly #lender: Lender;
+  readonly #discoverer: Discoverer;
+  readonly #mender: EndpointMender;
+  readonly #networks: NetworkKeeper;
 
   constructor(options: LeaderOptions) {
     const { ports } = options;
@@ -41,6 +44,9 @@ export class Leader {
       pace: new LookPace(ports.clock),
     };
     this.#lender = new Lender(this.#parts);
+    this.#discoverer = new Discoverer(this.#parts);
+    this.#mender = new EndpointMender(this.#parts);
+    this.#networks = new NetworkKeeper(this.#parts);
   }
 
   /** Whether everything that there is was read once. */
@@ -55,7 +61,8 @@ export class Leader {
 
   /** Why a copy is not up to date. */
   get problem(): string | undefined {
-    return this.#parts.view.problem ?? this.#lender.problem;
+    return this.#parts.view.problem ?? this.#lender.problem ?? this.#mender.problem ??
+      this.#discoverer.problem ?? this.#networks.problem;
   }
 
   /** Works until the signal aborts; rejects with its reason. */
@@ -66,9 +73,6 @@ export class Leader {
     const restorer = new Restorer(this.#parts);
     const rebuilder = new Rebuilder(this.#parts);
     const reclaimer = new Reclaimer(this.#parts);
-    const discoverer = new Discoverer(this.#parts);
-    const mender = new EndpointMender(this.#parts);
-    const networks = new NetworkKeeper(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => life.run(options),
@@ -77,9 +81,9 @@ export class Leader {
       (options) => restorer.run(options),
       (options) => rebuilder.run(options),
       (options) => reclaimer.run(options),
-      (options) => discoverer.run(options),
-      (options) => mender.run(options),
-      (options) => networks.run(options),
+      (options) => this.#discoverer.run(options),
+      (options) => this.#mender.run(options),
+      (options) => this.#networks.run(options),
       (options) => this.#lender.run(options),
     ], { signal });
   }

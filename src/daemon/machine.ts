@@ -35,10 +35,12 @@ export async function openApiServer(
   const userAgent = `${program}/${VERSION}`;
   const transport = new Transport(access.value, { clock, random, userAgent, readText });
   const version = { method: "GET", path: "/version", accept: "application/json" } as const;
+  const kinds = new ApiKinds(transport);
   return ok({
     server: transport.server,
     store: new KubeStore(transport, { random }),
-    kinds: new ApiKinds(transport),
+    kinds,
+    askMissing: (wanted, options) => kinds.missing(wanted, options),
     askVersion: (options) => transport.call({ ...version, what: "ask for the version" }, options),
     [Symbol.dispose]: () => transport[Symbol.dispose](),
   });

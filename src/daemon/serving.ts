@@ -16,6 +16,7 @@ import type { Result } from "../base/result.ts";
 import { untilAborted } from "../base/waiting.ts";
 import { backoffMs } from "../kube/mod.ts";
 import type { TellPod } from "./last_word.ts";
+import type { AskMissing } from "./missing_kinds.ts";
 import type { HttpHandler } from "./http/connection.ts";
 import { type HttpListener, HttpServer } from "./http/server.ts";
 
@@ -39,6 +40,8 @@ export interface FirstContact {
   readonly server: string;
   /** A read that it answers to everybody who may talk to it. */
   readonly askVersion: (options: CallOptions) => Promise<StoreResult<unknown>>;
+  /** Another one: which of some kinds it does not serve. */
+  readonly askMissing: AskMissing;
 }
 
 /** The oldest minor version of Kubernetes 1 on which all works: its definitions can have rules. */
@@ -83,6 +86,17 @@ export async function untilApiServer(
   }
 }
 
+/** Says on the pod what is set and does nothing; the log has it too. */
+export async function tellUnused(
+  unused: readonly string[],
+  { tellPod, signal }: { readonly tellPod: TellPod; readonly signal: AbortSignal },
+): Promise<void> {
+  for (const setting of unused) {
+    const told = tellPod(`A setting has no effect: ${setting}`, { reason: "SettingWithoutEffect" });
+    await Promise.race([told, untilAborted(signal)]);
+  }
+}
+
 /** What a daemon exists for. */
 export interface Engine {
   /** Works until the signal aborts, then rejects with its reason. */
@@ -123,9 +137,13 @@ export function startEngine(
   };
 }
 
-/** Says in the log and as an Event what is wrong with the engine, until it is disposed. */
+/**
+ * Says in the log and as an Event what is wrong with the engine, until it is disposed.
+ *
+ * @param parts What may hinder it: of several problems the first is said.
+ */
 export function startWatching(
-  engine: Pick<Engine, "problem">,
+  parts: readonly Pick<Engine, "problem">[],
   { clock, log, tellPod }: Surroundings & { readonly tellPod: TellPod },
 ): AsyncDisposable {
   const end = new AbortController();
@@ -133,7 +151,7 @@ export function startWatching(
     let said: string | undefined;
     for (;;) {
       await clock.sleep(ENGINE_LOOK_MS, end);
-      const { problem } = engine;
+      const problem = parts.map((part) => part.problem).find((one) => one !== undefined);
       if (problem !== undefined && problem !== said) {
         log.warn("the engine is hindered", { problem });
         await Promise.race([tellPod(problem, { reason: "Hindered" }), untilAborted(end.signal)]);

@@ -53,6 +53,9 @@ class Site {
   });
   readonly files: Record<string, unknown> = {};
   refusal: Refusals = () => undefined;
+  serverVersion = "v1.34.2";
+  /** Plurals of kinds that the API server does not serve. */
+  readonly missing = new Set<string>();
   creations = 0;
 
   /** A controller that is ready, or not yet. */
@@ -98,7 +101,14 @@ class Site {
         readText: (path) =>
           Promise.resolve(JSON.stringify(this.files[path.split("/").at(-1) ?? ""])),
       },
-      openStore: () => Promise.resolve(ok({ store, [Symbol.dispose]: () => {} })),
+      openStore: () =>
+        Promise.resolve(ok({
+          store,
+          askVersion: () => Promise.resolve(ok({ gitVersion: this.serverVersion })),
+          askMissing: (kinds) =>
+            Promise.resolve(ok(kinds.filter(({ plural }) => this.missing.has(plural)))),
+          [Symbol.dispose]: () => {},
+        })),
     });
     const code = await runToEnd(running, { clock: this.clock, stepMs: 5_000 });
     return { code, output, error };
@@ -315,4 +325,38 @@ Deno.test("a configuration that cannot be read, or has no name to use, is refuse
     (await site.run(ALL)).error,
     /^Cannot find the cluster's own network: .*_CNI_NAME\n$/,
   );
+});
+
+Deno.test("a missing definition is said at once, and is the end if nobody makes it", async () => {
+  for (const { plural, kind, group } of [SPIDER_COORDINATORS, SPIDER_SUBNETS, SPIDER_IP_POOLS]) {
+    const site = new Site();
+    await site.controller({ ready: true });
+    site.missing.add(plural);
+    const message = "Cannot create it: the server does not serve this kind";
+    site.refusal = (object) => {
+      if (object.kind !== kind) return undefined;
+      return { code: "unavailable", message, outcomeUnknown: false, isUnserved: true };
+    };
+    const { code, error } = await site.run(ALL);
+    assert.equal(code, 1);
+    const [first = "", ...others] = error.trim().split("\n");
+    assert.equal(
+      first,
+      `CustomResourceDefinition "${plural}.${group}" is missing in this cluster: run kubectl ` +
+        "apply -f manifests/install.yaml",
+    );
+    for (const other of others) assert.ok(other.startsWith(`Cannot make ${kind} "`), other);
+    const events = await site.events();
+    assert.ok(events.includes(`Warning spiderpool-init-x  : ${first}`), events.join());
+  }
+});
+
+Deno.test("an old API server is a sentence and an Event, and objects are made all the same", async () => {
+  const site = new Site();
+  await site.controller({ ready: true });
+  site.serverVersion = "v1.24.17";
+  const { code, error } = await site.run(ALL);
+  assert.equal(code, 0);
+  assert.match(error, /^Kubernetes v1\.24\.17 is older than 1\.25: [^\n]+\n$/);
+  assert.deepEqual(await site.events(), [`Warning spiderpool-init-x  : ${error.trim()}`]);
 });

@@ -2,6 +2,7 @@
 import { INIT_VARIABLES, POLICY_ROUTES } from "../api/environment_init.ts";
 import { apiVersionOf, type ObjectStore } from "../base/object_store.ts";
 import type { Clock } from "../base/clock.ts";
+import { API_SERVER_ASK_MS } from "../base/limits.ts";
 import { errorText, jsonLog } from "../base/log.ts";
 import { answerVersion, type ProgramPorts } from "../base/program.ts";
 import type { Random } from "../base/random.ts";
@@ -9,6 +10,8 @@ import type { Result } from "../base/result.ts";
 import { VERSION } from "../base/version.ts";
 import type { NodeFiles } from "../daemon/default_network.ts";
 import { type LastWord, writeLastWords } from "../daemon/last_word.ts";
+import { missingText } from "../daemon/missing_kinds.ts";
+import { type FirstContact, versionProblem } from "../daemon/serving.ts";
 import { valuesOf } from "../daemon/settings_file.ts";
 import { type Failure, makeObjects } from "./maker.ts";
 import { type InitWish, readWish } from "./wish.ts";
@@ -21,7 +24,12 @@ export interface InitPorts extends ProgramPorts {
   /** Aborts when the program is told to stop. */
   readonly stop: AbortSignal;
   /** Finds the cluster, without asking it anything. The refusal is one sentence. */
-  readonly openStore: () => Promise<Result<Disposable & { readonly store: ObjectStore }, string>>;
+  readonly openStore: () => Promise<Result<InitCluster, string>>;
+}
+
+/** The cluster of the Job. */
+export interface InitCluster extends Disposable, Omit<FirstContact, "server"> {
+  readonly store: ObjectStore;
 }
 
 /** Runs `spiderpool-init` to its end, and gives its exit code. */
@@ -47,12 +55,28 @@ export async function runInit(ports: InitPorts): Promise<number> {
     return 1;
   }
   try {
+    await tellCluster(wish.value, { ...opened, ports });
     return await make(wish.value, { store, ports });
   } catch (error) {
     if (!(stop.aborted && error === stop.reason)) throw error;
     writeError(`${errorText(error)}\n`);
     return 1;
   }
+}
+
+/** Says at once what the cluster lacks, if anything: the Job waits for it, which takes minutes. */
+async function tellCluster(
+  { objects, ...speaker }: InitWish,
+  { askVersion, askMissing, store, ports }: World & Omit<InitCluster, typeof Symbol.dispose>,
+): Promise<void> {
+  const options = { signal: ports.stop, timeoutMs: API_SERVER_ASK_MS };
+  const kinds = [...new Set(objects.map(({ resource }) => resource))];
+  const [version, missing] = await Promise.all([askVersion(options), askMissing(kinds, options)]);
+  const sentences = [
+    version.ok ? versionProblem(version.value) : undefined,
+    missing.ok ? missingText(missing.value) : undefined,
+  ].filter((sentence) => sentence !== undefined);
+  await tell(sentences.map((sentence) => ({ sentence })), { ...speaker, store, ports });
 }
 
 interface World {

@@ -1,12 +1,13 @@
 /** Which kinds a server has, asked of itself: how one is called in paths, and what it can. */
 import {
+  apiVersionOf,
   type CallOptions,
   isUnserved,
   type ObjectKey,
   type StoreResult,
 } from "../base/object_store.ts";
 import { ok } from "../base/result.ts";
-import { asList, asNumber, asRecord, asText, valueAt } from "./json_value.ts";
+import { asList, asNumber, asRecord, asText, type JsonRecord, valueAt } from "./json_value.ts";
 import { objectPath, sayObject } from "./paths.ts";
 import type { Transport } from "./transport.ts";
 
@@ -14,6 +15,13 @@ import type { Transport } from "./transport.ts";
 export interface KindReference {
   readonly apiVersion: string;
   readonly kind: string;
+}
+
+/** A kind as paths and definitions name it. */
+export interface KindName {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
 }
 
 /** A kind as the server has it. */
@@ -51,24 +59,31 @@ export class ApiKinds implements KindDirectory {
     options: CallOptions,
   ): Promise<StoreResult<ApiKind | undefined>> {
     const [version = "", group = ""] = apiVersion.split("/").reverse();
-    const root = group === "" ? "/api" : `/apis/${encodeURIComponent(group)}`;
-    const reply = await this.#transport.call({
-      method: "GET",
-      path: `${root}/${encodeURIComponent(version)}`,
-      accept: "application/json",
-      what: `ask for the kinds of "${apiVersion}"`,
-    }, options);
-    if (!reply.ok) return isUnserved(reply.error) ? ok(undefined) : reply;
-    const entries = asList(asRecord(reply.value)?.["resources"]);
-    const names = new Set(entries.map((entry) => asText(asRecord(entry)?.["name"])));
-    for (const entry of entries) {
-      const { name, kind: ofKind, namespaced } = asRecord(entry) ?? {};
+    const entries = await this.#entries(apiVersion, options);
+    if (!entries.ok) return entries;
+    const names = new Set(entries.value.map(({ name }) => asText(name)));
+    for (const { name, kind: ofKind, namespaced } of entries.value) {
       const plural = asText(name);
       if (plural === undefined || ofKind !== kind || plural.includes("/")) continue;
       const hasScale = names.has(`${plural}/scale`);
       return ok({ group, version, kind, plural, namespaced: namespaced === true, hasScale });
     }
     return ok(undefined);
+  }
+
+  /** Those of some kinds that the server does not serve; one request for each group and version. */
+  async missing<T extends KindName>(
+    kinds: readonly T[],
+    options: CallOptions,
+  ): Promise<StoreResult<readonly T[]>> {
+    const missing: T[] = [];
+    for (const [apiVersion, ofIt] of Map.groupBy(kinds, apiVersionOf)) {
+      const entries = await this.#entries(apiVersion, options);
+      if (!entries.ok) return entries;
+      const served = new Set(entries.value.map(({ name }) => asText(name)));
+      missing.push(...ofIt.filter(({ plural }) => !served.has(plural)));
+    }
+    return ok(missing);
   }
 
   async scaleOf(
@@ -83,5 +98,23 @@ export class ApiKinds implements KindDirectory {
       what: `get the scale of ${sayObject(kind, key)}`,
     }, options);
     return reply.ok ? ok(asNumber(valueAt(reply.value, ["spec", "replicas"]))) : reply;
+  }
+
+  /** What the server lists of a group and version; nothing where it has no such. */
+  async #entries(
+    apiVersion: string,
+    options: CallOptions,
+  ): Promise<StoreResult<readonly JsonRecord[]>> {
+    const [version = "", group = ""] = apiVersion.split("/").reverse();
+    const root = group === "" ? "/api" : `/apis/${encodeURIComponent(group)}`;
+    const reply = await this.#transport.call({
+      method: "GET",
+      path: `${root}/${encodeURIComponent(version)}`,
+      accept: "application/json",
+      what: `ask for the kinds of "${apiVersion}"`,
+    }, options);
+    if (!reply.ok) return isUnserved(reply.error) ? ok([]) : reply;
+    const entries = asList(asRecord(reply.value)?.["resources"]).map(asRecord);
+    return ok(entries.filter((entry) => entry !== undefined));
   }
 }

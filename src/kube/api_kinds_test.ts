@@ -72,3 +72,20 @@ Deno.test("scaleOf() reads the replicas that an object wants", async () => {
   const key = { namespace: "default", name: "chess" };
   assert.equal(expectOk(await kinds.scaleOf(kind, key, { signal }), "counted"), 3);
 });
+
+Deno.test("missing() names what a server does not serve, and asks once for a version", async () => {
+  const { kinds, asked } = server({ "/apis/games.example.com/v1": LIST });
+  const named = { group: "games.example.com", version: "v1" };
+  const wanted = ["gamez", "dice", "halls"].map((plural) => ({ ...named, plural }));
+  const other = { group: "x.example.com", version: "v1", plural: "things" };
+  const missing = expectOk(await kinds.missing([...wanted, other], { signal }), "told");
+  assert.deepEqual(missing.map(({ plural }) => plural), ["dice", "things"]);
+  assert.equal(asked.length, 2);
+});
+
+Deno.test("missing() gives a refusal on: then nobody knows", async () => {
+  const refusal = { code: "unavailable", message: "down", outcomeUnknown: false } as const;
+  const { kinds } = server({}, refusal);
+  const wanted = [{ group: "games.example.com", version: "v1", plural: "gamez" }];
+  assert.deepEqual(await kinds.missing(wanted, { signal }), { ok: false, error: refusal });
+});

@@ -31,7 +31,13 @@ export {
   type StatusCause,
   writeReview,
 } from "./admission.ts";
-export { type ApiKind, ApiKinds, type KindDirectory, type KindReference } from "./api_kinds.ts";
+export {
+  type ApiKind,
+  ApiKinds,
+  type KindDirectory,
+  type KindName,
+  type KindReference,
+} from "./api_kinds.ts";
 export { backoffMs } from "./backoff.ts";
 export {
   EventRecorder,

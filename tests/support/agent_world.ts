@@ -37,6 +37,8 @@ export class AgentWorld implements DaemonPorts {
   /** Answers of the API server; `undefined` where it is not there. */
   serverAnswers: readonly (true | undefined)[] = [true];
   serverVersion = "v1.34.2";
+  /** Plurals of kinds that it does not serve. */
+  missingKinds: readonly string[] = [];
   socketListener = new MemoryListener();
   probeListener = new MemoryListener();
   metricsListener = new MemoryListener();
@@ -157,6 +159,12 @@ export class AgentWorld implements DaemonPorts {
         if (answer !== undefined) return Promise.resolve(ok({ gitVersion: this.serverVersion }));
         const message = "Cannot ask for the version: connection refused";
         return Promise.resolve(err({ code: "unavailable", message, outcomeUnknown: false }));
+      },
+      askMissing: (kinds) => {
+        const missing = this.missingKinds.map((plural) => {
+          return kinds.find((kind) => kind.plural === plural);
+        });
+        return Promise.resolve(ok(missing.filter((kind) => kind !== undefined)));
       },
       [Symbol.dispose]: () => void this.steps.push("close cluster"),
     }));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { jsonLog } from "../../base/log.ts";
 import { keepMultus, type MultusFiles, type MultusWish } from "./keeper.ts";
+import { runKeepMultus } from "./program.ts";
 
 const CONF = "/host/etc/cni/net.d";
 const OWN = `${CONF}/00-multus.conf`;
@@ -205,4 +206,28 @@ Deno.test("credentials that cannot be read are a sentence, and are looked for ag
   node.set({ [`${CREDENTIALS}/token`]: "token" });
   await node.clock.advance(10_000);
   assert.equal(node.texts.has(OWN), true);
+});
+
+Deno.test("a setting that is missing ends the program with a sentence, also on its pod", async () => {
+  const settings = {
+    MULTUS_NAMESPACE: "spiderpool",
+    KUBERNETES_SERVICE_HOST: "10.0.0.1",
+    KUBERNETES_SERVICE_PORT: "443",
+  };
+  for (const name of Object.keys(settings)) {
+    const { files, clock, told } = new Node();
+    const environment: Readonly<Record<string, string>> = { ...settings, [name]: "" };
+    let error = "";
+    const code = await runKeepMultus(["--conf-dir", CONF, "--bin-dir", "/host/opt/cni/bin"], {
+      ...{ files, clock },
+      readEnvironment: (one) => environment[one],
+      writeOutput: () => {},
+      writeError: (text) => error += text,
+      stop: new AbortController().signal,
+      tellPod: (note, { reason }) => Promise.resolve(void told.push(`${reason}: ${note}`)),
+    });
+    assert.equal(code, 1);
+    assert.match(error, new RegExp(`^Cannot .*${name}[^\\n]*\\n$`));
+    assert.deepEqual(told, [`MultusNotConfigured: ${error.trim()}`]);
+  }
 });

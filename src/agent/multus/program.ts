@@ -34,14 +34,15 @@ export async function runKeepMultus(
     return 2;
   }
   const wish = readMultusWish(folders.value, readEnvironment);
-  if (!wish.ok) {
-    writeError(`${wish.error}\n`);
-    return 1;
-  }
-  const log = jsonLog(ports.writeOutput, { clock, level: "info" });
   const tell = (note: string): Promise<void> => {
     return ports.tellPod(note, { reason: "MultusNotConfigured" });
   };
+  if (!wish.ok) {
+    writeError(`${wish.error}\n`);
+    await tell(wish.error);
+    return 1;
+  }
+  const log = jsonLog(ports.writeOutput, { clock, level: "info" });
   try {
     return await keepMultus(wish.value, { ports: { ...ports, log, tell }, signal: stop });
   } catch (error) {

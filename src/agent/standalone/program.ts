@@ -92,6 +92,7 @@ async function openMachine(
     return ok({
       server: database,
       askVersion: () => Promise.resolve(ok(undefined)),
+      askMissing: () => Promise.resolve(ok([])),
       engine,
       [Symbol.dispose]: () => store[Symbol.dispose](),
     });

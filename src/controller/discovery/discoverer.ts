@@ -88,6 +88,11 @@ export class Discoverer {
     };
   }
 
+  /** Why its copy of the SpiderCoordinators is not up to date. */
+  get problem(): string | undefined {
+    return this.#coordinators.status().error?.message;
+  }
+
   /** Works until the signal aborts; rejects with its reason. Returns at once if it is off. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     if (!this.#parts.settings.discovery.isOn) return;

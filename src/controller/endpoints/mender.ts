@@ -32,6 +32,11 @@ export class EndpointMender {
     this.#queue = new LookQueue(parts);
   }
 
+  /** Why its copy is not up to date. */
+  get problem(): string | undefined {
+    return this.#endpoints.status().error?.message;
+  }
+
   /** Works until the signal aborts; rejects with its reason. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { view, life, ports: { log } } = this.#parts;

@@ -1,4 +1,5 @@
 /** Keeps a NetworkAttachmentDefinition for every SpiderMultusConfig. */
+import { CONTROLLER_VARIABLES } from "../../api/environment_controller.ts";
 import { isTerminating } from "../../api/metadata.ts";
 import { SPIDER_MULTUS_CONFIGS, type SpiderMultusConfig } from "../../api/multus_config.ts";
 import {
@@ -8,6 +9,7 @@ import {
 import { errorText } from "../../base/log.ts";
 import {
   type BrokenObject,
+  isUnserved,
   keyText,
   type ObjectKey,
   type StoredObject,
@@ -63,6 +65,19 @@ export class NetworkKeeper {
       capacity: NETWORKS_MAX,
       spacingMs: SPACING_MS,
     });
+  }
+
+  /** Why networks are not kept: what cannot be listed, as far as a network wants it. */
+  get problem(): string | undefined {
+    const { error } = this.#networks.status();
+    if (error !== undefined) return error.message;
+    const unlisted = this.#attachments.status().error;
+    const isWanted = this.#networks.status().objectCount > 0;
+    if (unlisted === undefined || !isWanted) return undefined;
+    if (!isUnserved(unlisted)) return unlisted.message;
+    return "Cannot keep the networks of SpiderMultusConfigs: the cluster has no " +
+      "NetworkAttachmentDefinitions: install Multus (kubectl apply -k manifests/multus), or set " +
+      `${CONTROLLER_VARIABLES.multusConfigEnabled.name} of the controller to "false"`;
   }
 
   /** Works until the signal aborts; rejects with its reason. Returns at once if it is off. */
