@@ -134,7 +134,7 @@ async function serve(settings: AgentSettings, { ports, log }: Running): Promise<
   const { engine } = cluster;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject }));
   const kinds = kindsOf(settings);
-  const missing = parts.use(startMissingKinds(cluster.askMissing, { clock, log, kinds }));
+  const missing = parts.use(startMissingKinds(cluster, { clock, log, kinds }));
   parts.use(startWatching([missing, engine], { clock, log, tellPod }));
   await Promise.race([engine.ready({ signal: stop }), untilAborted(stop), ended.promise]);
   stop.throwIfAborted();

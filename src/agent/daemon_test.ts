@@ -304,7 +304,7 @@ Deno.test("metrics are served where they are wanted", async () => {
   assert.equal(await ending, 0);
 });
 
-Deno.test("a key that nobody reads is told in the log and on the pod, and all goes on", async () => {
+Deno.test("a key that nobody reads is told in log and Event, and all goes on", async () => {
   const world = new AgentWorld();
   world.configuration += "enableIpV6: true\n";
   const { ending } = await start(world);
@@ -359,7 +359,7 @@ Deno.test("a stop does not wait until people were told", async () => {
   await stop(world, ending);
 });
 
-Deno.test("each missing definition is said in the log and on the pod, until it is there", async () => {
+Deno.test("each missing definition is told in log and Event until it is there", async () => {
   for (const { plural } of SPIDER_KINDS) {
     if (plural === "spidermultusconfigs") continue; // No agent asks for these.
     const world = new AgentWorld();

@@ -11,6 +11,11 @@ export const LABEL_POD = "ipam.spidernet.io/pod";
 /** SpiderIP that nobody has: why it is held back, as its `spec.hold`. */
 export const LABEL_HOLD = "ipam.spidernet.io/hold";
 
+/** Pod of a Spiderpool, ours or the reference's: which of its programs it runs. */
+export const LABEL_COMPONENT = "app.kubernetes.io/component";
+/** Values of that of the programs that work on pools. */
+export const POOL_COMPONENTS: readonly string[] = ["spiderpool-agent", "spiderpool-controller"];
+
 /** SpiderSubnet: its CIDR in label form (`formatCidrLabel` of `src/ip`). */
 export const LABEL_SUBNET_CIDR = "ipam.spidernet.io/subnet-cidr";
 /** SpiderIPPool: its CIDR in label form (`formatCidrLabel` of `src/ip`). */

@@ -135,7 +135,7 @@ async function serve(
   // The webhooks serve on for a while, and then answer what they were asked last.
   const leaveMs = WEBHOOK_LEAVE_MS + REVIEW_MS;
   parts.use(startEngine(engine, { clock, log, fail: ended.reject, leaveMs }));
-  const missing = startMissingKinds(cluster.askMissing, { clock, log, kinds: SPIDER_KINDS });
+  const missing = startMissingKinds(cluster, { clock, log, kinds: SPIDER_KINDS });
   parts.use(startWatching([parts.use(missing), engine], { clock, log, tellPod }));
   hasStarted = true;
   log.info("controller serves", { healthPort, server: cluster.server });

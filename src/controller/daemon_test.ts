@@ -168,7 +168,7 @@ function textsOf({ logged }: World): readonly unknown[] {
   return logged.map((line) => isRecord(line) ? line.text : line);
 }
 
-Deno.test("each missing definition is said in the log and on the pod, and nothing ends", async () => {
+Deno.test("each missing definition is told in log and Event, and nothing ends", async () => {
   for (const { plural } of SPIDER_KINDS) {
     const world = new World();
     world.missingKinds.add(plural);
@@ -200,7 +200,7 @@ Deno.test("an old API server is told of, and worked with", async () => {
   assert.ok(textsOf(world).includes("the API server is not supported"));
 });
 
-Deno.test("a value of the ConfigMap that cannot be used ends the daemon with its name", async () => {
+Deno.test("a value of the ConfigMap that cannot be used is told, and the end", async () => {
   const world = new World();
   world.configuration = "enableIPv4: maybe\n";
   assert.equal(await world.run("daemon"), 1);
@@ -211,7 +211,7 @@ Deno.test("a value of the ConfigMap that cannot be used ends the daemon with its
   assert.deepEqual(world.told, [`CannotStart: ${world.errors.join().trim()}`]);
 });
 
-Deno.test("a key that nobody reads is told in the log and on the pod, and all goes on", async () => {
+Deno.test("a key that nobody reads is told in log and Event, and all goes on", async () => {
   const world = new World();
   world.configuration = "enableIpV4: true\n";
   assert.equal(await runFor(world), 0);

@@ -12,6 +12,7 @@ import { Lender } from "./lending/lender.ts";
 import { LookPace } from "./look_queue.ts";
 import type { LeaderParts } from "./parts.ts";
 import { NetworkKeeper } from "./networks/keeper.ts";
+import { OtherIpams } from "./other_ipams/watcher.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
 import { LifeView } from "./reclaim/life_view.ts";
 import { Reclaimer } from "./reclaim/reclaimer.ts";
@@ -33,6 +34,7 @@ export class Leader {
   readonly #discoverer: Discoverer;
   readonly #mender: EndpointMender;
   readonly #networks: NetworkKeeper;
+  readonly #otherIpams: OtherIpams;
 
   constructor(options: LeaderOptions) {
     const { ports } = options;
@@ -47,6 +49,7 @@ export class Leader {
     this.#discoverer = new Discoverer(this.#parts);
     this.#mender = new EndpointMender(this.#parts);
     this.#networks = new NetworkKeeper(this.#parts);
+    this.#otherIpams = new OtherIpams(this.#parts, this.#networks);
   }
 
   /** Whether everything that there is was read once. */
@@ -62,7 +65,7 @@ export class Leader {
   /** Why a copy is not up to date. */
   get problem(): string | undefined {
     return this.#parts.view.problem ?? this.#lender.problem ?? this.#mender.problem ??
-      this.#discoverer.problem ?? this.#networks.problem;
+      this.#discoverer.problem ?? this.#networks.problem ?? this.#otherIpams.problem;
   }
 
   /** Works until the signal aborts; rejects with its reason. */
@@ -84,6 +87,7 @@ export class Leader {
       (options) => this.#discoverer.run(options),
       (options) => this.#mender.run(options),
       (options) => this.#networks.run(options),
+      (options) => this.#otherIpams.run(options),
       (options) => this.#lender.run(options),
     ], { signal });
   }

@@ -1,14 +1,16 @@
 /** Kinds that are taken away while a controller leads, and a cluster without Multus. */
 import assert from "node:assert/strict";
-import { ControllerRig } from "../../tests/support/controller_rig.ts";
+import {
+  CONTROLLER_SETTINGS,
+  ControllerRig,
+  type Replica,
+} from "../../tests/support/controller_rig.ts";
 import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 import { SPIDER_KINDS } from "../api/kinds.ts";
 import { SPIDER_MULTUS_CONFIGS } from "../api/multus_config.ts";
 import { NETWORK_ATTACHMENT_DEFINITIONS } from "../api/network_attachment.ts";
 import type { ObjectStore, StoreError } from "../base/object_store.ts";
 import { err } from "../base/result.ts";
-import { CONTROLLER_SETTINGS } from "../../tests/support/controller_rig.ts";
-import type { Replica } from "../../tests/support/controller_rig.ts";
 
 const SETTINGS = {
   networks: { isOn: true, resyncMs: 60_000 },
@@ -48,7 +50,7 @@ function problemOf({ controller }: Replica): string | undefined {
   return controller.problem;
 }
 
-Deno.test("a leader names each of our kinds that is missing, and is well once it is there", async () => {
+Deno.test("a leader names each missing kind, and is well once it is there", async () => {
   for (const { plural } of SPIDER_KINDS) {
     const { server, rig, replica } = await started(plural);
     await using _ = rig;

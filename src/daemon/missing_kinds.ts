@@ -1,14 +1,7 @@
 /** Definitions of our kinds that a cluster lacks: without them a program waits, and says so. */
 import { API_SERVER_ASK_MS, ENGINE_LOOK_MS } from "../base/limits.ts";
-import type { CallOptions, StoreResult } from "../base/object_store.ts";
 import type { KindName } from "../kube/mod.ts";
-import type { Surroundings } from "./serving.ts";
-
-/** Asks which of some kinds the API server does not serve. */
-export type AskMissing = (
-  kinds: readonly KindName[],
-  options: CallOptions,
-) => Promise<StoreResult<readonly KindName[]>>;
+import type { FirstContact, Surroundings } from "./serving.ts";
 
 /** What is missing now. */
 export interface MissingKinds extends AsyncDisposable {
@@ -17,11 +10,11 @@ export interface MissingKinds extends AsyncDisposable {
 }
 
 /**
- * Asks once, and then again and again while one is missing, until it is disposed. What is taken away
- * later, whoever works with it says.
+ * Asks once, and then again and again while one is missing, until it is disposed. What is taken
+ * away later, whoever works with it says.
  */
 export function startMissingKinds(
-  askMissing: AskMissing,
+  { askMissing }: Pick<FirstContact, "askMissing">,
   { clock, log, kinds }: Surroundings & { readonly kinds: readonly KindName[] },
 ): MissingKinds {
   const end = new AbortController();

@@ -14,9 +14,8 @@ import type { CallOptions, StoreResult } from "../base/object_store.ts";
 import type { Random } from "../base/random.ts";
 import type { Result } from "../base/result.ts";
 import { untilAborted } from "../base/waiting.ts";
-import { backoffMs } from "../kube/mod.ts";
+import { backoffMs, type KindName } from "../kube/mod.ts";
 import type { TellPod } from "./last_word.ts";
-import type { AskMissing } from "./missing_kinds.ts";
 import type { HttpHandler } from "./http/connection.ts";
 import { type HttpListener, HttpServer } from "./http/server.ts";
 
@@ -41,7 +40,10 @@ export interface FirstContact {
   /** A read that it answers to everybody who may talk to it. */
   readonly askVersion: (options: CallOptions) => Promise<StoreResult<unknown>>;
   /** Another one: which of some kinds it does not serve. */
-  readonly askMissing: AskMissing;
+  readonly askMissing: (
+    kinds: readonly KindName[],
+    options: CallOptions,
+  ) => Promise<StoreResult<readonly KindName[]>>;
 }
 
 /** The oldest minor version of Kubernetes 1 on which all works: its definitions can have rules. */

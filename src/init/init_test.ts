@@ -351,7 +351,7 @@ Deno.test("a missing definition is said at once, and is the end if nobody makes 
   }
 });
 
-Deno.test("an old API server is a sentence and an Event, and objects are made all the same", async () => {
+Deno.test("an old API server is a sentence and an Event, and worked with", async () => {
   const site = new Site();
   await site.controller({ ready: true });
   site.serverVersion = "v1.24.17";

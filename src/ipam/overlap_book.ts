@@ -82,17 +82,19 @@ export class OverlapBook {
 
 /** The addresses that both give out, as text; `undefined` if there are none. */
 function sharedRanges(one: PoolFacts, other: PoolFacts): string | undefined {
-  if (one.version === 4) return other.version === 4 ? shared(one, other) : undefined;
-  return other.version === 6 ? shared(one, other) : undefined;
+  if (one.version === 4) {
+    return other.version === 4 ? sharedText(one.addresses, other.addresses) : undefined;
+  }
+  return other.version === 6 ? sharedText(one.addresses, other.addresses) : undefined;
 }
 
-interface Space<A extends Address> {
-  readonly addresses: RangeSet<A>;
-}
-
-function shared<A extends Address>(one: Space<A>, other: Space<A>): string | undefined {
-  if (!boundsMeet(one.addresses, other.addresses)) return undefined;
-  const both = one.addresses.intersect(other.addresses);
+/** The addresses that are in both, as text that names a few; `undefined` if there are none. */
+export function sharedText<A extends Address>(
+  one: RangeSet<A>,
+  other: RangeSet<A>,
+): string | undefined {
+  if (!boundsMeet(one, other)) return undefined;
+  const both = one.intersect(other);
   if (both.isEmpty) return undefined;
   const texts: string[] = [];
   for (const range of both) {

@@ -208,7 +208,7 @@ Deno.test("credentials that cannot be read are a sentence, and are looked for ag
   assert.equal(node.texts.has(OWN), true);
 });
 
-Deno.test("a setting that is missing ends the program with a sentence, also on its pod", async () => {
+Deno.test("a missing setting is a sentence and an Event, and the end", async () => {
   const settings = {
     MULTUS_NAMESPACE: "spiderpool",
     KUBERNETES_SERVICE_HOST: "10.0.0.1",

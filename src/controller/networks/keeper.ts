@@ -67,6 +67,11 @@ export class NetworkKeeper {
     });
   }
 
+  /** Every definition that there is; none before they were listed. */
+  attachments(): IterableIterator<NetworkAttachmentDefinition> {
+    return this.#attachments.objects();
+  }
+
   /** Why networks are not kept: what cannot be listed, as far as a network wants it. */
   get problem(): string | undefined {
     const { error } = this.#networks.status();

@@ -2,11 +2,15 @@
 import { aboutPools } from "../../ipam/workloads.ts";
 import { isNodeReady, type Node, NODES, TAINT_OUT_OF_SERVICE } from "../../api/kubernetes/node.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
+import { LABEL_COMPONENT, POOL_COMPONENTS } from "../../api/labels.ts";
 import { parseMetadataOf } from "../../api/metadata.ts";
 import { type MetadataObject, metadataOf, type Resource } from "../../base/object_store.ts";
 import { ok } from "../../base/result.ts";
 
-/** Metadata of pods without labels, and with annotations about pools only. Never written. */
+/**
+ * Metadata of pods with annotations about pools only, and with the label of Spiderpool's own ones.
+ * Never written.
+ */
 export function podRows(): Resource<MetadataObject> {
   const whole = metadataOf(PODS, parseMetadataOf(PODS));
   return {
@@ -19,6 +23,7 @@ export function podRows(): Resource<MetadataObject> {
       const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
       const { creationTimestamp, ownerReferences } = metadata;
       const annotations = aboutPools(metadata.annotations ?? {});
+      const component = metadata.labels?.[LABEL_COMPONENT] ?? "";
       return ok({
         apiVersion,
         kind,
@@ -28,6 +33,7 @@ export function podRows(): Resource<MetadataObject> {
           uid,
           resourceVersion,
           ...(deletionTimestamp !== undefined && { deletionTimestamp, deletionGracePeriodSeconds }),
+          ...(POOL_COMPONENTS.includes(component) && { labels: { [LABEL_COMPONENT]: component } }),
           ...(annotations !== undefined && { annotations, creationTimestamp, ownerReferences }),
         },
       });
