@@ -16,6 +16,7 @@ const SERVER_TESTS = [
   "tests/contract/controller_test.ts",
   "tests/contract/discovery_test.ts",
   "tests/contract/lending_test.ts",
+  "tests/contract/bad_cluster_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {

@@ -67,6 +67,11 @@ export class NetworkKeeper {
     });
   }
 
+  /** Whether the definitions were listed once. */
+  get hasListed(): boolean {
+    return this.#attachments.hasSynced;
+  }
+
   /** Every definition that there is; none before they were listed. */
   attachments(): IterableIterator<NetworkAttachmentDefinition> {
     return this.#attachments.objects();

@@ -10,6 +10,8 @@ import { type OtherIpam, otherIpamsOf } from "./claimed_ranges.ts";
 
 /** Milliseconds between two looks: what lasts is one series of Events. */
 const LOOK_MS = 120_000;
+/** The same while networks are not listed yet: there is nothing to look at. */
+const UNLISTED_MS = 10_000;
 /** Overlaps that are told at one look. */
 const TOLD_MAX = 20;
 
@@ -21,6 +23,8 @@ export type OtherIpamsParts = Pick<
 
 /** Where networks are known. */
 export interface Networks {
+  /** Whether all are known. */
+  readonly hasListed: boolean;
   attachments(): Iterable<NetworkAttachmentDefinition>;
 }
 
@@ -63,8 +67,9 @@ export class OtherIpams {
     const { ports: { clock }, view } = this.#parts;
     await view.waitForSync({ signal });
     for (;;) {
-      this.#look();
-      await clock.sleep(LOOK_MS, { signal });
+      const { hasListed } = this.#networks;
+      if (hasListed) this.#look();
+      await clock.sleep(hasListed ? LOOK_MS : UNLISTED_MS, { signal });
     }
   }
 
