@@ -25,6 +25,8 @@ export interface OtherIpam {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Entries of each list that are read: a person's text costs no more than that. */
+const ENTRIES_MAX = 256;
 /** As our plugin calls itself. */
 const OUR_TYPE = "spiderpool";
 
@@ -37,7 +39,7 @@ const OUR_TYPE = "spiderpool";
  */
 export function otherIpamsOf({ spec }: NetworkAttachmentDefinition): readonly OtherIpam[] {
   const config = parsed(spec?.config);
-  const plugins = Array.isArray(config?.plugins) ? config.plugins : [config];
+  const plugins = Array.isArray(config?.plugins) ? config.plugins.slice(0, ENTRIES_MAX) : [config];
   const ipams = plugins.map((plugin) => isRecord(plugin) ? plugin.ipam : undefined);
   return ipams.flatMap((ipam) => {
     if (!isRecord(ipam) || typeof ipam.type !== "string" || ipam.type === OUR_TYPE) return [];
@@ -91,7 +93,7 @@ function rangeOf<A extends Address>(family: Family<A>, part: Fields): RangeSet<A
 }
 
 function leftOut<A extends Address>(family: Family<A>, exclude: unknown): RangeSet<A> {
-  const texts: readonly unknown[] = Array.isArray(exclude) ? exclude : [];
+  const texts: readonly unknown[] = Array.isArray(exclude) ? exclude.slice(0, ENTRIES_MAX) : [];
   const ranges = texts.flatMap((text): readonly Range<A>[] => {
     const read = parseDestination(family, textOf(text));
     return read.ok ? [read.value.cidr] : [];
@@ -102,7 +104,7 @@ function leftOut<A extends Address>(family: Family<A>, exclude: unknown): RangeS
 /** The records of a list, and of lists in it. */
 function recordsIn(value: unknown): readonly Fields[] {
   const items: readonly unknown[] = Array.isArray(value) ? value.flat() : [];
-  return items.filter(isRecord);
+  return items.slice(0, ENTRIES_MAX).filter(isRecord);
 }
 
 function textOf(value: unknown): string {

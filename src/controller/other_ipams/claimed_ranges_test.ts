@@ -83,3 +83,11 @@ Deno.test("otherIpamsOf() makes nothing of ours, nor of what it does not underst
   ];
   for (const config of cases) assert.deepEqual(claimed(config), {}, JSON.stringify(config));
 });
+
+Deno.test("otherIpamsOf() reads so many ranges of a list and no more", () => {
+  const ipRanges = Array.from({ length: 60_000 }, (_, index) => {
+    return { range: `10.${index >> 8}.${index & 255}.0/30` };
+  });
+  const { whereabouts: ranges = [] } = claimed(whereabouts({ ipRanges }));
+  assert.deepEqual([ranges.length, ranges.at(-1)], [256, "10.0.255.1-10.0.255.2"]);
+});

@@ -62,9 +62,10 @@ export class OtherIpams {
       `the pools of this one: delete its DaemonSet and its Deployment, or this one's in "${own}"`;
   }
 
-  /** Works until the signal aborts; rejects with its reason. */
-  async run({ signal }: { readonly signal: AbortSignal }): Promise<never> {
-    const { ports: { clock }, view } = this.#parts;
+  /** Works until the signal aborts; rejects with its reason. Returns at once without networks. */
+  async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { ports: { clock }, settings: { networks }, view } = this.#parts;
+    if (!networks.isOn) return;
     await view.waitForSync({ signal });
     for (;;) {
       const { hasListed } = this.#networks;
