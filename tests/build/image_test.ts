@@ -10,6 +10,7 @@ import { writeAgentImage } from "../../scripts/image.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { program, root, testWith } from "../support/require.ts";
 import {
+  assertIsFor,
   type ImageManifest,
   type Layout,
   PROGRAMS_FOLDER,
@@ -20,9 +21,6 @@ import { startContainerd } from "./own_containerd.ts";
 
 /** Compressed: Deno is 42 of them, libraries and shell 1.5. */
 const LAYER_MEGABYTES_MAX = 48;
-
-/** `e_machine` of ELF. */
-const MACHINES = { amd64: 62, arm64: 183 } as const;
 
 /** An image of this machine's architecture, unpacked. */
 interface Made {
@@ -40,9 +38,7 @@ async function make(work: string): Promise<Made> {
   const archive = `${work}/image.tar`;
   const tree = `${work}/tree`;
   const { digest } = await writeAgentImage(archive, { say: () => {} });
-  const layout = await unpackImage(archive, `${work}/layout`);
-  const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
-  assert.ok(named !== undefined);
+  const { layout, named } = await unpackImage(archive, `${work}/layout`);
   const manifest = await layout.json<ImageManifest>(named);
   await Deno.mkdir(`${tree}/proc`, { recursive: true });
   for (const layer of manifest.layers) {
@@ -156,9 +152,8 @@ testWith({
         architectures: ARCHITECTURES,
       });
       assert.deepEqual([...bills.keys()], ARCHITECTURES);
-      const layout = await unpackImage(archive, `${work}/layout`);
-      const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
-      assert.equal(named?.digest, digest);
+      const { layout, named } = await unpackImage(archive, `${work}/layout`);
+      assert.equal(named.digest, digest);
       const index = await layout.json<{ manifests: Descriptor[] }>(named);
       assert.deepEqual(index.manifests.map(({ platform }) => platform?.architecture), [
         ...ARCHITECTURES,
@@ -171,8 +166,7 @@ testWith({
         await Deno.mkdir(tree);
         await runOrThrow(["tar", "-xzf", layout.placeOf(system), "-C", tree]);
         for (const place of [`${PROGRAMS_FOLDER}/spiderpool.runtime/deno`, "/bin/busybox"]) {
-          const head = await Deno.readFile(`${tree}${place}`);
-          assert.equal(head[18], MACHINES[architecture], `${place} of ${architecture}`);
+          await assertIsFor(architecture, `${tree}${place}`);
         }
       }
       await using containerd = await startContainerd(`${work}/containerd`);

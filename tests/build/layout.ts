@@ -1,7 +1,11 @@
 /** An image as it lies on disk: blobs by their digests, and the tree that its layers make. */
 import assert from "node:assert/strict";
+import type { Architecture } from "../../scripts/build/arguments.ts";
 import { type Descriptor, digestOf } from "../../scripts/build/oci.ts";
 import { type CommandOutput, run, runOrThrow } from "../../scripts/cluster/process.ts";
+
+/** `e_machine` of ELF. */
+const MACHINES = { amd64: 62, arm64: 183 } as const;
 
 /** What an image says of itself. */
 export interface ImageManifest {
@@ -40,11 +44,25 @@ export class Layout {
   }
 }
 
-/** Unpacks an archive into a folder that is not there yet. */
-export async function unpackImage(archive: string, folder: string): Promise<Layout> {
+/** Unpacks an archive into a folder that is not there yet, and finds what it names. */
+export async function unpackImage(
+  archive: string,
+  folder: string,
+): Promise<{ readonly layout: Layout; readonly named: Descriptor }> {
   await Deno.mkdir(folder);
   await runOrThrow(["tar", "-xf", archive, "-C", folder]);
-  return new Layout(folder);
+  const layout = new Layout(folder);
+  const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
+  assert.ok(named !== undefined, `${archive} names an image`);
+  return { layout, named };
+}
+
+/** Fails unless a program of a tree is one for an architecture. */
+export async function assertIsFor(architecture: Architecture, program: string): Promise<void> {
+  using file = await Deno.open(program);
+  const head = new Uint8Array(20);
+  await file.read(head);
+  assert.equal(head[18], MACHINES[architecture], `${program} for ${architecture}`);
 }
 
 /** Where images have our programs. */

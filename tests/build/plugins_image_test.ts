@@ -9,14 +9,12 @@ import { runOrThrow } from "../../scripts/cluster/process.ts";
 import { writeAgentImage, writePluginsImage } from "../../scripts/image.ts";
 import { RECORD_FILE } from "../../src/agent/third_party/record.ts";
 import { program, root, testWith } from "../support/require.ts";
-import { type ImageManifest, type Layout, startIn, unpackImage } from "./layout.ts";
+import { assertIsFor, type ImageManifest, type Layout, startIn, unpackImage } from "./layout.ts";
 import { startContainerd } from "./own_containerd.ts";
 import type { Descriptor } from "../../scripts/build/oci.ts";
 
 /** Compressed. */
 const PLUGINS_MEGABYTES_MAX = 52;
-/** `e_machine` of ELF. */
-const MACHINES = { amd64: 62, arm64: 183 } as const;
 const NAMES = GO_SOURCES.flatMap(({ packages }) => Object.keys(packages)).toSorted();
 const ROOT = "0:0";
 
@@ -36,10 +34,9 @@ async function make(work: string): Promise<Made> {
     architectures: ARCHITECTURES,
   });
   assert.deepEqual([...bills.keys()], ARCHITECTURES);
-  const layout = await unpackImage(archive, `${work}/layout`);
-  const { manifests: [named] } = await layout.read<{ manifests: Descriptor[] }>("index.json");
-  assert.equal(named?.digest, digest);
-  assert.equal(named?.annotations?.["io.containerd.image.name"], PLUGINS_IMAGE);
+  const { layout, named } = await unpackImage(archive, `${work}/layout`);
+  assert.equal(named.digest, digest);
+  assert.equal(named.annotations?.["io.containerd.image.name"], PLUGINS_IMAGE);
   const { manifests } = await layout.json<{ manifests: Descriptor[] }>(named);
   return { work, archive, digest, layout, images: manifests };
 }
@@ -68,10 +65,7 @@ async function holdsWhatItSays(made: Made): Promise<void> {
       const file = `${tree}/${PLUGINS_FOLDER}/${name}`;
       const { mode } = await Deno.stat(file);
       assert.equal((mode ?? 0) & 0o7777, 0o755, name);
-      using program = await Deno.open(file);
-      const head = new Uint8Array(20);
-      await program.read(head);
-      assert.equal(head[18], MACHINES[architecture], `${name} for ${architecture}`);
+      await assertIsFor(architecture, file);
     }
     const documents = `${tree}/usr/share/doc/spiderpool-plugins`;
     const bill: { packages: { name: string; versionInfo: string; externalRefs?: object[] }[] } =
@@ -94,9 +88,8 @@ async function holdsWhatItSays(made: Made): Promise<void> {
 async function sharesLayers({ work, layout, images }: Made): Promise<void> {
   const archive = `${work}/agent.tar`;
   await writeAgentImage(archive, { say: () => {} });
-  const agent = await unpackImage(archive, `${work}/agent`);
-  const { manifests: [named] } = await agent.read<{ manifests: Descriptor[] }>("index.json");
-  assert.equal(named?.annotations?.["io.containerd.image.name"], AGENT_IMAGE);
+  const { layout: agent, named } = await unpackImage(archive, `${work}/agent`);
+  assert.equal(named.annotations?.["io.containerd.image.name"], AGENT_IMAGE);
   const known = new Set(
     (await agent.json<ImageManifest>(named)).layers.map(({ digest }) => digest),
   );

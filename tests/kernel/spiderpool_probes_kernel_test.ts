@@ -4,7 +4,8 @@ import * as path from "node:path";
 import { FakeAgent, type Question, reply } from "../build/fake_agent.ts";
 import { type Ended, start } from "../build/programs.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
-import { type Namespace, openNamespace } from "./namespace.ts";
+import type { Namespace } from "./namespace.ts";
+import { HOSTS_MAC, openProbedWire, runIp } from "./probed_wire.ts";
 
 const needs = [
   root,
@@ -13,8 +14,6 @@ const needs = [
 ];
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../..");
 const PLUGIN = ["run", "--quiet", "--allow-all", "--no-check", `${ROOT}/main.ts`, "spiderpool"];
-/** Of the switch, which has all addresses but the pod's. */
-const MAC = "02:00:00:00:00:0b";
 const FLAGS = { enableIPConflictDetection: true, enableGatewayDetection: true } as const;
 
 /** One address of an answer. */
@@ -55,24 +54,7 @@ class Wire implements AsyncDisposable {
     const folder = await Deno.makeTempDir({ prefix: "probes-" });
     stack.defer(() => Deno.remove(folder, { recursive: true }));
     const agent = stack.use(new FakeAgent(path.join(folder, "agent.sock")));
-    const [node, pod, hosts] = [
-      stack.use(await openNamespace()),
-      stack.use(await openNamespace()),
-      stack.use(await openNamespace()),
-    ];
-    await run(node, [
-      `link add up0 type veth peer name sw0 address ${MAC} netns ${hosts.pid}`,
-      "link set up0 up",
-      "link add link up0 name mv0 type macvlan mode bridge",
-      `link set mv0 netns ${pod.pid} name eth0`,
-    ]);
-    await run(hosts, [
-      "link set sw0 up",
-      ...["10.6.0.1/24", "10.6.0.50/24"].map((address) => `address add ${address} dev sw0`),
-      ...["fd00:10:6::1/64", "fd00:10:6::50/64"].map((address) =>
-        `address add ${address} dev sw0 nodad`
-      ),
-    ]);
+    const { pod, hosts } = await openProbedWire(stack);
     return new Wire(stack.move(), { pod, hosts, agent, folder });
   }
 
@@ -135,10 +117,6 @@ class Wire implements AsyncDisposable {
   }
 }
 
-async function run(where: Namespace, lines: readonly string[]): Promise<void> {
-  for (const line of lines) await where.run("ip", ...line.split(" "));
-}
-
 const GATEWAYS = { 4: "10.6.0.1", 6: "fd00:10:6::1" } as const;
 const FREE4: Given = { address: "10.6.0.51/24", gateway: GATEWAYS[4] };
 const FREE6: Given = { address: "fd00:10:6::51/64", gateway: GATEWAYS[6] };
@@ -150,7 +128,7 @@ testWith({
     await using wire = await Wire.open();
     const old = "02:00:00:00:00:77";
     for (const address of ["10.6.0.51", "fd00:10:6::51"]) {
-      await run(wire.hosts, [`neigh add ${address} lladdr ${old} dev sw0 nud stale`]);
+      await runIp(wire.hosts, [`neigh add ${address} lladdr ${old} dev sw0 nud stale`]);
     }
     assert.deepEqual(await wire.addresses([FREE4, FREE6]), [FREE4.address, FREE6.address]);
     assert.deepEqual(wire.exchanges, []);
@@ -173,7 +151,7 @@ for (const version of [4, 6] as const) {
       await using wire = await Wire.open();
       assert.deepEqual(await wire.addresses([{ address: used }], [free]), [free.address]);
       const [asked] = wire.exchanges;
-      const conflicts = [{ ip: used.replace(/\/.*/, ""), mac: MAC }];
+      const conflicts = [{ ip: used.replace(/\/.*/, ""), mac: HOSTS_MAC }];
       const { conflicts: said, ifName, containerID, isReleaseConflictIPs } = Object(asked);
       assert.deepEqual({ said, ifName, containerID, isReleaseConflictIPs }, {
         said: conflicts,
@@ -192,7 +170,7 @@ for (const version of [4, 6] as const) {
       wire.exchange = { status: 522, body: "forbid releasing IPs for stateful workload " };
       const text = await wire.refusal([{ address: used }], [free]);
       assert.ok(text.includes(`ip conflict: "${used.replace(/\/.*/, "")}" of NIC "eth0"`), text);
-      assert.ok(text.includes(MAC) && text.includes("never exchanged"), text);
+      assert.ok(text.includes(HOSTS_MAC) && text.includes("never exchanged"), text);
       assert.doesNotMatch(await wire.pod.run("ip", "link", "show", "eth0"), /,UP/);
     },
   });

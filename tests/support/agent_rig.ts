@@ -19,7 +19,7 @@ import type { ServiceFailure } from "../../src/agent/service.ts";
 import type { AdmissionRequest } from "../../src/store/engine.ts";
 import type { EngineStore } from "../../src/store/engine_store.ts";
 import { openMemoryStore } from "../../src/store/memory_store.ts";
-import { ManualClock, settle } from "./manual_clock.ts";
+import { ManualClock, settle, untilDone } from "./manual_clock.ts";
 import { providedBy } from "./fake_provider.ts";
 
 /** Everything on, as the shipped configuration has it. */
@@ -120,17 +120,7 @@ export class AgentRig implements AsyncDisposable {
 
   /** Moves time until something is done. */
   async until<T>(work: Promise<T>): Promise<T> {
-    let isDone = false;
-    const done = (): void => {
-      isDone = true;
-    };
-    work.then(done, done);
-    for (let step = 0; step < 100_000; step++) {
-      await settle();
-      if (isDone) return await work;
-      await this.clock.advance(Math.max(1, Math.min(this.clock.nextWakeMs ?? 1, 50)));
-    }
-    throw new Error("What the test waits for does not come");
+    return await untilDone(work, { clock: this.clock });
   }
 
   /** Moves time by so much. */

@@ -1,6 +1,11 @@
 import { assert } from "../../src/base/assert.ts";
 import type { Clock } from "../../src/base/clock.ts";
 
+/** Moves of time until work that does not end counts as stuck. */
+const STEPS_MAX = 100_000;
+/** Milliseconds of one such move at most: what wakes nobody must not take for ever either. */
+const STEP_MS_MAX = 50;
+
 interface Sleeper {
   readonly dueMs: number;
   readonly order: number;
@@ -99,6 +104,22 @@ export class ManualClock implements Clock {
 /** Resolves when every promise that is already due, and what follows from it, has run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0)); // A macrotask: all microtasks go first.
+}
+
+/** Moves time from one sleeper to the next until some work ends. @returns What it came to. */
+export async function untilDone<T>(
+  work: Promise<T>,
+  { clock }: { readonly clock: ManualClock },
+): Promise<T> {
+  let hasEnded = false;
+  const end = (): void => void (hasEnded = true);
+  work.then(end, end);
+  for (let step = 0; step < STEPS_MAX; step++) {
+    await settle();
+    if (hasEnded) return await work;
+    await clock.advance(Math.max(1, Math.min(clock.nextWakeMs ?? 1, STEP_MS_MAX)));
+  }
+  throw new Error("What the test waits for does not come");
 }
 
 /** Moves time by steps until some work ends. @returns What it came to. */

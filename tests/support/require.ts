@@ -1,4 +1,5 @@
 import { PLUGIN_FOLDERS } from "../../scripts/demo/requirements.ts";
+import { isThere } from "../../scripts/vm/process.ts";
 import { assert } from "../../src/base/assert.ts";
 
 /** Words that `REQUIRE` takes beside `all`: what kind of thing a test may need. */
@@ -79,7 +80,7 @@ export function program(name: string): Need {
     label: `the program "${name}"`,
     probe() {
       const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-      const there = folders.some((folder) => isFile(`${folder}/${name}`));
+      const there = folders.some((folder) => isThere(`${folder}/${name}`));
       return there ? undefined : "no folder of PATH has it";
     },
   };
@@ -91,7 +92,7 @@ export function cniPlugin(name: string): Need {
     category: "programs",
     label: `the CNI plugin "${name}"`,
     probe() {
-      const there = PLUGIN_FOLDERS.some((folder) => isFile(`${folder}/${name}`));
+      const there = PLUGIN_FOLDERS.some((folder) => isThere(`${folder}/${name}`));
       return there ? undefined : `it is in none of ${PLUGIN_FOLDERS.join(", ")}`;
     },
   };
@@ -182,24 +183,9 @@ function complaintOf([command = "", ...args]: readonly string[]): string | undef
   }
 }
 
-function isFile(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    // A folder of PATH may be another user's, or no folder.
-    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
-    const isAway = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
-      error instanceof kind
-    );
-    if (isAway) return false;
-    throw error;
-  }
-}
-
 /** Whether a list of the kernel's modules (one path at the start of each line) names a module. */
 function lists(path: string, name: string): boolean {
-  if (!isFile(path)) return false;
+  if (!isThere(path)) return false;
   const lines = Deno.readTextFileSync(path).split("\n");
   return lines.some((line) => moduleName(line) === name);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { expectOk } from "../../base/result.ts";
 import { type Address, parseAddress } from "../../ip/address.ts";
-import { type Namespace, openNamespace } from "../../../tests/kernel/namespace.ts";
+import type { Namespace } from "../../../tests/kernel/namespace.ts";
+import { HOSTS_MAC, openProbedWire, runIp } from "../../../tests/kernel/probed_wire.ts";
 import { linkKind, program, root, testWith } from "../../../tests/support/require.ts";
 import { PROBE_TIMING, type ProbeVerdict } from "../probe.ts";
 import { type AddressWish, ProbeNic } from "./probe_nic.ts";
@@ -11,38 +12,8 @@ const needs = [
   ...["veth", "macvlan"].map(linkKind),
   ...["ip", "nft", "nsenter"].map(program),
 ];
-const MAC = "02:00:00:00:00:0b";
 function ip(text: string): Address {
   return expectOk(parseAddress(text), text);
-}
-
-/** A pod with a macvlan NIC that is down and has no address, and a switch with hosts on it. */
-async function openPod(
-  stack: AsyncDisposableStack,
-): Promise<{ readonly pod: Namespace; readonly hosts: Namespace; readonly node: Namespace }> {
-  const [node, pod, hosts] = [
-    stack.use(await openNamespace()),
-    stack.use(await openNamespace()),
-    stack.use(await openNamespace()),
-  ];
-  await run(node, [
-    `link add up0 type veth peer name sw0 address ${MAC} netns ${hosts.pid}`,
-    "link set up0 up",
-    "link add link up0 name mv0 type macvlan mode bridge",
-    `link set mv0 netns ${pod.pid} name eth0`,
-  ]);
-  await run(hosts, [
-    "link set sw0 up",
-    "address add 10.6.0.1/24 dev sw0",
-    "address add 10.6.0.50/24 dev sw0",
-    "address add fd00:10:6::1/64 dev sw0 nodad",
-    "address add fd00:10:6::50/64 dev sw0 nodad",
-  ]);
-  return { pod, hosts, node };
-}
-
-async function run(where: Namespace, lines: readonly string[]): Promise<void> {
-  for (const line of lines) await where.run("ip", ...line.split(" "));
 }
 
 function openNic({ path }: Namespace): ProbeNic {
@@ -71,8 +42,8 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod } = await openPod(stack);
-    const conflict = { kind: "conflict", mac: MAC } as const;
+    const { pod } = await openProbedWire(stack);
+    const conflict = { kind: "conflict", mac: HOSTS_MAC } as const;
     const used = [wishOf("10.6.0.50"), wishOf("fd00:10:6::50")];
     assert.deepEqual(verdictsIn(pod, ...used), [conflict, conflict]);
     const free = [wishOf("10.6.0.51", "10.6.0.1"), wishOf("fd00:10:6::51", "fd00:10:6::1")];
@@ -87,7 +58,7 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod } = await openPod(stack);
+    const { pod } = await openProbedWire(stack);
     for (const [address, gateway] of [["10.6.0.51", "10.6.0.99"], ["fd00::51", "fd00::99"]]) {
       assert(address !== undefined && gateway !== undefined);
       const found = verdictsIn(pod, wishOf(address, gateway));
@@ -101,7 +72,7 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod, hosts } = await openPod(stack);
+    const { pod, hosts } = await openProbedWire(stack);
     // A quota that the first question alone fits into.
     await hosts.run(
       "nft",
@@ -123,7 +94,7 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod } = await openPod(stack);
+    const { pod } = await openProbedWire(stack);
     const isUp = async () => (await pod.run("ip", "link", "show", "eth0")).includes(",UP");
     verdictsIn(pod, wishOf("10.6.0.50"));
     assert.equal(await isUp(), false);
@@ -140,8 +111,8 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod, node } = await openPod(stack);
-    await run(node, ["link set up0 down"]);
+    const { pod, node } = await openProbedWire(stack);
+    await runIp(node, ["link set up0 down"]);
     let nowMs = 0; // Each look at the clock is a second later.
     const waiting = ProbeNic.open({ netns: pod.path, name: "eth0", nowMs: () => nowMs += 1_000 });
     assert.ok(!waiting.ok && waiting.error.code === "failed");
@@ -156,11 +127,11 @@ testWith({
   needs,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const { pod, hosts } = await openPod(stack);
+    const { pod, hosts } = await openProbedWire(stack);
     const old = "02:00:00:00:00:77";
     const addresses = ["10.6.0.51", "fd00:10:6::51"];
     for (const address of addresses) {
-      await run(hosts, [`neigh add ${address} lladdr ${old} dev sw0 nud stale`]);
+      await runIp(hosts, [`neigh add ${address} lladdr ${old} dev sw0 nud stale`]);
     }
     const [link] = JSON.parse(await pod.run("ip", "-j", "link", "show", "eth0"));
     using nic = openNic(pod);
