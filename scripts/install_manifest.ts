@@ -11,7 +11,8 @@ export const MANIFESTS = path.resolve(import.meta.dirname ?? ".", "../manifests"
 /** Where the one file is. */
 export const INSTALL_FILE = path.join(MANIFESTS, "install.yaml");
 
-const LISTS = ["kustomization.yaml", "Kustomization"] as const;
+/** What a list of kustomize may be called here. */
+export const LISTS = ["kustomization.yaml", "Kustomization"] as const;
 const HEADER =
   "# Made by `deno task generate` from manifests/base: change what that lists instead.\n";
 

@@ -1,7 +1,10 @@
 /** What `manifests/install.yaml` promises whoever applies it. */
 import assert from "node:assert/strict";
+import * as path from "node:path";
+import { parse } from "yaml";
 import { AGENT_IMAGE } from "../../scripts/build/agent_image.ts";
-import { INSTALL_FILE, MANIFESTS } from "../../scripts/install_manifest.ts";
+import { INSTALL_FILE, LISTS, MANIFESTS } from "../../scripts/install_manifest.ts";
+import { isRecord } from "../../src/api/decode.ts";
 import {
   identityOf,
   type InstalledObject,
@@ -98,6 +101,31 @@ async function everyPod(): Promise<ReadonlyMap<string, ManifestPod>> {
     }
   }
   return pods;
+}
+
+Deno.test("every list of kustomize names folders, and files of its own folder alone", async () => {
+  let lists = 0;
+  for await (const file of listsBelow(MANIFESTS)) {
+    const folder = path.dirname(file);
+    const list: unknown = parse(await Deno.readTextFile(file));
+    assert.ok(isRecord(list) && Array.isArray(list.resources), file);
+    for (const resource of list.resources.map(String)) {
+      const { isDirectory } = await Deno.stat(path.join(folder, resource));
+      const isOwn = !resource.startsWith("..");
+      assert.ok(isDirectory || isOwn, `kubectl refuses ${resource} of ${file}: name its folder`);
+    }
+    lists++;
+  }
+  assert.ok(lists > 20);
+});
+
+/** What `kubectl apply -k` reads, of each folder that has it. */
+async function* listsBelow(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const place = path.join(folder, name);
+    if (isDirectory) yield* listsBelow(place);
+    else if (LISTS.some((list) => list === name)) yield place;
+  }
 }
 
 Deno.test("every pod of manifests says whether it is root: our image is not", async () => {
