@@ -41,7 +41,7 @@ testWith({
       KUBECONFIG: `${folder}/kubeconfig`,
       PATH: `${folder}/bin:${Deno.env.get("PATH") ?? ""}`,
     };
-    const [commands = []] = blocksBelow(
+    const [_image, commands = []] = blocksBelow(
       "A pod with an address",
       await Deno.readTextFile("README.md"),
     );

@@ -1,4 +1,7 @@
-/** The table of `docs/install.md`: what it says that values are here is read by the programs. */
+/**
+ * The table of `docs/install.md`: what it says that values are here is read by the programs, and
+ * none of the reference's chart is forgotten.
+ */
 import assert from "node:assert/strict";
 import { readConfig } from "../../src/api/config_map.ts";
 import type { Variables } from "../../src/api/environment.ts";
@@ -62,10 +65,31 @@ Deno.test("docs/install.md names variables that their program reads", () => {
   }
 });
 
+/** The values of the table: `*` is anything, a `.` at the beginning the place of the former. */
+const VALUES = ROWS.flatMap((row) => {
+  const [, cell = ""] = row.split("|");
+  const values: string[] = [];
+  for (const [, value = ""] of cell.matchAll(/`([^`]+)`/g)) {
+    const place = values.at(-1)?.replace(/\.[^.]*$/, "") ?? "";
+    values.push(value.startsWith(".") ? `${place}${value}` : value);
+  }
+  return values;
+});
+
 Deno.test("docs/install.md tells of each value once", () => {
-  const values = ROWS.flatMap((row) => {
-    const [, cell = ""] = row.split("|");
-    return [...cell.matchAll(/`([^`]+)`/g)].map(([, value = ""]) => value);
+  assert.deepEqual(VALUES, [...new Set(VALUES)]);
+});
+
+Deno.test("docs/install.md has every value of the reference's chart, and no other", async () => {
+  const text = await Deno.readTextFile("tests/testdata/helm_values.txt");
+  const theirs = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  assert.ok(theirs.length > 300);
+  const told = VALUES.map((value) => {
+    const parts = value.split("*").map((part) => part.replaceAll(".", "\\."));
+    return { value, pattern: new RegExp(`^${parts.join(".*")}(?:\\..*)?$`) };
   });
-  assert.deepEqual(values, [...new Set(values)]);
+  const missing = theirs.filter((name) => !told.some(({ pattern }) => pattern.test(name)));
+  assert.deepEqual(missing, [], "write a row for them");
+  const unknown = told.filter(({ pattern }) => !theirs.some((name) => pattern.test(name)));
+  assert.deepEqual(unknown.map(({ value }) => value), [], "the chart has no such value");
 });

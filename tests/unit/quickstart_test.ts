@@ -1,11 +1,11 @@
-/** The quick starts of README.md: `tests/e2e/quickstart_test.ts` runs the first of them. */
+/** The quick starts of README.md: `tests/e2e/quickstart_test.ts` runs the one of five commands. */
 import assert from "node:assert/strict";
 import { parseClusterArguments } from "../../scripts/cluster/arguments.ts";
 import { EXAMPLE_IMAGE } from "../../scripts/cluster/image.ts";
 import { readImageArguments } from "../../scripts/build/image_arguments.ts";
 import { blocksBelow } from "../support/readme_commands.ts";
 
-const [QUICK = [], KIND = []] = blocksBelow(
+const [IMAGE = [], QUICK = [], KIND = []] = blocksBelow(
   "A pod with an address",
   await Deno.readTextFile("README.md"),
 );
@@ -20,6 +20,7 @@ Deno.test("the quick start on kind is the same with its overlay, once an image i
     KIND.slice(2),
     QUICK.map((one) => one.replace("-f manifests/install.yaml", "-k manifests/overlays/kind")),
   );
+  assert.deepEqual(KIND[1], IMAGE[0]);
   const steps = KIND.slice(0, 2).flatMap((command) => command.split(" && "));
   assert.equal(steps.length, 3);
   for (const step of steps) {
