@@ -17,6 +17,7 @@ const SERVER_TESTS = [
   "tests/contract/discovery_test.ts",
   "tests/contract/lending_test.ts",
   "tests/contract/bad_cluster_test.ts",
+  "tests/contract/give_back_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {

@@ -1,7 +1,5 @@
 /** The webhooks on a real API server, as their configuration registers them. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { SPIDER_KINDS } from "../../src/api/kinds.ts";
 import { faultSentence } from "../../src/controller/admission/rules/fault.ts";
 import { ADMISSION_SETTINGS, faultsFor } from "../support/admission_judge.ts";
 import { untilTrue } from "../support/hang_limit.ts";
@@ -9,11 +7,10 @@ import { ServedAdmission } from "../support/served_admission.ts";
 import { program, testWith } from "../support/require.ts";
 import { objectOf, WRONG_OBJECTS } from "../support/wrong_objects.ts";
 import { connect } from "./api_server.ts";
-import { apiServer, kubectl, kubectlOk, stored, type TestObject } from "./kubectl.ts";
+import { apiServer, applyKinds, kubectl, kubectlOk, stored, type TestObject } from "./kubectl.ts";
 
 const needs = [apiServer, program("kubectl")];
 const apiVersion = "spiderpool.spidernet.io/v2beta1";
-const CRDS = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
 const CONFIGURATIONS = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
 
 /** Webhooks that the API server asks. */
@@ -43,9 +40,7 @@ class Served implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", CRDS]);
-    const names = SPIDER_KINDS.map(({ plural, group }) => `crd/${plural}.${group}`);
-    await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
+    await applyKinds();
     const name = this.#name;
     await kubectlOk(["create", "namespace", name]);
     const { store } = this.#stack.use(await connect());

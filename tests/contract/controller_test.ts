@@ -1,9 +1,7 @@
 /** Controllers on a real API server: one leads, tells what pools hold, and hands over. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool, TRUTH_FENCE_MESSAGE } from "../../src/api/ip_pool.ts";
-import { CUSTOM_KINDS } from "../../src/api/kinds.ts";
 import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
@@ -24,16 +22,8 @@ import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
 import { program, testWith } from "../support/require.ts";
 import { connect, openApiServer } from "./api_server.ts";
-import { apiServer, kubectl, kubectlOk } from "./kubectl.ts";
+import { apiServer, applyKinds, kubectl, kubectlOk } from "./kubectl.ts";
 import { must } from "./steps.ts";
-
-const folder = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
-
-async function applyKinds(): Promise<void> {
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", folder]);
-  const names = CUSTOM_KINDS.map((kind) => `crd/${kind.plural}.${kind.group}`);
-  await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
-}
 
 /** The first state of an object that is as it should be. */
 async function until<T extends StoredObject>(

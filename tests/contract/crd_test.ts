@@ -1,17 +1,23 @@
 /** What a real API server makes of the definitions in `manifests/crds`. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { CUSTOM_KINDS, SPIDER_KINDS } from "../../src/api/kinds.ts";
 import { formatAddress, formatObjectName, parseIpv6 } from "../../src/ip/mod.ts";
 import { program, testWith } from "../support/require.ts";
-import { apiServer, kubectl, kubectlOk, stored, type TestObject, TestObjects } from "./kubectl.ts";
+import {
+  apiServer,
+  applyKinds,
+  kubectl,
+  kubectlOk,
+  stored,
+  type TestObject,
+  TestObjects,
+} from "./kubectl.ts";
 import { referenceObjects } from "./reference_objects.ts";
 import { RULE_CASES } from "./rule_cases.ts";
 
 const needs = [apiServer, program("kubectl")];
 const apiVersion = "spiderpool.spidernet.io/v2beta1";
-const folder = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
 
 let applied: Promise<void> | undefined;
 
@@ -21,16 +27,10 @@ function crdTest(name: string, run: (name: string) => Promise<void>): void {
     name,
     needs,
     async fn() {
-      await (applied ??= apply());
+      await (applied ??= applyKinds());
       await run(`t-${crypto.randomUUID().slice(0, 8)}`);
     },
   });
-}
-
-async function apply(): Promise<void> {
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", folder]);
-  const names = CUSTOM_KINDS.map((kind) => `crd/${kind.plural}.${kind.group}`);
-  await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
 }
 
 function pool(name: string, spec: object): TestObject {

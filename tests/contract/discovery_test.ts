@@ -12,8 +12,8 @@ import { EventRecorder, Settler } from "../../src/kube/mod.ts";
 import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
 import { program, testWith } from "../support/require.ts";
-import { connectAsController } from "./controller_account.ts";
-import { apiServer, kubectlOk, TestObjects } from "./kubectl.ts";
+import { connectAs } from "./account.ts";
+import { apiServer, applyKinds, kubectlOk, TestObjects } from "./kubectl.ts";
 
 const NAME = "contract-discovery";
 const COORDINATOR_KIND = "spidercoordinators.spiderpool.spidernet.io";
@@ -111,10 +111,8 @@ testWith({
   async fn() {
     using limit = hangLimit();
     const { signal } = limit;
-    const kind = "manifests/crds/spiderpool.spidernet.io_spidercoordinators.yaml";
-    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", kind]);
-    await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", "-f", kind]);
-    using session = await connectAsController();
+    await applyKinds();
+    using session = await connectAs("spiderpool-controller");
     const { store } = session;
     await using objects = new TestObjects();
     await using _discoverer = startDiscoverer(store);

@@ -1,30 +1,29 @@
 /** What a real API server makes of `manifests/install.yaml` and of what kubectl renders. */
 import assert from "node:assert/strict";
 import { runOrThrow } from "../../scripts/cluster/process.ts";
-import { CUSTOM_KINDS } from "../../src/api/kinds.ts";
 import { program, testWith } from "../support/require.ts";
 import { identityOf, type InstalledObject, objectsIn } from "../support/manifest_objects.ts";
-import { apiServer, kubectl, kubectlOk } from "./kubectl.ts";
+import { apiServer, applyKinds, kubectl, kubectlOk } from "./kubectl.ts";
 
 const needs = [apiServer, program("kubectl")];
 const STRICT = ["--dry-run=server", "--validate=strict"];
 
-/** Folders that a person applies. */
+/** Folders that a person applies, but for one that needs the kinds of cert-manager. */
 async function foldersOf(): Promise<readonly string[]> {
   const overlays = await Array.fromAsync(Deno.readDir("manifests/overlays"));
   const names = overlays.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-  return names.toSorted().flatMap((name) => {
-    return [`manifests/overlays/${name}`, `manifests/overlays/${name}/networks`];
-  });
+  return [
+    ...["init", "multus", "uninstall", "give_back"].map((name) => `manifests/${name}`),
+    ...names.toSorted().flatMap((name) => {
+      return [`manifests/overlays/${name}`, `manifests/overlays/${name}/networks`];
+    }),
+  ];
 }
 
 /** The namespace and the kinds are made; nothing that asks for an answer is. */
 async function prepare(): Promise<void> {
   await kubectlOk(["apply", "-f", "manifests/rbac/00-namespace.yaml"]);
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", "manifests/crds"]);
-  const names = CUSTOM_KINDS.filter(({ kind }) => kind.startsWith("Spider"))
-    .map(({ plural, group }) => `crd/${plural}.${group}`);
-  await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
+  await applyKinds();
 }
 
 /** What kubectl renders of a folder; it asks no server. */
@@ -60,7 +59,7 @@ testWith({
 });
 
 testWith({
-  name: "an API server takes each overlay, and its networks, as kubectl renders them",
+  name: "an API server takes each folder that is applied as kubectl renders it",
   needs,
   async fn(test) {
     await prepare();

@@ -1,6 +1,10 @@
 /** A real API server, asked with kubectl. */
-import type { Need } from "../support/require.ts";
+import { fileURLToPath } from "node:url";
+import { CUSTOM_KINDS } from "../../src/api/kinds.ts";
 import { assert } from "../../src/base/assert.ts";
+import type { Need } from "../support/require.ts";
+
+const DEFINITIONS = fileURLToPath(new URL("../../manifests/crds", import.meta.url));
 
 /** What kubectl did. */
 export interface KubectlAnswer {
@@ -55,6 +59,13 @@ export async function kubectlOk(args: readonly string[], input?: unknown): Promi
   const { success, stdout, stderr } = await kubectl(args, input);
   if (!success) throw new Error(`kubectl ${args.join(" ")} failed: ${stderr.trim()}`);
   return stdout;
+}
+
+/** Has the server serve every kind of `manifests/crds`. */
+export async function applyKinds(): Promise<void> {
+  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", DEFINITIONS]);
+  const names = CUSTOM_KINDS.map(({ plural, group }) => `crd/${plural}.${group}`);
+  await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
 }
 
 /** Objects of one test: made on the server, and gone from it when the test ends. */

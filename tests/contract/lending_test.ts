@@ -20,15 +20,14 @@ import { EventRecorder, Settler } from "../../src/kube/mod.ts";
 import { CONTROLLER_SETTINGS, NO_FILES } from "../support/controller_rig.ts";
 import { hangLimit } from "../support/hang_limit.ts";
 import { program, testWith } from "../support/require.ts";
-import { connectAsController } from "./controller_account.ts";
-import { apiServer, kubectlOk, TestObjects } from "./kubectl.ts";
+import { connectAs } from "./account.ts";
+import { apiServer, applyKinds, kubectlOk, TestObjects } from "./kubectl.ts";
 
 const API_VERSION = "spiderpool.spidernet.io/v2beta1";
 const NAME = "contract-lending";
 const NETWORK = "10.203.0.0/24";
 /** Pools of applications that come at the same time. */
 const POOLS = 30;
-const KINDS = ["spiderippools", "spidersubnets", "spiderips", "spiderreservedips"];
 
 /** Lends until it is disposed. */
 function startLender(store: ObjectStore): AsyncDisposable {
@@ -120,11 +119,8 @@ testWith({
   async fn() {
     using limit = hangLimit();
     const { signal } = limit;
-    const folder = "manifests/crds";
-    await kubectlOk(["apply", "--server-side", "--force-conflicts", "-f", folder]);
-    const crds = KINDS.map((plural) => `crd/${plural}.spiderpool.spidernet.io`);
-    await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", ...crds]);
-    using session = await connectAsController();
+    await applyKinds();
+    using session = await connectAs("spiderpool-controller");
     const { store } = session;
     await using _lender = startLender(store);
     await using objects = new TestObjects();

@@ -1,7 +1,8 @@
 /**
- * Which rights of `manifests/rbac` the clusters of one run have used: each adds its own when it is
+ * Which rights of the manifests the clusters of one run have used: each adds its own when it is
  * taken down, `zz_rights_test.ts` has them all.
  */
+import assert from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
 import { RUN_FOLDER } from "../../scripts/run_tests.ts";
 import {
@@ -13,16 +14,22 @@ import {
   uses,
 } from "../support/rights.ts";
 
-const RBAC = "manifests/rbac";
+const MANIFESTS = "manifests";
 const FILE = "used-rights";
+/** What says who may do what. */
+const RIGHTS = /^(?:Cluster)?Role(?:Binding)?$/;
 
-/** Every right that the manifests give. */
+/** Every right that any folder of manifests gives; install.yaml is made of them. */
 export async function givenRights(): Promise<readonly Right[]> {
   const objects: ManifestObject[] = [];
-  for await (const { name } of Deno.readDir(RBAC)) {
-    if (!name.endsWith(".yaml")) continue;
-    const documents = parseAllDocuments(await Deno.readTextFile(`${RBAC}/${name}`));
-    objects.push(...documents.map((document): ManifestObject => document.toJS()));
+  for await (const { name: folder, isDirectory } of Deno.readDir(MANIFESTS)) {
+    if (!isDirectory) continue;
+    for await (const { name } of Deno.readDir(`${MANIFESTS}/${folder}`)) {
+      if (!name.endsWith(".yaml")) continue;
+      const text = await Deno.readTextFile(`${MANIFESTS}/${folder}/${name}`);
+      const all = parseAllDocuments(text).map((document): ManifestObject => document.toJS());
+      objects.push(...all.filter(({ kind }) => RIGHTS.test(kind)));
+    }
   }
   return rightsOf(objects);
 }
@@ -47,4 +54,16 @@ export async function usedRights(): Promise<ReadonlySet<string>> {
   const folder = Deno.env.get(RUN_FOLDER);
   if (folder === undefined) throw new Error("Cannot look back: run this test by deno task e2e");
   return new Set((await Deno.readTextFile(`${folder}/${FILE}`)).split("\n"));
+}
+
+/** Fails if one of some accounts asked for nothing, or lacked a right. */
+export function assertEachCould(
+  requests: readonly RequestMade[],
+  accounts: readonly string[],
+): void {
+  for (const account of accounts) {
+    const own = requests.filter(({ user }) => user.endsWith(`:${account}`));
+    assert.notEqual(own.length, 0, `${account} asked for something`);
+    assert.deepEqual(own.filter(({ isDenied }) => isDenied).map(textOf), []);
+  }
 }

@@ -44,6 +44,8 @@ for (const family of FAMILIES.filter((name) => wanted.includes(name))) {
       }
       await test.step("nothing is left when every pod is gone", async () => {
         await nothingLeaks(scenes);
+        // A minute and more after KILLED: what a former leader may be about to make, or a creation
+        // without an answer may still make, is lent to nobody else meanwhile (design.md 2.6).
         await everythingIsBack(site);
       });
       await test.step("agents and controllers have the rights that they need", async () => {

@@ -3,12 +3,13 @@
  * is what was there. One family: nothing of it depends on which.
  */
 import assert from "node:assert/strict";
-import { parse, parseAllDocuments } from "yaml";
+import { parse } from "yaml";
 import { TOOLS_IMAGE } from "../../scripts/cluster/image.ts";
 import { type Holder, runInside } from "../../scripts/cluster/namespaces.ts";
 import { loadImage } from "../../scripts/cluster/node.ts";
 import { waitFor } from "../../scripts/cluster/process.ts";
 import { writePluginsImage } from "../../scripts/image.ts";
+import { blocksBelow } from "../support/readme_commands.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
 import {
   agentsAreReady,
@@ -19,9 +20,19 @@ import {
   LIMIT,
   LIMIT_MS,
 } from "./ipam/installation.ts";
+import { changed, holdBack, leaveMore, letGo, untilTold } from "./hindrances.ts";
+import { assertEachCould } from "./rights.ts";
 
 const NAMESPACE = ["-n", "spiderpool"];
 const MULTUS = "manifests/multus/multus.yaml";
+const INIT = "manifests/init/init.yaml";
+/** A SpiderSubnet and a pool of it that the Job of the first objects makes. */
+const FIRST_POOL = {
+  SPIDERPOOL_INIT_DEFAULT_IPV4_SUBNET_NAME: "first",
+  SPIDERPOOL_INIT_DEFAULT_IPV4_IPPOOL_NAME: "first-v4",
+  SPIDERPOOL_INIT_DEFAULT_IPV4_IPPOOL_SUBNET: "10.9.0.0/16",
+  SPIDERPOOL_INIT_DEFAULT_IPV4_IPPOOL_IPRANGES: '["10.9.1.10-10.9.1.20"]',
+};
 /** Where a node has its plugins. */
 const PLUGINS = "/opt/cni/bin";
 /** What nodes lack, and get of the image: Multus, what pods are connected with, and two more. */
@@ -31,21 +42,17 @@ const THEIRS = "tuning";
 /** The cluster's own network, by its file on every node. */
 const OWN_NETWORK = "overlay";
 
-/** The commands of a section of docs/install.md, block by block. */
+/** The commands of a section of docs/install.md, block by block, as kubectl takes them. */
 async function commandsOf(title: string): Promise<readonly (readonly (readonly string[])[])[]> {
-  const text = await Deno.readTextFile("docs/install.md");
-  const [, section = ""] = text.split(`## ${title}\n`);
-  const [own = ""] = section.split("\n## ");
-  const blocks = [...own.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block);
+  const blocks = blocksBelow(title, await Deno.readTextFile("docs/install.md"));
   assert.notEqual(blocks.length, 0, title);
-  return blocks.map((block) => {
-    const lines = block.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-    return lines.map((line) => {
-      const [first, ...args] = line.split(/\s+/);
-      assert.equal(first, "kubectl", `${line} is a command of kubectl`);
+  return blocks.map((commands) =>
+    commands.map((command) => {
+      const [first, ...args] = command.split(/\s+/);
+      assert.equal(first, "kubectl", `${command} is a command of kubectl`);
       return args;
-    });
-  });
+    })
+  );
 }
 
 /** What there is of Spiderpool on a node. */
@@ -93,11 +100,7 @@ async function bare({ state }: Installation): Promise<void> {
 
 /** Multus and the standard plugins as `manifests/multus` has them, with its image. */
 async function applyMultus({ kubectl, state }: Installation): Promise<void> {
-  const text = await Deno.readTextFile(MULTUS);
-  const off = /(name: INSTALL_CNI_PLUGINS\n +value: )"false"/;
-  assert.match(text, off);
-  const documents = parseAllDocuments(text.replace(off, '$1"true"'));
-  await kubectl.apply(...documents.map((document) => document.toJS()));
+  await kubectl.apply(...await changed(MULTUS, { INSTALL_CNI_PLUGINS: "true" }));
   const daemon = ["daemonset/spiderpool-multus", `--timeout=${LIMIT}`];
   await kubectl.run("rollout", "status", ...NAMESPACE, ...daemon);
   for (const node of state.nodes) {
@@ -123,19 +126,14 @@ async function applyMultus({ kubectl, state }: Installation): Promise<void> {
   assert.match(said, /Left alone in .*"bridge".*"host-local".*"tuning"/);
 }
 
-/** The first objects are made by their Job. */
+/** The first objects are made by their Job, of every kind that it makes. */
 async function applyInit({ kubectl }: Installation): Promise<void> {
-  await kubectl.run("apply", "-f", "manifests/init");
+  await kubectl.apply(...await changed(INIT, FIRST_POOL));
   const isDone = ["--for=condition=Complete", "job/spiderpool-init", `--timeout=${LIMIT}`];
   await kubectl.run("wait", ...NAMESPACE, ...isDone);
-  const made = await kubectl.run(
-    "get",
-    "spidercoordinators,spidermultusconfigs",
-    "-A",
-    "-o",
-    "name",
-  );
-  assert.match(made, /\/default\n[^]*\/overlay$/m);
+  const kinds = "spidercoordinators,spidersubnets,spiderippools,spidermultusconfigs";
+  const made = await kubectl.run("get", kinds, "-A", "-o", "name");
+  assert.match(made, /\/default\n.*\/first\n.*\/first-v4\n[^]*\/overlay$/m);
 }
 
 /** Two pods with a NIC and an address of the pool, which a coordinator connects. */
@@ -216,13 +214,61 @@ async function installAgain({ kubectl }: Installation): Promise<void> {
   await controllersAreReady(kubectl);
 }
 
-async function uninstall(site: Installation): Promise<void> {
+/** A first object and a plugin that cannot be had, told on the pods that were to bring them. */
+async function beHindered(site: Installation): Promise<void> {
+  const { kubectl } = site;
+  const subnet = "SPIDERPOOL_INIT_DEFAULT_IPV4_IPPOOL_SUBNET";
+  await kubectl.apply(...await changed(INIT, { ...FIRST_POOL, [subnet]: "10.9.0.0/40" }));
+  await kubectl.apply(...await changed(MULTUS, { INSTALL_SRIOV_PLUGIN: "true" }));
+  await untilTold(site, {
+    reason: "FirstObjectsNotMade",
+    says: /SPIDERPOOL_INIT_DEFAULT_IPV4_IPPOOL_SUBNET "10\.9\.0\.0\/40"/,
+  });
+  await untilTold(site, { reason: "PluginsNotInstalled", says: /INSTALL_SRIOV_PLUGIN/ });
+  await kubectl.run("delete", ...NAMESPACE, "job/spiderpool-init", "--cascade=foreground");
+}
+
+/** Uninstalls where the reference and others have left something. */
+async function uninstallWithOthers(site: Installation): Promise<void> {
+  await leaveMore(site);
+  await uninstall(site, { hold: holdBack, release: letGo });
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve();
+}
+
+/**
+ * Uninstalls, and looks for what is left.
+ *
+ * @param meanwhile.hold Called when agents and controllers have ended.
+ * @param meanwhile.release Called while everything is taken away.
+ */
+async function uninstall(
+  site: Installation,
+  { hold = nothing, release = nothing }: {
+    readonly hold?: (site: Installation) => Promise<void>;
+    readonly release?: (site: Installation) => Promise<void>;
+  } = {},
+): Promise<void> {
   const { kubectl, state } = site;
   await kubectl.run("delete", "deployment", "web", "--cascade=foreground", `--timeout=${LIMIT}`);
-  const blocks = await commandsOf("Uninstalling");
-  for (const command of blocks.flat()) await kubectl.run(...command);
+  const [stop = [], take = [], ...rest] = await commandsOf("Uninstalling");
+  for (const command of stop) await kubectl.run(...command);
+  await hold(site);
+  const taking = async (): Promise<void> => {
+    for (const command of take) await kubectl.run(...command);
+  };
+  await Promise.all([taking(), release(site)]);
+  for (const command of rest.flat()) await kubectl.run(...command);
   assert.equal(await tracesIn(site), "");
   for (const node of state.nodes) assert.equal(await tracesOn(node), "", node.hostname);
+}
+
+/** What installs and uninstalls; agents and controllers lose their rights here on purpose. */
+async function eachCould({ requests }: Installation): Promise<void> {
+  const names = ["init", "multus", "give-back", "uninstall"];
+  assertEachCould(await requests(), names.map((name) => `spiderpool-${name}`));
 }
 
 testWith({
@@ -244,13 +290,19 @@ testWith({
       ["the first objects are made", applyInit],
       ["Multus is configured", applyMultus],
       ["pods get addresses", use],
-      ["nothing is left", uninstall],
     ];
-    const first = [...steps.slice(0, -1), [
-      "records go back, and are taken over again",
-      goBackAndReturn,
-    ], ...steps.slice(-1)] as const;
-    const again = [["it is installed by one command", installAgain], ...steps] as const;
+    const first = [
+      ["what is in the way is told", beHindered],
+      ...steps,
+      ["records go back, and are taken over again", goBackAndReturn],
+      ["nothing is left, also of what others left", uninstallWithOthers],
+    ] as const;
+    const again = [
+      ["it is installed by one command", installAgain],
+      ...steps,
+      ["nothing is left", (site: Installation) => uninstall(site)],
+      ["every program has the rights that it needs", eachCould],
+    ] as const;
     for (const [round, list] of [["the first time", first], ["once more", again]] as const) {
       for (const [what, step] of list) {
         const isDone = await test.step(`${what}, ${round}`, async () => void await step(site));
