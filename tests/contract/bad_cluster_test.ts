@@ -9,17 +9,10 @@ import { closedPort } from "../support/loopback_server.ts";
 import { program, testWith } from "../support/require.ts";
 import { openApiServer } from "./api_server.ts";
 import type { Harness } from "./harness.ts";
-import { apiServer, kubectlOk, TestObjects } from "./kubectl.ts";
+import { apiServer, applyKinds, kubectlOk, TestObjects } from "./kubectl.ts";
 
 const needs = [apiServer, program("kubectl")];
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const CRDS = path.join(ROOT, "manifests/crds");
-
-/** All definitions, as they are installed. */
-async function applyKinds(): Promise<void> {
-  await kubectlOk(["apply", "--server-side", "--force-conflicts", "-Rf", CRDS]);
-  await kubectlOk(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
-}
 
 /** A program as a container of a pod starts it. */
 class Pod implements AsyncDisposable {
