@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { SPIDER_ENDPOINTS } from "../api/endpoint.ts";
+import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import { LABEL_OWNER_APPLICATION_NAME } from "../api/labels.ts";
 import { ADOPTION_LEASE, LEADER_LEASE_NAME } from "../api/leases.ts";
 import { STATEFUL_SETS } from "../api/kubernetes/workload.ts";
-import { expectOk } from "../base/result.ts";
+import type { StoreError } from "../base/object_store.ts";
+import { expectOk, type Result } from "../base/result.ts";
 import { type Lease, LEASES } from "../kube/lease.ts";
 import { AgentRig } from "../../tests/support/agent_rig.ts";
+import { forwardingStore } from "../../tests/support/forwarding_store.ts";
 
 const annotations = { "ipam.spidernet.io/ippool": JSON.stringify({ ipv4: ["p4"] }) };
 
@@ -114,6 +116,52 @@ Deno.test("a kept pod gets no other address while its pool's records are not rea
   await rig.startAgent("n1");
   assert.match(await rig.refusal(pod), /10\.6\.0\.10.*"p4" have not been taken over.*the Lease/s);
   assert.deepEqual(await rig.claims(), []);
+});
+
+/** Writes the endpoint for another pod, as a client that knows no marker. */
+async function rewriteEndpoint(
+  { store, signal }: AgentRig,
+  uid: string,
+): Promise<Result<SpiderEndpoint, StoreError>> {
+  const key = { namespace: "default", name: "web-0" };
+  const { status, ...rest } = expectOk(await store.get(SPIDER_ENDPOINTS, key, { signal }), "there");
+  assert.ok(status !== undefined);
+  const { truth: _unknown, ...known } = status;
+  const next = { ...rest, status: { ...known, current: { ...known.current, uid } } };
+  return await store.replace(SPIDER_ENDPOINTS, next, { signal });
+}
+
+Deno.test("endpoints of a pool that is taken over are behind the fence before it is", async () => {
+  let writes = 0;
+  await using rig = await AgentRig.start({
+    nodes: [],
+    wrap: (store) => ({
+      ...forwardingStore(store),
+      replace: async (resource, object, options) => {
+        const isEndpoint = resource.plural === SPIDER_ENDPOINTS.plural;
+        // Its agent answers the next pod of this name, whose address no pool has a record of.
+        if (isEndpoint && ++writes === 1) expectOk(await rewriteEndpoint(rig, podUid), "in time");
+        return await store.replace(resource, object, options);
+      },
+      replaceStatus: async (resource, object, options) => {
+        const isPool = resource.plural === SPIDER_IP_POOLS.plural;
+        const late = isPool ? await rewriteEndpoint(rig, "later") : undefined;
+        if (late !== undefined) assert.ok(!late.ok && late.error.code === "invalid", "too late");
+        return await store.replaceStatus(resource, object, options);
+      },
+    }),
+  });
+  const { metadata: { uid: podUid = "" } } = await keptPod(rig);
+  const stored = expectOk(await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, rig), "there");
+  expectOk(await rig.store.replaceStatus(SPIDER_IP_POOLS, { ...stored, status: {} }, rig), "lost");
+  await rig.startAgent("n1");
+  await rig.clock.advance(130_000); // The Lease is looked at each minute.
+  assert.deepEqual(
+    (await rig.claimObjects()).map(({ spec }) => [spec.ip, spec.podUID, spec.owner?.name]),
+    [["10.6.0.10", podUid, "web"]],
+  );
+  const pool = expectOk(await rig.store.get(SPIDER_IP_POOLS, { name: "p4" }, rig), "there");
+  assert.equal(pool.status?.truth, "SpiderIP");
 });
 
 function leaderLease(renewedMs: number): Lease {

@@ -2,7 +2,8 @@
 import * as z from "zod";
 import { routesSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
-import { wholeNumberSchema, type Wire } from "./schema.ts";
+import { cel, wholeNumberSchema, type Wire } from "./schema.ts";
+import { TRUTH_FENCE, truthSchema } from "./truth_fence.ts";
 
 const nicSchema = z.looseObject({
   interface: z.string().meta({
@@ -38,12 +39,18 @@ const statusSchema = z.looseObject({
   }).meta({ description: "What the pod has at present." }),
   ownerControllerType: z.string().meta({ description: "Kind of the topmost controller." }),
   ownerControllerName: z.string().meta({ description: "Name of the topmost controller." }),
+  truth: truthSchema(
+    "Set once the addresses are recorded as SpiderIPs: what is listed here gives none away alone.",
+  ),
 }).meta({ description: "The addresses." });
 
 const schema = z.looseObject({
   ...envelope("SpiderEndpoint"),
   status: statusSchema.optional(),
-}).meta({ description: "The addresses of the pod of the same name, by NIC." });
+}).meta({
+  description: "The addresses of the pod of the same name, by NIC.",
+  ...cel(TRUTH_FENCE),
+});
 
 /**
  * The addresses of one pod (for a KubeVirt machine: of the VirtualMachineInstance of this name).

@@ -3,7 +3,8 @@ import * as z from "zod";
 import { ADDRESS_SPACE_RULES, addressSpaceShape } from "./address_space.ts";
 import { addressCountSchema, conditionsSchema, labelSelectorSchema } from "./parts.ts";
 import { column, type CustomResource, envelope, spiderResource } from "./resource.ts";
-import { cel, type CelRule, type Wire } from "./schema.ts";
+import { cel, type Wire } from "./schema.ts";
+import { TRUTH_FENCE, truthSchema } from "./truth_fence.ts";
 
 const atomicMap = { "x-kubernetes-map-type": "atomic" };
 
@@ -66,33 +67,17 @@ const statusSchema = z.looseObject({
     format: "int64",
     minimum: 0,
   }),
-  truth: z.literal("SpiderIP").optional().meta({
-    description: "Set once the pool's addresses are recorded as SpiderIPs and only there; never " +
-      "taken away.",
-  }),
+  truth: truthSchema(
+    "Set once the pool's addresses are recorded as SpiderIPs and only there; never taken away.",
+  ),
   conditions: conditionsSchema,
 }).meta({ description: "What is known of the pool; derived, never read back." });
-
-/** What the fence says when it refuses. */
-export const TRUTH_FENCE_MESSAGE = "status.truth is never taken away: this writer is too old for " +
-  "a pool whose addresses are SpiderIPs";
-
-/**
- * Once a pool's truth is its SpiderIPs, no write may drop the marker: clients of the reference do
- * not know the field, so each of their status writes is refused instead of recording an address
- * twice.
- */
-const FENCE: CelRule = {
-  rule: "!has(oldSelf.status) || !has(oldSelf.status.truth) || " +
-    "(has(self.status) && has(self.status.truth))",
-  message: TRUTH_FENCE_MESSAGE,
-};
 
 const schema = z.looseObject({
   ...envelope("SpiderIPPool"),
   spec: specSchema,
   status: statusSchema.optional(),
-}).meta({ description: "A pool of addresses for pods.", ...cel(FENCE) });
+}).meta({ description: "A pool of addresses for pods.", ...cel(TRUTH_FENCE) });
 
 /** A pool of addresses for pods. */
 export type SpiderIpPool = Wire<z.output<typeof schema>>;

@@ -5,11 +5,11 @@
 import { formatAddress, formatObjectName, parseAddress } from "../ip/mod.ts";
 import { ADDRESS_SPACE_MESSAGES } from "./address_space.ts";
 import { isRecord } from "./decode.ts";
-import { TRUTH_FENCE_MESSAGE } from "./ip_pool.ts";
 import { blockMessage, CNI_TYPE_FIELDS, CNI_TYPES } from "./multus_config.ts";
 import { RESERVED_FAMILY_MESSAGE } from "./reserved_ip.ts";
 import { SPIDER_IP_MESSAGES } from "./spider_ip.ts";
 import { SPIDERPOOL_GROUP } from "./group.ts";
+import { TRUTH_FENCE_MESSAGE } from "./truth_fence.ts";
 
 /** A write, as any store has it before it stores it. */
 export interface RuledWrite {
@@ -26,6 +26,8 @@ export function writeRefusal({ kind, object, previous }: RuledWrite): string | u
   switch (kind.kind) {
     case "SpiderIPPool":
       return fenceRefusal(object, previous) ?? addressSpaceRefusal(object, previous);
+    case "SpiderEndpoint":
+      return fenceRefusal(object, previous);
     case "SpiderSubnet":
       return addressSpaceRefusal(object, previous);
     case "SpiderReservedIP":

@@ -75,6 +75,10 @@ export const IN_FLIGHT_MS = 60_000;
 export const GIVE_BACK_TRIES_MAX = 5;
 /** Milliseconds that agents and controllers may take to end before records are written back. */
 export const GIVE_BACK_STOP_MS = 120_000;
+/** Milliseconds between two tries of a write that a changed definition is to allow. */
+export const FENCE_LOOK_MS = 500;
+/** Tries of it: servers learn of a definition within a few seconds. */
+export const FENCE_TRIES_MAX = 60;
 /** Milliseconds that the first objects of an installation may take, with the controllers' start. */
 export const INIT_MS = 600_000;
 /** Milliseconds between two tries at one of them at least. */

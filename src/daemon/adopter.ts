@@ -8,9 +8,8 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText, type Log } from "../base/log.ts";
 import { type ObjectStore, type StoredObject, StoreFailure } from "../base/object_store.ts";
-import { pagesOf } from "../base/pages.ts";
 import { allEnded, Rest, runTogether } from "../base/waiting.ts";
-import { SPIDER_ENDPOINTS, type SpiderEndpoint } from "../api/endpoint.ts";
+import type { SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../api/ip_pool.ts";
 import { readAllocatedIps } from "../api/ip_pool_records.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
@@ -19,6 +18,7 @@ import { SPIDER_IPS, type SpiderIp } from "../api/spider_ip.ts";
 import { type AdoptedPod, markedPool, planAdoption } from "../ipam/adoption.ts";
 import type { Informer } from "../kube/informer.ts";
 import type { Settler } from "../kube/settler.ts";
+import { fencedEndpoints, namesPool } from "./endpoint_fence.ts";
 
 /** Milliseconds until pools that could not be taken over are tried again. */
 const RETRY_MS = 2_000;
@@ -155,7 +155,10 @@ export class Adopter {
     if (found.length === 0) return;
     // What cannot be asked now is asked again soon.
     if (await this.#read(() => isElsewhere({ signal })) !== false) return;
-    const endpoints = await this.#read(() => this.#endpointsOf(found, { signal }));
+    const names = found.map(({ metadata }) => metadata.name);
+    const endpoints = await this.#read(() =>
+      fencedEndpoints(this.#parts, { pools: names, signal })
+    );
     if (endpoints === undefined) return;
     for (const pool of found) {
       const { name: poolName } = pool.metadata;
@@ -175,7 +178,10 @@ export class Adopter {
     }
   }
 
-  /** Every claim first, then the marker, at the version that the records were read at. */
+  /**
+   * Every claim first, then the marker, at the version that the records were read at; the endpoints
+   * have theirs.
+   */
   async #adopt(
     pool: SpiderIpPool,
     { endpoints, signal }: {
@@ -222,22 +228,6 @@ export class Adopter {
     if (created.kind === "exists") this.#log.debug("address had a claim already", { address });
   }
 
-  async #endpointsOf(
-    pools: readonly SpiderIpPool[],
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<readonly SpiderEndpoint[]> {
-    const { settler, store } = this.#parts;
-    const names = pools.map(({ metadata }) => metadata.name);
-    const found: SpiderEndpoint[] = [];
-    const pages = pagesOf((page) =>
-      settler.read((options) => store.list(SPIDER_ENDPOINTS, { ...options, ...page }), { signal })
-    );
-    for await (const { items } of pages) {
-      found.push(...items.filter((one) => names.some((name) => namesPool(one, name))));
-    }
-    return found;
-  }
-
   /** The pods that records and endpoints may be of, by UID: those of their namespaces. */
   async #podsOf(
     pool: SpiderIpPool,
@@ -264,9 +254,4 @@ export class Adopter {
     }
     return pods;
   }
-}
-
-function namesPool(endpoint: SpiderEndpoint, name: string): boolean {
-  const entries = endpoint.status?.current.ips ?? [];
-  return entries.some(({ ipv4Pool, ipv6Pool }) => ipv4Pool === name || ipv6Pool === name);
 }

@@ -4,6 +4,7 @@ import type { SpiderIpPool } from "../api/ip_pool.ts";
 import { type AllocationRecord, readAllocatedIps } from "../api/ip_pool_records.ts";
 import { controllerOf } from "../api/metadata.ts";
 import type { SpiderIp } from "../api/spider_ip.ts";
+import { TRUTH } from "../api/truth_fence.ts";
 import type { StoredObject } from "../base/object_store.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import {
@@ -109,7 +110,7 @@ export function adoptedClaims(facts: AdoptionFacts): Result<readonly SpiderIp[],
 
 /** The pool with the marker that its addresses are SpiderIPs from now on. */
 export function markedPool(pool: SpiderIpPool): SpiderIpPool {
-  return { ...pool, status: { ...pool.status, truth: "SpiderIP" } };
+  return { ...pool, status: { ...pool.status, truth: TRUTH } };
 }
 
 function readRecords(

@@ -1,12 +1,13 @@
 /**
- * Edits of SpiderEndpoints: what a pod's NICs have. All of them keep what they do not know, and
- * none writes the reference's finalizer, which blocks namespaces.
+ * Edits of SpiderEndpoints: what a pod's NICs have. All of them keep what they do not know and say
+ * that the addresses are SpiderIPs; none writes the reference's finalizer, which blocks namespaces.
  */
 import type { EndpointNic, SpiderEndpoint } from "../api/endpoint.ts";
 import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../api/group.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import type { Route } from "../api/parts.ts";
 import { DEFAULT_NIC } from "../api/pod_annotations.ts";
+import { TRUTH } from "../api/truth_fence.ts";
 import type { ObjectMeta, OwnerReference } from "../base/object_store.ts";
 import {
   type Address,
@@ -104,6 +105,7 @@ export function newEndpoint(
     status: {
       current: { uid: uidOf(pod), node: nodeOf(pod), ips: nics },
       ...ownerText(controller),
+      truth: TRUTH,
     },
   };
 }
@@ -130,6 +132,7 @@ export function withNics(
       ...endpoint.status,
       current: { ...current, uid: uidOf(owner.pod), node: nodeOf(owner.pod), ips },
       ...ownerText(owner.controller),
+      truth: TRUTH,
     },
   };
 }
@@ -180,6 +183,11 @@ export function withNicNamed(
     ips.map((entry, at) => {
       return at === index ? { ...entry, interface: nic } : entry;
     }));
+}
+
+/** The endpoint behind the fence: clients of the reference can write it no more. */
+export function markedEndpoint(endpoint: SpiderEndpoint): SpiderEndpoint {
+  return withIps(endpoint, (ips) => ips);
 }
 
 /** The addresses of an entry, IPv4 first, less those that cannot be read or name no pool. */
@@ -266,7 +274,7 @@ function withIps(
   const { status } = endpoint;
   if (status === undefined) return endpoint;
   const current = { ...status.current, ips: edit(status.current.ips) };
-  return { ...endpoint, status: { ...status, current } };
+  return { ...endpoint, status: { ...status, current, truth: TRUTH } };
 }
 
 function ownedMetadata(metadata: ObjectMeta, owner: EndpointPod): ObjectMeta {

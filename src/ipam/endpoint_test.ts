@@ -116,6 +116,7 @@ Deno.test("newEndpoint() goes with its pod and has no finalizer", () => {
       current: { uid: "uid-1", node: "n1", ips: [nic("eth0")] },
       ownerControllerType: "Deployment",
       ownerControllerName: "web",
+      truth: "SpiderIP",
     },
   });
   assert.deepEqual(expectOk(SPIDER_ENDPOINTS.parse(endpoint), "it is whole"), endpoint);

@@ -131,7 +131,7 @@ export function decideReclaim(facts: ReclaimFacts): ReclaimDecision {
   }
   const hasSuccessor = reading.kind === "present" && pod === undefined && !isOver;
   if (claim.spec.owner !== undefined && hasSuccessor) {
-    // An agent of the reference gives it to the next pod without writing it here.
+    // Its agent may be about to hand it on.
     return keep("another pod of its name exists, which may have it");
   }
   if (pod === undefined) return decideGone(facts);

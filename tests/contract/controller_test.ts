@@ -1,8 +1,9 @@
 /** Controllers on a real API server: one leads, tells what pools hold, and hands over. */
 import assert from "node:assert/strict";
 import { LEADER_LEASE_NAME } from "../../src/api/leases.ts";
-import { SPIDER_IP_POOLS, type SpiderIpPool, TRUTH_FENCE_MESSAGE } from "../../src/api/ip_pool.ts";
+import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
 import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
+import { TRUTH_FENCE_MESSAGE } from "../../src/api/truth_fence.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { SILENT_LOG } from "../../src/base/log.ts";
 import { SILENT_METRICS } from "../../src/base/metrics.ts";

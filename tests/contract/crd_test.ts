@@ -197,6 +197,35 @@ crdTest("a pool whose truth is its SpiderIPs refuses every status without it", a
   assert.ok((await kubectl(patch)).success, "a write of the spec is none of the fence's business");
 });
 
+crdTest("an endpoint whose truth is SpiderIPs refuses every write without it", async (name) => {
+  await using objects = new TestObjects();
+  const status = {
+    current: { uid: "u", node: "n1", ips: [] },
+    ownerControllerType: "StatefulSet",
+    ownerControllerName: "web",
+  };
+  const created = await objects.created({
+    apiVersion: "spiderpool.spidernet.io/v2beta1",
+    kind: "SpiderEndpoint",
+    metadata: { namespace: "default", name },
+    status,
+  });
+  const write = async (changes: object) => {
+    const { resourceVersion } = (await stored(created)).metadata;
+    const metadata = { namespace: "default", name, resourceVersion };
+    return await kubectl(["replace", "-f", "-"], {
+      ...created,
+      metadata,
+      status: { ...status, ...changes },
+    });
+  };
+  assert.ok((await write({ ownerControllerName: "web-a" })).success, "the reference's own write");
+  assert.ok((await write({ truth: "SpiderIP" })).success);
+  const refused = await write({ ownerControllerName: "web-b" });
+  assert.match(refused.stderr, /status\.truth is never taken away: this writer is too old/);
+  assert.ok((await write({ truth: "SpiderIP", ownerControllerName: "web-b" })).success);
+});
+
 crdTest("property: a SpiderIP named by src/ip is taken, whatever its IPv6 address", async () => {
   const group = fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 1, max: 0xffff }));
   const addresses = fc.array(group, { minLength: 8, maxLength: 8 });

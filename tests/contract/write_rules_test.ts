@@ -1,6 +1,6 @@
 /** The rules without CEL, on the cases that `crd_test.ts` tries on a server. */
 import assert from "node:assert/strict";
-import { TRUTH_FENCE_MESSAGE } from "../../src/api/ip_pool.ts";
+import { TRUTH_FENCE_MESSAGE } from "../../src/api/truth_fence.ts";
 import { SPIDER_IPS } from "../../src/api/spider_ip.ts";
 import { writeRefusal } from "../../src/api/write_rules.ts";
 import { RULE_CASES, type RuleCase } from "./rule_cases.ts";
@@ -27,16 +27,19 @@ Deno.test("writeRefusal() says what the server's rules say", () => {
   }
 });
 
-Deno.test("writeRefusal() fences a pool whose truth is its SpiderIPs", () => {
-  const kind = { group, kind: "SpiderIPPool" };
-  const pool = (status?: object) => ({ spec: { subnet: "10.6.0.0/16" }, status });
-  const fenced = pool({ truth: "SpiderIP", allocatedIPCount: 1 });
-  const refused = (object: unknown, previous?: unknown) => writeRefusal({ kind, object, previous });
-  assert.equal(refused(fenced, pool()), undefined);
-  assert.equal(refused(pool({ truth: "SpiderIP" }), fenced), undefined);
-  assert.equal(refused(pool({ allocatedIPCount: 1 }), fenced), TRUTH_FENCE_MESSAGE);
-  assert.equal(refused(pool(), fenced), TRUTH_FENCE_MESSAGE);
-  assert.equal(refused(pool({ allocatedIPCount: 2 }), pool({ allocatedIPCount: 1 })), undefined);
+Deno.test("writeRefusal() fences pools and endpoints whose truth is SpiderIPs", () => {
+  for (const [name, spec] of [["SpiderIPPool", { subnet: "10.6.0.0/16" }], ["SpiderEndpoint"]]) {
+    const kind = { group, kind: String(name) };
+    const made = (status?: object) => ({ ...(spec !== undefined && { spec }), status });
+    const fenced = made({ truth: "SpiderIP", some: 1 });
+    const refused = (object: unknown, previous?: unknown) =>
+      writeRefusal({ kind, object, previous });
+    assert.equal(refused(fenced, made()), undefined);
+    assert.equal(refused(made({ truth: "SpiderIP" }), fenced), undefined);
+    assert.equal(refused(made({ some: 1 }), fenced), TRUTH_FENCE_MESSAGE);
+    assert.equal(refused(made(), fenced), TRUTH_FENCE_MESSAGE);
+    assert.equal(refused(made({ some: 2 }), made({ some: 1 })), undefined);
+  }
 });
 
 Deno.test("writeRefusal() leaves other kinds alone", () => {

@@ -163,29 +163,21 @@ async function addressesOf({ kubectl }: Installation): Promise<readonly string[]
   return names.trim().split("\n").toSorted();
 }
 
-/** The definition of pools as the reference has it, as far as the fence is about it. */
-async function installFormerDefinition({ kubectl }: Installation): Promise<void> {
-  const schema = "/spec/versions/0/schema/openAPIV3Schema";
-  const patch = ["x-kubernetes-validations", "properties/status/properties/truth"].map((path) => {
-    return { op: "remove", path: `${schema}/${path}` };
-  });
-  const definition = ["crd", "spiderippools.spiderpool.spidernet.io", "--type=json"];
-  await kubectl.run("patch", ...definition, "-p", JSON.stringify(patch));
-  const count = ["--type=merge", "-p", '{"status":{"totalIPCount":90}}'];
-  const write = ["patch", "spiderippool", "web-v4", "--subresource=status", ...count];
-  await waitFor(
-    async () => {
-      await kubectl.run(...write);
-      const status = await kubectl.run("get", "spiderippool", "web-v4", "-o", "jsonpath={.status}");
-      return status.includes("truth") ? undefined : true;
-    },
-    { what: "a status that the reference wrote", timeoutMs: LIMIT_MS },
-  );
+/** The definitions as the reference has them, as far as the fence is about them. */
+async function installFormerDefinitions({ kubectl }: Installation): Promise<void> {
+  const status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+  const patch = JSON.stringify([{ op: "remove", path: `${status}/truth` }]);
+  for (const plural of ["spiderippools", "spiderendpoints"]) {
+    const definition = ["crd", `${plural}.spiderpool.spidernet.io`];
+    const rules = ["-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema}"];
+    assert.doesNotMatch(await kubectl.run("get", ...definition, ...rules), /oldSelf\.status/);
+    await kubectl.run("patch", ...definition, "--type=json", "-p", patch);
+  }
 }
 
 /**
- * Records go back into the pools, where the reference finds them, and are taken over again; pods
- * run and keep their addresses meanwhile.
+ * Records go back into the pools, where the reference finds them, and are taken over again although
+ * it has written none of them; pods run and keep their addresses meanwhile.
  */
 async function goBackAndReturn(site: Installation): Promise<void> {
   const { kubectl } = site;
@@ -195,7 +187,9 @@ async function goBackAndReturn(site: Installation): Promise<void> {
   const path = ["-o", "jsonpath={.status.allocatedIPs}"];
   const records = JSON.parse(await kubectl.run("get", "spiderippool", "web-v4", ...path));
   assert.deepEqual(Object.keys(records).map((ip) => nameOf(ip)).toSorted(), addresses);
-  await installFormerDefinition(site);
+  const truth = ["-o", "jsonpath={.status.truth}"];
+  assert.equal(await kubectl.run("get", "spiderippool", "web-v4", ...truth), "");
+  await installFormerDefinitions(site);
   for (const command of blocks.slice(-1).flat()) await kubectl.run(...command);
   await installAgain(site);
   const isTaken = ["--for=jsonpath={.status.truth}=SpiderIP", `--timeout=${LIMIT}`];

@@ -30,6 +30,7 @@ const STAGE_ROUNDS: readonly Round[] = [
   { profile: "outage", seeds: 20 },
   { profile: "wiped", seeds: 20 },
   { profile: "lending", seeds: 20 },
+  { profile: "upgrade", seeds: 20 },
 ];
 const STAGE_SECONDS = 120;
 const SEED_MAX = 2 ** 32 - 1;

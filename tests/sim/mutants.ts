@@ -324,6 +324,13 @@ const IN_STORIES: readonly Mutant[] = [
     ...ofWorlds("the work of a leader goes on without the Lease"),
     story: "a leader that stands still for longer than its Lease harms nobody",
   },
+  {
+    name: "endpoints have no fence",
+    file: "src/api/write_rules.ts",
+    find: 'case "SpiderEndpoint":\n      return fenceRefusal(object, previous);',
+    replace: 'case "SpiderEndpoint":\n      return undefined;',
+    story: "an agent of the reference gives no pod what an endpoint of ours lists",
+  },
 ];
 
 /** All of them. */

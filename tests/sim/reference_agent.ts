@@ -4,7 +4,11 @@ import { type EndpointNic, SPIDER_ENDPOINTS, type SpiderEndpoint } from "../../s
 import { ANNOTATION_IP_POOLS } from "../../src/api/annotations.ts";
 import { SPIDERPOOL_API_VERSION, SPIDERPOOL_FINALIZER } from "../../src/api/group.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../src/api/ip_pool.ts";
-import { formatAllocatedIps, readAllocatedIps } from "../../src/api/ip_pool_records.ts";
+import {
+  type AllocationRecord,
+  formatAllocatedIps,
+  readAllocatedIps,
+} from "../../src/api/ip_pool_records.ts";
 import { type Pod, PODS } from "../../src/api/kubernetes/pod.ts";
 import type { ServiceOptions, ServiceResult } from "../../src/agent/service.ts";
 import { err, expectOk, ok, type Result } from "../../src/base/result.ts";
@@ -61,9 +65,15 @@ export class ReferenceAgent implements AgentUnderTest {
         if (!taken.ok) return taken;
         nics.push(taken.value);
       }
-    } else nics[at] = { ...nics[at], interface: ifName, vlan: 0 };
-    const stored = await this.#writeEndpoint(pod.value, { endpoint, nics }, { signal });
-    if (!stored.ok) return stored;
+    } else {
+      const bound = await this.#rebind(pod.value, { endpoint, nics }, { signal });
+      if (!bound.ok) return bound;
+      nics[at] = { ...nics[at], interface: ifName, vlan: 0 };
+    }
+    if (!isSaid(endpoint, { pod: pod.value, node: this.#settings.nodeName, nics })) {
+      const stored = await this.#writeEndpoint(pod.value, { endpoint, nics }, { signal });
+      if (!stored.ok) return stored;
+    }
     const own = nics[placeOf(nics, ifName) ?? 0];
     return own === undefined ? refuse("unknown NIC") : ok({ ips: answerOf(own), routes: [] });
   }
@@ -133,35 +143,93 @@ export class ReferenceAgent implements AgentUnderTest {
     pool: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Result<{ readonly address: string; readonly pool: string }, Refusal>> {
-    const { store, clock } = this.#ports;
     const { namespace, name: podName, uid: podUid = "" } = pod.metadata;
+    const isSticky = pod.metadata.ownerReferences?.[0]?.kind === "StatefulSet";
+    const edited = await this.#editRecords(pool, {
+      signal,
+      edit: (records, { spec }) => {
+        const own = Object.entries(records).find(([, record]) =>
+          record.podUid === podUid || (isSticky && record.pod === `${namespace}/${podName}`)
+        )?.[0];
+        const excluded = new Set(addressesOf(spec.excludeIPs ?? []));
+        const free = addressesOf(spec.ips ?? []).find((one) =>
+          !excluded.has(one) && !(one in records)
+        );
+        const address = own ?? free;
+        if (address === undefined) return err("all IP addresses used out");
+        records[address] = { pod: `${namespace}/${podName}`, podUid };
+        return ok(`${address}/${spec.subnet.split("/")[1]}`);
+      },
+    });
+    return edited.ok ? ok({ address: edited.value, pool }) : edited;
+  }
+
+  /** Reads a pool's records, and writes them back whole where the edit changed them. */
+  async #editRecords<T>(
+    name: string,
+    { edit, signal }: {
+      readonly edit: (
+        records: Record<string, AllocationRecord>,
+        pool: SpiderIpPool,
+      ) => Result<T, string>;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<Result<T, Refusal>> {
+    const { store, clock } = this.#ports;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const read = await store.get(SPIDER_IP_POOLS, { name: pool }, { signal });
+      const read = await store.get(SPIDER_IP_POOLS, { name }, { signal });
       if (!read.ok) return refuse(read.error.message);
-      const { spec, status } = read.value;
+      const { status } = read.value;
       const records = { ...expectOk(readAllocatedIps(status?.allocatedIPs), "records are read") };
-      const isSticky = pod.metadata.ownerReferences?.[0]?.kind === "StatefulSet";
-      const own = Object.entries(records).find(([, record]) =>
-        record.podUid === podUid || (isSticky && record.pod === `${namespace}/${podName}`)
-      )?.[0];
-      const excluded = new Set(addressesOf(spec.excludeIPs ?? []));
-      const free = addressesOf(spec.ips ?? []).find((one) =>
-        !excluded.has(one) && !(one in records)
-      );
-      const address = own ?? free;
-      if (address === undefined) return refuse("all IP addresses used out");
-      records[address] = { pod: `${namespace}/${podName}`, podUid };
-      const written = await store.replaceStatus(
-        SPIDER_IP_POOLS,
-        withRecords(read.value, formatAllocatedIps(Object.entries(records))),
-        { signal },
-      );
-      const prefix = spec.subnet.split("/")[1];
-      if (written.ok) return ok({ address: `${address}/${prefix}`, pool });
+      const before = formatAllocatedIps(Object.entries(records));
+      const edited = edit(records, read.value);
+      if (!edited.ok) return refuse(edited.error);
+      const after = formatAllocatedIps(Object.entries(records));
+      if (after === before) return ok(edited.value);
+      const next = withRecords(read.value, after);
+      const written = await store.replaceStatus(SPIDER_IP_POOLS, next, { signal });
+      if (written.ok) return ok(edited.value);
       if (written.error.code !== "conflict") return refuse(written.error.message);
       await clock.sleep(10 * 1.5 ** attempt, { signal });
     }
     return refuse("exhaust all retries");
+  }
+
+  /**
+   * Writes the pod's UID into the records of what its endpoint lists, where it lists them for one
+   * of the same name before it. An address without a record is passed over in silence.
+   */
+  async #rebind(
+    pod: Pod,
+    { endpoint, nics }: {
+      readonly endpoint: SpiderEndpoint | undefined;
+      readonly nics: readonly EndpointNic[];
+    },
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<Result<void, Refusal>> {
+    const { namespace, name, uid: podUid = "" } = pod.metadata;
+    if (endpoint?.status?.current.uid === podUid) return ok(undefined);
+    const listed = nics.flatMap(({ ipv4, ipv4Pool, ipv6, ipv6Pool }) =>
+      [[ipv4Pool, ipv4], [ipv6Pool, ipv6]].map(([pool = "", text = ""]) => {
+        return { pool, address: text.split("/")[0] ?? "" };
+      })
+    ).filter(({ pool }) => pool !== "");
+    for (const [pool, own] of Map.groupBy(listed, (one) => one.pool)) {
+      const edited = await this.#editRecords(pool, {
+        signal,
+        edit: (records) => {
+          for (const { address } of own) {
+            const record = records[address];
+            if (record === undefined) continue;
+            if (record.pod !== `${namespace}/${name}`) return err("data broken");
+            records[address] = { ...record, podUid };
+          }
+          return ok(undefined);
+        },
+      });
+      if (!edited.ok) return edited;
+    }
+    return ok(undefined);
   }
 
   async #writeEndpoint(
@@ -195,6 +263,21 @@ export class ReferenceAgent implements AgentUnderTest {
       : await store.replace(SPIDER_ENDPOINTS, object, { signal });
     return written.ok ? ok(undefined) : refuse(written.error.message);
   }
+}
+
+/** Whether an endpoint says all of it already. */
+function isSaid(
+  endpoint: SpiderEndpoint | undefined,
+  { pod, node, nics }: {
+    readonly pod: Pod;
+    readonly node: string;
+    readonly nics: readonly EndpointNic[];
+  },
+): boolean {
+  const current = endpoint?.status?.current;
+  if (current?.uid !== pod.metadata.uid || current?.node !== node) return false;
+  const names = (list: readonly EndpointNic[]): string => list.map((nic) => nic.interface).join();
+  return names(current.ips) === names(nics);
 }
 
 /** What an endpoint lists for a pod, of a StatefulSet also for one of the same name before it. */

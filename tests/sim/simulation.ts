@@ -109,7 +109,7 @@ export class Simulation {
   readonly controllers: readonly ControllerHost[];
   readonly workloads: readonly Workload[];
   readonly happenings: Happenings;
-  readonly #controlPlane: ControlPlane;
+  readonly controlPlane: ControlPlane;
   readonly #facts: Facts;
   readonly #answers: AnswerChecker;
   readonly #dice: Dice;
@@ -163,14 +163,14 @@ export class Simulation {
     this.workloads = scenario.workloads.map((plan) => this.#makeWorkload(plan));
     const { nodes, workloads } = this;
     const applications = scenario.subnets === undefined ? [] : this.#makeApplications();
-    this.#controlPlane = new ControlPlane(this.control, {
+    this.controlPlane = new ControlPlane(this.control, {
       dice: dice.fork(),
       nodes,
       workloads: [...workloads, ...applications],
     });
     this.happenings = new Happenings({
       control: this.control,
-      controlPlane: this.#controlPlane,
+      controlPlane: this.controlPlane,
       dice: dice.fork(),
       nodes,
       controllers: this.controllers,
@@ -230,7 +230,7 @@ export class Simulation {
   #begin(): void {
     const { control, scenario } = this;
     for (const name of [...scenario.namespaces, CONTROLLER_NAMESPACE, "default"]) {
-      this.#controlPlane.createNamespace(name);
+      this.controlPlane.createNamespace(name);
     }
     for (const plan of scenario.subnets ?? []) control.create(SPIDER_SUBNETS, subnetObject(plan));
     for (const plan of scenario.pools) this.#makePool(plan);
@@ -249,7 +249,7 @@ export class Simulation {
     }
     for (const controller of this.controllers) controller.start();
     this.server.faults = scenario.faults;
-    this.#controlPlane.start();
+    this.controlPlane.start();
     this.happenings.start();
   }
 

@@ -330,3 +330,39 @@ Deno.test("a leader that stands still for longer than its Lease harms nobody", a
     });
   });
 });
+
+Deno.test("an agent of the reference gives no pod what an endpoint of ours lists", async () => {
+  const nodes = [["n1", false], ["n2", true]] as const;
+  const scenario = world([workload("stateful_set", { replicas: 1 })], {
+    nodes: nodes.map(([name, isReference]) => ({ name, labels: {}, skewMs: 0, isReference })),
+  });
+  await play(scenario, (story) => {
+    const { simulation: { controllers, controlPlane, nodes: [ours, theirs], truth } } = story;
+    assert.ok(ours !== undefined && theirs?.host !== undefined);
+    const { host } = theirs;
+    controlPlane.cordoned.add(theirs.name);
+    // Nobody writes records into the pool: the reference passes over an address that has none.
+    story.at(0, () => {
+      for (const controller of controllers) controller.crash();
+    });
+    let before = "";
+    story.at(UP_MS, () => {
+      before = story.given();
+      controlPlane.cordoned.add(ours.name);
+      controlPlane.cordoned.delete(theirs.name);
+      story.forceDelete(ours.name);
+    });
+    story.expect(UP_MS + 30_000, "it has nothing there", () => {
+      const inUse = [...truth.onNode(theirs.name)].some(({ addresses }) => addresses.size > 0);
+      return !inUse && story.nodeOf("web-0") === theirs && before.startsWith("web-0 10.6.0.");
+    });
+    story.at(UP_MS + 30_000, () => {
+      host.stop(1_000);
+      host.isReference = false;
+      story.at(5_000, () => theirs.startAgent());
+    });
+    story.expect(UP_MS + 60_000, "its address is handed on by the next agent there", () => {
+      return story.given() === before && story.isEven(1);
+    });
+  });
+});

@@ -9,7 +9,7 @@ import { keyText, type StoredObject } from "../../base/object_store.ts";
 import { serverNowMs } from "../../base/server_time.ts";
 import { keeperKeeps } from "../../daemon/keeper_word.ts";
 import { formatObjectName } from "../../ip/mod.ts";
-import { addressesOf } from "../../ipam/endpoint.ts";
+import { addressesOf, markedEndpoint } from "../../ipam/endpoint.ts";
 import { isDead, uidMatches } from "../../ipam/pod_life.ts";
 import { type PoolFacts, readPool } from "../../ipam/pool_facts.ts";
 import { keptEndpoint } from "../../ipam/rebuild.ts";
@@ -74,7 +74,9 @@ async function dropFinalizer(
   }
   const isOurs = ({ metadata }: StoredObject): boolean =>
     !(metadata.finalizers ?? []).includes(SPIDERPOOL_FINALIZER);
-  const next = withoutFinalizer(stored);
+  // One that came while its pool was taken over is behind the fence as well from now on.
+  const fenced: StoredObject = endpoint === undefined ? stored : markedEndpoint(endpoint);
+  const next = withoutFinalizer(fenced);
   const written = await settler.replace(RAW_ENDPOINTS, next, { signal, isOurs });
   if (written.kind === "lost") return { code: "again", afterMs: AGAIN_MS };
   log.info("finalizer taken away", { endpoint: keyText(stored.metadata) });

@@ -119,7 +119,11 @@ Deno.test("a deleted endpoint is made again of the addresses kept for its pod", 
   await rig.clock.advance(SOON_MS);
   const { status } = await find(rig) ?? {};
   const { current, ...owner } = before.status ?? { current: undefined };
-  assert.deepEqual({ ...status, current: undefined }, { ...owner, current: undefined });
+  assert.deepEqual({ ...status, current: undefined }, {
+    ...owner,
+    truth: "SpiderIP",
+    current: undefined,
+  });
   const { ips = [], ...pod } = status?.current ?? {};
   assert.deepEqual(pod, { uid: current?.uid, node: current?.node });
   assert.deepEqual(ips.map((nic) => [nic.interface, nic.ipv4, nic.ipv4Pool, nic.ipv4Gateway]), [

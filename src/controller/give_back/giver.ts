@@ -3,38 +3,23 @@ import { ANNOTATION_NOT_USABLE } from "../../api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
-import type { Clock } from "../../base/clock.ts";
 import {
   ENGINE_LOOK_MS,
   GIVE_BACK_STOP_MS,
   GIVE_BACK_TRIES_MAX,
   IN_FLIGHT_MS,
 } from "../../base/limits.ts";
-import type { Log } from "../../base/log.ts";
-import {
-  keyText,
-  type ObjectStore,
-  type Resource,
-  type Selection,
-  type StoredObject,
-  StoreFailure,
-} from "../../base/object_store.ts";
-import { pagesOf } from "../../base/pages.ts";
+import { StoreFailure } from "../../base/object_store.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { quoted } from "../../ipam/brief.ts";
 import { recordsOf } from "../../ipam/pool_status.ts";
+import { lowerFence, takeMarkers } from "./fence.ts";
+import { all, type Run } from "./run.ts";
 
 /** Label of a pod: which of the programs it runs. */
 const COMPONENT = "app.kubernetes.io/component";
 /** Programs that write who has which address. */
 const WRITERS = ["spiderpool-agent", "spiderpool-controller"];
-
-/** What giving back needs of the world. */
-export interface GiveBackPorts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 /** What was done. */
 export interface GivenBack {
@@ -44,13 +29,8 @@ export interface GivenBack {
   readonly disabled: readonly string[];
 }
 
-interface Run {
-  readonly ports: GiveBackPorts;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Gives every pool its records.
+ * Gives every pool its records, and takes the fence down behind which they were SpiderIPs.
  *
  * @param namespace Of the installation: its agents and controllers must have ended.
  * @returns Or one sentence: what hinders it.
@@ -78,7 +58,11 @@ export async function giveBack(namespace: string, run: Run): Promise<Result<Give
   for (let tries = 0; tries < GIVE_BACK_TRIES_MAX; tries++) {
     const given = await writeAll(before, run);
     const after = await all(SPIDER_IPS, run);
-    if (stateOf(after) === stateOf(before)) return ok(given);
+    if (stateOf(after) === stateOf(before)) {
+      await lowerFence(run);
+      await takeMarkers(run);
+      return ok(given);
+    }
     log.warn("SpiderIPs have changed meanwhile: once more");
     before = after;
   }
@@ -97,28 +81,6 @@ async function runningWriters(namespace: string, run: Run): Promise<readonly str
   });
   return pods.filter(({ status }) => !["Succeeded", "Failed"].includes(status?.phase ?? ""))
     .map(({ metadata }) => metadata.name);
-}
-
-/** Every object of a kind, as it is now. @throws {StoreFailure} One cannot be read, or the list. */
-async function all<T extends StoredObject>(
-  resource: Resource<T>,
-  { ports: { store }, signal, ...selection }: Run & Pick<Selection, "namespace" | "labelSelector">,
-): Promise<readonly T[]> {
-  const found: T[] = [];
-  for await (
-    const { items, broken } of pagesOf((page) =>
-      store.list(resource, { ...selection, ...page, signal })
-    )
-  ) {
-    const [first] = broken;
-    if (first !== undefined) {
-      const message = `${resource.kind} ${quoted(keyText(first.key))} cannot be read: ` +
-        `${first.problem}; correct or delete it`;
-      throw new StoreFailure({ code: "broken", message });
-    }
-    found.push(...items);
-  }
-  return found;
 }
 
 /** Tells whether two lists are of the same objects in the same state. */

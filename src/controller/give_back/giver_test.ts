@@ -4,22 +4,36 @@ import { forwardingStore } from "../../../tests/support/forwarding_store.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { readAllocatedIps } from "../../api/ip_pool_records.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS } from "../../api/kubernetes/custom_resource_definition.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
 import { SPIDER_IPS } from "../../api/spider_ip.ts";
+import { TRUTH_FENCE } from "../../api/truth_fence.ts";
+import { writeRefusal } from "../../api/write_rules.ts";
 import type { ObjectStore, Resource, StoredObject, StoreError } from "../../base/object_store.ts";
 import { seededRandom } from "../../base/random.ts";
 import { err, expectOk } from "../../base/result.ts";
 import { openMemoryStore } from "../../store/memory_store.ts";
+import { rawOf } from "../raw_objects.ts";
 import { runGiveBack } from "./program.ts";
 
 const never = new AbortController().signal;
 /** Longest name of a pod: few records fit an object then. */
 const LONG = "x".repeat(253);
 
+/** A definition with the fence and one other rule. */
+function definitionOf(plural: string): Readonly<Record<string, unknown>> {
+  const openAPIV3Schema = { type: "object", "x-kubernetes-validations": [TRUTH_FENCE, OTHER_RULE] };
+  const versions = [{ name: "v2beta1", schema: { openAPIV3Schema } }];
+  const metadata = { name: `${plural}.spiderpool.spidernet.io` };
+  return { metadata, spec: { group: "spiderpool.spidernet.io", versions } };
+}
+
 class Cluster {
   readonly clock = new ManualClock();
   readonly store: ObjectStore = openMemoryStore({ clock: this.clock, random: seededRandom(1) });
   refusal: StoreError | undefined;
+  #isDefined = false;
+  #refusals = 0;
   /** Called before each list of SpiderIPs. */
   onList = (): Promise<void> => Promise.resolve();
 
@@ -48,7 +62,19 @@ class Cluster {
     expectOk(await this.store.replaceStatus(PODS, running, { signal: never }), "stored");
   }
 
+  /** The rules of the definition of a kind. */
+  async rulesOf(plural: string): Promise<string> {
+    const key = { name: `${plural}.spiderpool.spidernet.io` };
+    const found = await this.store.get(DEFINITIONS, key, { signal: never });
+    return JSON.stringify(expectOk(found, "it is there"));
+  }
+
   async run() {
+    for (const plural of ["spiderippools", "spiderendpoints"]) {
+      if (this.#isDefined) break;
+      await this.make(DEFINITIONS, definitionOf(plural));
+    }
+    this.#isDefined = true;
     const store: ObjectStore = {
       ...forwardingStore(this.store),
       list: async (resource, options) => {
@@ -57,6 +83,15 @@ class Cluster {
       },
       replaceStatus: async (resource, object, options) => {
         if (this.refusal !== undefined) return err(this.refusal);
+        const previous = await this.store.get(resource, object.metadata, options);
+        const kind = { group: resource.group, kind: resource.kind };
+        // A server heeds a definition for a while that has changed.
+        const hasRule = (await this.rulesOf("spiderippools")).includes("truth");
+        const isHeeded = hasRule || this.#refusals++ < 3;
+        const message = isHeeded && previous.ok
+          ? writeRefusal({ kind, object, previous: previous.value })
+          : undefined;
+        if (message !== undefined) return err({ code: "invalid", message });
         return await this.store.replaceStatus(resource, object, options);
       },
     };
@@ -72,6 +107,8 @@ class Cluster {
   }
 }
 
+const DEFINITIONS = rawOf(CUSTOM_RESOURCE_DEFINITIONS);
+const OTHER_RULE = { rule: "self.spec.subnet != ''", message: "Somebody else's" };
 const WEB = { pool: "p", podNamespace: "n", podName: "web", podUID: "u" };
 
 Deno.test("each pool gets all its records, a machine's under its own name", async () => {
@@ -88,13 +125,24 @@ Deno.test("each pool gets all its records, a machine's under its own name", asyn
     "10.6.0.5": { pod: "n/web", podUid: "u" },
     "10.6.0.6": { pod: "n/vm", podUid: "u" },
   });
-  assert.deepEqual([status?.allocatedIPCount, status?.totalIPCount, status?.truth], [
-    2,
-    9,
-    "SpiderIP",
-  ]);
+  assert.deepEqual([status?.allocatedIPCount, status?.totalIPCount], [2, 9]);
   const empty = (await cluster.read("empty")).status;
   assert.deepEqual([empty?.allocatedIPs, empty?.allocatedIPCount], [undefined, 0]);
+});
+
+Deno.test("no marker and no fence is left: our definitions would find it again", async () => {
+  const cluster = new Cluster();
+  await cluster.pool("p", { truth: "SpiderIP" });
+  await cluster.claim("10.6.0.5", WEB);
+  assert.deepEqual(await cluster.run(), { code: 0, error: "", told: [] });
+  const { status } = await cluster.read("p");
+  assert.equal(status?.truth, undefined);
+  assert.match(status?.allocatedIPs ?? "", /10\.6\.0\.5/);
+  for (const plural of ["spiderippools", "spiderendpoints"]) {
+    const rules = await cluster.rulesOf(plural);
+    assert.ok(!rules.includes(TRUTH_FENCE.rule) && rules.includes(OTHER_RULE.rule), rules);
+  }
+  assert.equal((await cluster.run()).code, 0, "it may be run again");
 });
 
 Deno.test("a pool that was never taken over keeps what it has", async () => {
@@ -148,7 +196,7 @@ Deno.test("a pool whose records do not fit one object is disabled, and says why"
     metadata.annotations?.["ipam.spidernet.io/not-usable"] ?? "",
     /^its records do not fit one object \(\d+ bytes of records/,
   );
-  assert.equal(status?.allocatedIPs, undefined);
+  assert.deepEqual([status?.allocatedIPs, status?.truth], [undefined, undefined]);
 });
 
 Deno.test("what the API server refuses is a sentence and an Event", async () => {

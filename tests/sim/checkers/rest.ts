@@ -77,9 +77,7 @@ function findUnclaimed({ facts, truth }: RestOptions): readonly Unrest[] {
     for (const address of [...sandbox.addresses.values()].flat()) {
       const name = formatObjectName(expectOk(parseAddress(address), "sandboxes have addresses"));
       const claim = facts.claim(name)?.spec;
-      // The reference's agent gives a kept address again and writes only the SpiderEndpoint.
-      const isKept = sandbox.isReference && claim?.podName === sandbox.podName;
-      if (claim?.podUID === sandbox.podUid || isKept || truth.isForsaken(sandbox)) continue;
+      if (claim?.podUID === sandbox.podUid || truth.isForsaken(sandbox)) continue;
       if (claim !== undefined && facts.wiped.has(address)) continue; // Another pod took it.
       const message = `${address} of ${sandbox.namespace}/${sandbox.podName} has no SpiderIP of it`;
       unrest.push({ rule: "unclaimed", message });
