@@ -11,6 +11,7 @@ import { waitFor } from "../../scripts/cluster/process.ts";
 import { writePluginsImage } from "../../scripts/image.ts";
 import { blocksBelow } from "../support/readme_commands.ts";
 import { linkKind, program, root, testWith } from "../support/require.ts";
+import { FormerWriter } from "./former_writer.ts";
 import {
   agentsAreReady,
   applyWebhooks,
@@ -191,11 +192,40 @@ async function goBackAndReturn(site: Installation): Promise<void> {
   assert.equal(await kubectl.run("get", "spiderippool", "web-v4", ...truth), "");
   await installFormerDefinitions(site);
   for (const command of blocks.slice(-1).flat()) await kubectl.run(...command);
-  await installAgain(site);
+  const writer = await writeAsFormer(site, () => installAgain(site));
   const isTaken = ["--for=jsonpath={.status.truth}=SpiderIP", `--timeout=${LIMIT}`];
   await kubectl.run("wait", "spiderippool", "web-v4", ...isTaken);
-  assert.deepEqual(await addressesOf(site), addresses);
+  const taken = new Set(await addressesOf(site));
+  for (const ip of writer.recorded) assert.ok(taken.delete(nameOf(ip)), `${ip} is its pod's`);
+  assert.deepEqual([...taken], addresses);
   assert.equal(await stateOfPods(site), pods);
+}
+
+/** Has somebody write in the reference's form while something is done, until he is kept out. */
+async function writeAsFormer(
+  { kubectl }: Installation,
+  work: () => Promise<void>,
+): Promise<FormerWriter> {
+  const path = ["-o", "jsonpath={.items[0].metadata.name} {.items[0].metadata.uid}"];
+  const [name = "", uid = ""] = (await kubectl.run("get", "pods", "-l", "app=web", ...path))
+    .split(" ");
+  const pod = { namespace: "default", name, uid };
+  const writer = new FormerWriter(kubectl, { pool: "web-v4", pod });
+  const ips = Array.from(
+    { length: 500 },
+    (_, index) => `10.6.${200 + (index >> 7)}.${index & 127}`,
+  );
+  const stop = new AbortController();
+  const writing = writer.run(ips, { signal: stop.signal });
+  const isWriting = () => Promise.resolve(writer.recorded.length > 0 ? true : undefined);
+  await waitFor(isWriting, { what: "a record that the reference wrote", timeoutMs: LIMIT_MS });
+  await work();
+  const isOut = () =>
+    Promise.resolve(writer.fenced.pool && writer.fenced.endpoint ? true : undefined);
+  await waitFor(isOut, { what: "a writer that is kept out", timeoutMs: LIMIT_MS });
+  stop.abort();
+  await writing;
+  return writer;
 }
 
 function nameOf(ip: string): string {
