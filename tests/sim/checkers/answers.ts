@@ -136,6 +136,9 @@ export class AnswerChecker implements CallObserver {
     // What is deleted with its namespace under the call may be up already: it is freed later.
     const namespace = facts.control.get(NAMESPACES, { name: podNamespace });
     if (namespace?.metadata.deletionTimestamp !== undefined) return;
+    // What it listed went with its pod meanwhile: the NIC may be up, so it is freed later.
+    const sinceMs = call.startedMs;
+    if (facts.hasEndpointGone({ namespace: podNamespace, name: podName, sinceMs })) return;
     const wroteSince = (write: string): boolean => {
       return (this.#writesMs.get(`${call.agent} ${write}`) ?? -Infinity) >= call.startedMs;
     };

@@ -40,6 +40,8 @@ export class Facts {
   readonly #unwantedMs = new Map<string, number>();
   /** By name of a SpiderIP: when it last existed. */
   readonly #busyMs = new Map<string, number>();
+  /** By `namespace/name`: when a SpiderEndpoint last went. */
+  readonly #endpointGoneMs = new Map<string, number>();
   /** Every `podUID name`, with and without a sandbox, that an ADD of the pod was answered with. */
   readonly #answered = new Set<string>();
   /** By name: the sandbox that the SpiderIP that there is was created for. */
@@ -135,6 +137,17 @@ export class Facts {
     );
   }
 
+  /** Whether the SpiderEndpoint of a name was deleted at that time or later. */
+  hasEndpointGone(
+    { namespace, name, sinceMs }: {
+      readonly namespace: string;
+      readonly name: string;
+      readonly sinceMs: number;
+    },
+  ): boolean {
+    return (this.#endpointGoneMs.get(`${namespace}/${name}`) ?? -Infinity) >= sinceMs;
+  }
+
   /** Whether a pod of this UID is stored, not being deleted, and not finished. */
   livesAs(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
@@ -179,6 +192,9 @@ export class Facts {
     const { change } = commit;
     this.pools.note(commit);
     if (change.kind === kindId(SPIDER_IPS)) this.#noteClaim(commit);
+    if (change.kind === kindId(SPIDER_ENDPOINTS) && change.object === undefined) {
+      this.#endpointGoneMs.set(change.key, commit.timeMs);
+    }
     if (change.kind === kindId(STATEFUL_SETS)) this.#noteSet(commit);
   }
 
