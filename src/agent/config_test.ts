@@ -171,6 +171,11 @@ Deno.test("readSettings() refuses each bad setting in one sentence", async () =>
       /^Cannot use SPIDERPOOL_LOG_LEVEL "loud": write "debug", "info"/,
     ],
     [
+      on,
+      { ...ENVIRONMENT, MULTUS_CLUSTER_NETWORK: "a/b/c" },
+      /^Cannot use MULTUS_CLUSTER_NETWORK "a\/b\/c": write NAME or NAMESPACE\/NAME into key /,
+    ],
+    [
       `#${"x".repeat(CONFIG_FILE_BYTES_MAX)}`,
       ENVIRONMENT,
       /^Cannot use the configuration file ".*": it has 1048577 characters/,

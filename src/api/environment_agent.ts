@@ -87,8 +87,11 @@ export const AGENT_VARIABLES = {
     min: 0,
   }),
   /** Empty: only pods that name their default network have one. */
-  multusClusterNetwork: text("MULTUS_CLUSTER_NETWORK", {
+  multusClusterNetwork: parsed("MULTUS_CLUSTER_NETWORK", {
     meaning: "NetworkAttachmentDefinition of the first NIC of pods that name none",
+    otherwise: "",
+    allowed: "NAME or NAMESPACE/NAME into key clusterNetwork of the ConfigMap",
+    parse: (value) => /^(?:[^\s\/]+\/)?[^\s\/]+$/.test(value) ? value : undefined,
   }),
 } as const;
 

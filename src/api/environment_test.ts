@@ -244,6 +244,22 @@ Deno.test("readMultusEnvironment() leaves an empty cluster network to the node",
   });
 });
 
+Deno.test("a cluster network is a name, with its namespace or without", () => {
+  const read = (value: string) => {
+    return readMultusEnvironment({ MULTUS_NAMESPACE: "s", MULTUS_CLUSTER_NETWORK: value });
+  };
+  for (const value of ["default", "kube-system/macvlan", "My_Net"]) {
+    assert.deepEqual(read(value), { ok: true, value: { clusterNetwork: value, namespace: "s" } });
+  }
+  for (const value of ["a/b/c", "/macvlan", "kube-system/", "a b", "a,b c"]) {
+    assert.deepEqual(read(value), {
+      ok: false,
+      error: `Cannot use MULTUS_CLUSTER_NETWORK "${value}": write NAME or NAMESPACE/NAME into ` +
+        "key clusterNetwork of the ConfigMap",
+    });
+  }
+});
+
 Deno.test("no two variables of a program have the same name", () => {
   for (const table of [AGENT_VARIABLES, CONTROLLER_VARIABLES, INIT_VARIABLES, CLEAN_VARIABLES]) {
     const names = namesOf(table);

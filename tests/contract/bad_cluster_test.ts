@@ -268,3 +268,33 @@ testWith({
     }
   },
 });
+
+testWith({
+  name: "another Spiderpool is an Event on the controller's pod, and a line, until it is gone",
+  needs,
+  async fn() {
+    using limit = hangLimit();
+    await applyKinds();
+    await using harness = await openApiServer();
+    await using objects = new TestObjects();
+    const namespace = harness.namespaces[1];
+    await objects.created({
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { namespace, name: "default" },
+    });
+    const labels = { "app.kubernetes.io/component": "spiderpool-agent" };
+    await objects.created({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { namespace, name: "spiderpool-agent-x", labels },
+      spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false },
+    });
+    await using pod = await Pod.start(harness, { name: "spiderpool-controller" });
+    await pod.logged("the engine is hindered");
+    const note = await pod.toldOnPod("Hindered", limit);
+    assert.ok(note.startsWith(`Another Spiderpool runs in namespace "${namespace}": `), note);
+    await kubectlOk(["delete", "pod", "-n", namespace, "spiderpool-agent-x"]);
+    await pod.logged("the engine is well again");
+  },
+});
