@@ -2,7 +2,14 @@
 import * as path from "node:path";
 import { auditFlags, writeAuditPolicy } from "./audit.ts";
 import { type Authority, createAuthority, createTokenKeys, type PemPair } from "./pki.ts";
-import { endProcess, isAlive, type ProcessIdentity, startDetached, waitFor } from "./process.ts";
+import {
+  endProcess,
+  isAlive,
+  lastWordsOf,
+  type ProcessIdentity,
+  startDetached,
+  waitFor,
+} from "./process.ts";
 
 /** What a control plane is made of. Addresses are the ones its API server is reached at. */
 export interface ControlPlaneWish {
@@ -56,7 +63,8 @@ const END_GRACE_MS = 15_000;
 export async function startControlPlane(wish: ControlPlaneWish): Promise<ControlPlane> {
   const pki = path.join(wish.folder, "pki");
   await Deno.mkdir(pki, { recursive: true });
-  await Deno.mkdir(path.join(wish.folder, "log"), { recursive: true });
+  const logs = path.join(wish.folder, "log");
+  await Deno.mkdir(logs, { recursive: true });
   const { authority, admin } = await writeKeys(pki, wish);
   const { folder, auditedNamespace: namespace } = wish;
   if (namespace !== undefined) await writeAuditPolicy(folder, { namespace });
@@ -71,15 +79,14 @@ export async function startControlPlane(wish: ControlPlaneWish): Promise<Control
     const command = [...wish.enter, path.join(wish.programs, name), ...args];
     const [first, ...rest] = command;
     if (first === undefined) return;
-    const logPath = path.join(wish.folder, "log", `${program}.log`);
-    processes.set(program, startDetached([first, ...rest], { logPath }));
+    processes.set(program, startDetached([first, ...rest], { logPath: logOf(program, { logs }) }));
   }
   async function ready(): Promise<void> {
     using api = openApi({ url, authority, pair: admin });
     await waitFor(async () => await api.isReady() ? true : undefined, {
-      what: `the API server at ${url} (see ${path.join(wish.folder, "log")})`,
+      what: `the API server at ${url} (see ${logs})`,
       timeoutMs: READY_TIMEOUT_MS,
-      hopeless: () => describeDead(processes),
+      hopeless: () => describeDead(processes, { logs }),
     });
   }
   async function stop(
@@ -285,9 +292,17 @@ async function writeKeys(
 
 function describeDead(
   processes: ReadonlyMap<ControlPlaneProgram, ProcessIdentity>,
+  { logs }: { readonly logs: string },
 ): string | undefined {
-  const dead = [...processes].filter(([, identity]) => !isAlive(identity)).map(([name]) => name);
-  return dead.length === 0 ? undefined : `${dead.join(" and ")} ended`;
+  const dead = [...processes].filter(([, identity]) => !isAlive(identity)).map(([name]) =>
+    `${name} ended: ${lastWordsOf(logOf(name, { logs }))}`
+  );
+  return dead.length === 0 ? undefined : dead.join("; ");
+}
+
+/** Where a program writes what it says. */
+function logOf(program: ControlPlaneProgram, { logs }: { readonly logs: string }): string {
+  return path.join(logs, `${program}.log`);
 }
 
 function urlOf(wish: ControlPlaneWish): string {

@@ -9,6 +9,7 @@ import {
   endProcess,
   identifyProcess,
   ignoreMissing,
+  lastWordsOf,
   type ProcessIdentity,
   runOrThrow,
   startDetached,
@@ -62,7 +63,7 @@ export async function startHolder(
     what: `namespaces of ${hostname} (see ${logPath})`,
     timeoutMs: START_TIMEOUT_MS,
     everyMs: 20,
-    hopeless: () => identifyProcess(outer.pid) === undefined ? tail(logPath) : undefined,
+    hopeless: () => identifyProcess(outer.pid) === undefined ? lastWordsOf(logPath) : undefined,
   });
   return { hostname, init };
 }
@@ -111,12 +112,4 @@ export async function runIp(
 function youngestOf(pid: number): number {
   const child = childrenOf(pid)[0];
   return child === undefined ? pid : youngestOf(child);
-}
-
-function tail(file: string): string {
-  try {
-    return Deno.readTextFileSync(file).trim().slice(-500) || "it ended without a word";
-  } catch {
-    return "it ended without a word";
-  }
 }

@@ -1,5 +1,8 @@
 import { StringDecoder } from "node:string_decoder";
 
+/** Characters of a log that say why a program ended. */
+const LAST_WORDS_LENGTH = 500;
+
 /** What a finished command printed. */
 export interface CommandOutput {
   readonly code: number;
@@ -243,4 +246,14 @@ function statFields(
   // The second field is the program's name in parentheses, which may hold blanks and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { state: fields[0] ?? "X", startTicks: Number(fields[19] ?? 0) };
+}
+
+/** The end of what a program wrote into its log, which tells why it is not there any more. */
+export function lastWordsOf(logPath: string): string {
+  const silence = "it ended without a word";
+  try {
+    return Deno.readTextFileSync(logPath).trim().slice(-LAST_WORDS_LENGTH) || silence;
+  } catch {
+    return silence;
+  }
 }
