@@ -1,7 +1,13 @@
 /** etcd and the Kubernetes control plane: which files, which flags, started where. */
 import * as path from "node:path";
 import { auditFlags, writeAuditPolicy } from "./audit.ts";
-import { type Authority, createAuthority, createTokenKeys, type PemPair } from "./pki.ts";
+import {
+  type Authority,
+  createAuthority,
+  createTokenKeys,
+  openAuthority,
+  type PemPair,
+} from "./pki.ts";
 import {
   endProcess,
   isAlive,
@@ -277,6 +283,7 @@ async function writeKeys(
   const tokens = await createTokenKeys();
   const files = {
     "ca.crt": authority.certificate,
+    "ca.key": authority.key,
     "apiserver.crt": server.certificate,
     "apiserver.key": server.key,
     "admin.crt": admin.certificate,
@@ -288,6 +295,22 @@ async function writeKeys(
     await Deno.writeTextFile(path.join(pki, name), text, { mode: 0o600 });
   }
   return { authority, admin };
+}
+
+/** What a control plane was started with, for a node that comes later. */
+export async function readKeys(
+  { folder }: Pick<ControlPlaneWish, "folder">,
+): Promise<Pick<ControlPlane, "authority" | "admin">> {
+  const read = async (name: string): Promise<PemPair> => {
+    const file = path.join(folder, "pki", name);
+    const [certificate, key] = await Promise.all([
+      Deno.readTextFile(`${file}.crt`),
+      Deno.readTextFile(`${file}.key`),
+    ]);
+    return { certificate, key };
+  };
+  const [ca, admin] = await Promise.all([read("ca"), read("admin")]);
+  return { authority: await openAuthority(ca), admin };
 }
 
 function describeDead(

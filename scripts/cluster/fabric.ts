@@ -44,6 +44,11 @@ export function fabricRouteCommands(plan: ClusterPlan): readonly string[] {
   return podRoutes(plan.nodes);
 }
 
+/** `ip -batch` lines inside the switch and every other node, once one more node is there. */
+export function joinRouteCommands(node: NodePlan): readonly string[] {
+  return podRoutes([node]);
+}
+
 /** `ip -batch` lines, run on the machine: its link to the switch. */
 export function hostCommands(plan: ClusterPlan, fabricPid: number): readonly string[] {
   return [

@@ -2,13 +2,14 @@
 import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { type Components, ensureComponents } from "./components.ts";
-import { type ControlPlane, openApi, startControlPlane } from "./control_plane.ts";
+import { type ControlPlane, openApi, readKeys, startControlPlane } from "./control_plane.ts";
 import {
   fabricCommands,
   fabricRouteCommands,
   fabricSetup,
   hostCommands,
   hostPortCommands,
+  joinRouteCommands,
 } from "./fabric.ts";
 import { ensureRigImages } from "./image.ts";
 import { NETWORK_ATTACHMENT_CRD } from "./network_attachment_crd.ts";
@@ -111,6 +112,38 @@ export async function nativeReboot(
   const nodes = state.nodes.map((holder) => holder === before ? after : holder);
   await writeState(folder, { ...state, nodes });
   return { ...state, nodes };
+}
+
+/**
+ * Adds a machine to a running cluster, which becomes one more node, and waits until it is Ready.
+ *
+ * @throws {ClusterRefusal} If there is no such cluster.
+ */
+export async function nativeJoin(name: string, options: NativeOptions): Promise<ClusterState> {
+  using _lock = await lockClusters(options.clusters);
+  const folder = clusterFolder({ ...options, name });
+  const state = await readState(folder);
+  const wish = state && { ...state.plan, nodeCount: state.plan.nodeCount + 1 };
+  const plan = wish && planCluster(wish, { index: state.plan.index });
+  const node = plan?.nodes.at(-1);
+  if (state?.fabric === undefined || plan === undefined || node === undefined) {
+    throw new ClusterRefusal(`Cannot add a node: there is no cluster "${name}"`);
+  }
+  await writeState(folder, { ...state, plan }); // It is taken down with the rest, whatever comes.
+  const holder = await startNode({
+    plan,
+    node,
+    folder: path.join(folder, node.name),
+    programs: (await ensureComponents({ ...options, fetch })).folder,
+    cniPlugins: findCniPlugins(),
+    fabric: state.fabric,
+    images: await ensureRigImages(options.cache),
+    ...await readKeys({ folder: path.join(folder, "control-plane") }),
+  });
+  const after = { ...state, plan, nodes: [...state.nodes, holder] };
+  await writeState(folder, after);
+  for (const one of [state.fabric, ...state.nodes]) await runIp(one, joinRouteCommands(node));
+  return after;
 }
 
 /** Whether every holder of a cluster still runs. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { writeTar } from "../tar.ts";
 import { downloadOfficial } from "./components.ts";
 import { buildImage } from "./image.ts";
-import { createAuthority } from "./pki.ts";
+import { createAuthority, openAuthority } from "./pki.ts";
 import { endProcess, identifyProcess, isAlive, runOrThrow, startDetached } from "./process.ts";
 
 const bytes = new TextEncoder().encode("#!/bin/true\n");
@@ -114,4 +114,11 @@ Deno.test("endProcess() ends a process by identity, never a recycled number", as
   assert.notEqual(identifyProcess(identity.pid), undefined);
   await endProcess(identity, { graceMs: 1_000 });
   assert.equal(isAlive(identity), false);
+});
+
+Deno.test("openAuthority() goes on issuing what createAuthority() is trusted for", async () => {
+  const authority = await createAuthority("test");
+  const { certificate } = await (await openAuthority(authority)).issue({ commonName: "t" });
+  const issuer = new X509Certificate(authority.certificate);
+  assert.ok(new X509Certificate(certificate).verify(issuer.publicKey));
 });

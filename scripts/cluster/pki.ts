@@ -21,6 +21,8 @@ export interface CertificateWish {
 /** A certificate authority that lives as long as one cluster. */
 export interface Authority {
   readonly certificate: string;
+  /** Its private key (PKCS #8, PEM), of which `openAuthority` makes it again. */
+  readonly key: string;
   /** Signs a certificate for client and server use, good for a year. */
   issue(wish: CertificateWish): Promise<PemPair>;
 }
@@ -46,8 +48,18 @@ export async function createAuthority(commonName: string): Promise<Authority> {
   });
   return {
     certificate: root.toString("pem"),
+    key: await privatePem(keys.privateKey),
     issue: (wish) => issue(wish, { root, signingKey: keys.privateKey }),
   };
+}
+
+/** An authority that was made before. */
+export async function openAuthority(pair: PemPair): Promise<Authority> {
+  x509.cryptoProvider.set(crypto);
+  const root = new x509.X509Certificate(pair.certificate);
+  const key = x509.PemConverter.decodeFirst(pair.key);
+  const signingKey = await crypto.subtle.importKey("pkcs8", key, ALGORITHM, false, ["sign"]);
+  return { ...pair, issue: (wish) => issue(wish, { root, signingKey }) };
 }
 
 /** Makes the pair that signs and checks service account tokens. */

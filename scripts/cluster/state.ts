@@ -2,8 +2,6 @@
 import * as path from "node:path";
 import type { Holder } from "./namespaces.ts";
 import type { ClusterPlan } from "./plan.ts";
-import type { Authority } from "./pki.ts";
-import type { PemPair } from "./pki.ts";
 
 /** A cluster as its state file remembers it. Written before anything is started. */
 export interface ClusterState {
@@ -13,12 +11,6 @@ export interface ClusterState {
   readonly complete: boolean;
   readonly fabric?: Holder;
   readonly nodes: readonly Holder[];
-}
-
-/** Credentials of a running cluster: for nodes that come later or again. */
-export interface ClusterKeys {
-  readonly authority: Authority;
-  readonly admin: PemPair;
 }
 
 /** Folder that holds one folder per cluster. `SPIDERPOOL_CLUSTERS` names another. */

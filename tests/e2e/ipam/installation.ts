@@ -4,7 +4,7 @@ import { assert } from "../../../src/base/assert.ts";
 import { auditLogPath } from "../../../scripts/cluster/audit.ts";
 import { cacheFolder } from "../../../scripts/cluster/components.ts";
 import { runInside } from "../../../scripts/cluster/namespaces.ts";
-import { nativeDown, nativeReboot, nativeUp } from "../../../scripts/cluster/native.ts";
+import { nativeDown, nativeJoin, nativeReboot, nativeUp } from "../../../scripts/cluster/native.ts";
 import { loadImage } from "../../../scripts/cluster/node.ts";
 import type { ClusterFamily } from "../../../scripts/cluster/plan.ts";
 import { clusterFolder, type ClusterState } from "../../../scripts/cluster/state.ts";
@@ -17,14 +17,19 @@ import { recordRights } from "../rights.ts";
 /** Where scenarios are played. Disposing it takes the cluster down. */
 export interface Installation extends AsyncDisposable {
   readonly kubectl: Kubectl;
+  /** As it is now: nodes may have joined. */
   readonly state: ClusterState;
+  /** Archive of the image of agents and controllers. */
+  readonly agentImage: string;
   /** Takes a node's power and gives it back. The answer has the node as it is now. */
   reboot(node: string): Promise<ClusterState>;
+  /** Adds a node, which has none of our images. It is Ready. */
+  join(): Promise<ClusterState["nodes"][number]>;
   /** What agents and controllers have asked the API server so far. */
   requests(): Promise<readonly RequestMade[]>;
   /** Families that pods have, IPv4 first. */
   readonly versions: readonly (4 | 6)[];
-  /** Names of both nodes; the first is in zone "a", the second in zone "b". */
+  /** Names of the first two nodes; one is in zone "a", the other in zone "b". */
   readonly nodes: readonly [string, string];
 }
 
@@ -58,10 +63,11 @@ export async function install(
   const requests = async (): Promise<readonly RequestMade[]> => {
     return requestsIn(await Deno.readTextFile(auditLogPath(`${folder}/control-plane`)));
   };
-  const [state, image] = await Promise.all([
+  const [made, image] = await Promise.all([
     nativeUp({ name, nodeCount: 2, family }, options),
     imageOfRun(options.clusters),
   ]);
+  let state = made;
   await Promise.all(state.nodes.map((node) => loadImage(node, image)));
   const kubectl = kubectlOf(folder);
   const [first, second] = state.plan.nodes.map((node) => node.name);
@@ -70,10 +76,13 @@ export async function install(
   await kubectl.run("label", "node", second, "topology.kubernetes.io/zone=b");
   await applyManifests(kubectl);
   undo.defer(async () => recordRights(await requests()));
-  const made = undo.move();
+  const whole = undo.move();
   return {
     kubectl,
-    state,
+    get state() {
+      return state;
+    },
+    agentImage: image,
     requests,
     versions: [
       ...(family === "ipv6" ? [] : [4] as const),
@@ -81,7 +90,13 @@ export async function install(
     ],
     nodes: [first, second],
     reboot: (node) => nativeReboot(name, { ...options, node }),
-    [Symbol.asyncDispose]: () => made.disposeAsync(),
+    join: async () => {
+      state = await nativeJoin(name, options);
+      const node = state.nodes.at(-1);
+      assert(node !== undefined, "a node has joined");
+      return node;
+    },
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }
 
