@@ -210,6 +210,10 @@ export const CONTROLLER_VARIABLES = {
     otherwise: 60,
     min: 0,
   }),
+  nodeGateEnabled: flag("SPIDERPOOL_NODE_GATE_ENABLED", {
+    meaning: "whether new nodes take pods only once the agent, and Multus, are ready there",
+    otherwise: true,
+  }),
   ciliumConfigMap: parsed<ConfigMapKey>("SPIDERPOOL_CILIUM_CONFIGMAP_NAMESPACE_NAME", {
     meaning: "ConfigMap of Cilium",
     otherwise: { namespace: "kube-system", name: "cilium-config" },

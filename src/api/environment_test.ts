@@ -100,6 +100,7 @@ Deno.test("the controller's defaults are the reference's", () => {
     cniConfigFolder: "/etc/cni/net.d",
     multusConfigEnabled: false,
     multusConfigResyncSeconds: 60,
+    nodeGateEnabled: true,
     ciliumConfigMap: { namespace: "kube-system", name: "cilium-config" },
     deploymentName: "spiderpool-controller",
   });
@@ -267,6 +268,6 @@ Deno.test("no two variables of a program have the same name", () => {
     for (const name of names) assert.match(name, /^[A-Z][A-Z0-9_]+$/);
   }
   assert.equal(namesOf(AGENT_VARIABLES).length, 19);
-  assert.equal(namesOf(CONTROLLER_VARIABLES).length, 50);
+  assert.equal(namesOf(CONTROLLER_VARIABLES).length, 51);
   assert.equal(namesOf(INIT_VARIABLES).length, 30);
 });

@@ -245,13 +245,14 @@ function discoveryOf(
 }
 
 function webhooksOf(
-  { webhookPort: port, coordinatorName }: ControllerEnvironment,
+  { webhookPort: port, coordinatorName, nodeGateEnabled: gatesNodes }: ControllerEnvironment,
   config: Config,
 ): WebhookSettings {
   const { enableIPv4, enableIPv6, enableSpiderSubnet } = config;
   const refuseDeletionInUse = config.enableValidatingResourcesDeletedWebhook;
   const families = { enableIPv4, enableIPv6 };
-  return { port, rules: { ...families, enableSpiderSubnet, refuseDeletionInUse, coordinatorName } };
+  const others = { enableSpiderSubnet, refuseDeletionInUse, coordinatorName, gatesNodes };
+  return { port, rules: { ...families, ...others } };
 }
 
 /** A leader must have given up before another may lead, and try to renew before it gives up. */

@@ -63,6 +63,7 @@ Deno.test("readSettings() has the reference's ports and times where nothing is s
         enableSpiderSubnet: false,
         refuseDeletionInUse: false,
         coordinatorName: "default",
+        gatesNodes: true,
       },
       files: undefined,
     },

@@ -12,6 +12,7 @@ import { Lender } from "./lending/lender.ts";
 import { LookPace } from "./look_queue.ts";
 import type { LeaderParts } from "./parts.ts";
 import { NetworkKeeper } from "./networks/keeper.ts";
+import { NodeOpener } from "./nodes/opener.ts";
 import { OtherIpams } from "./other_ipams/watcher.ts";
 import { PoolPublisher } from "./pool_publisher.ts";
 import { LifeView } from "./reclaim/life_view.ts";
@@ -76,6 +77,7 @@ export class Leader {
     const restorer = new Restorer(this.#parts);
     const rebuilder = new Rebuilder(this.#parts);
     const reclaimer = new Reclaimer(this.#parts);
+    const nodes = new NodeOpener(this.#parts);
     await runTogether([
       (options) => view.run(options),
       (options) => life.run(options),
@@ -88,6 +90,7 @@ export class Leader {
       (options) => this.#mender.run(options),
       (options) => this.#networks.run(options),
       (options) => this.#otherIpams.run(options),
+      (options) => nodes.run(options),
       (options) => this.#lender.run(options),
     ], { signal });
   }

@@ -5,6 +5,7 @@ import { SPIDERPOOL_FINALIZER } from "../api/group.ts";
 import { SPIDER_IP_POOLS } from "../api/ip_pool.ts";
 import { NAMESPACES, NODES } from "../api/kubernetes/node.ts";
 import { PODS } from "../api/kubernetes/pod.ts";
+import { isShut, TAINT_NOT_READY } from "../api/node_gate.ts";
 import { SPIDER_IPS } from "../api/spider_ip.ts";
 import { expectOk } from "../base/result.ts";
 import { parseAddress } from "../ip/mod.ts";
@@ -171,4 +172,15 @@ Deno.test("a running pod without addresses lives, whatever is set", async () => 
   const { unused } = await settingsOf({ [name]: "true" });
   assert.deepEqual(unused, [`${name}: a running pod is not dead`]);
   assert.deepEqual((await settingsOf({ [name]: "false" })).unused, []);
+});
+
+Deno.test("SPIDERPOOL_NODE_GATE_ENABLED: new nodes wait for their agents, or do not", async () => {
+  for (const isOn of [undefined, true, false]) {
+    const environment = isOn === undefined ? {} : { SPIDERPOOL_NODE_GATE_ENABLED: String(isOn) };
+    await using rig = await startRig(environment);
+    const taints = [{ key: TAINT_NOT_READY, effect: "NoSchedule" }];
+    await rig.make(NODES, { metadata: { name: "n1" }, spec: { taints } });
+    await rig.clock.advance(1_000);
+    assert.equal(isShut(await rig.read(NODES, { name: "n1" })), isOn !== false);
+  }
 });

@@ -22,6 +22,7 @@ import {
   LIMIT_MS,
 } from "./ipam/installation.ts";
 import { changed, holdBack, leaveMore, letGo, untilTold } from "./hindrances.ts";
+import { joinNode, shutNode, taintsOf } from "./joining_node.ts";
 import { assertEachCould } from "./rights.ts";
 
 const NAMESPACE = ["-n", "spiderpool"];
@@ -88,15 +89,13 @@ async function tracesIn({ kubectl }: Installation): Promise<string> {
 }
 
 /** Takes the rig's Multus away, and the plugins that the image is to bring; the rest is theirs. */
-async function bare({ state }: Installation): Promise<void> {
-  for (const node of state.nodes) {
-    await runInside(node, {
-      script: `rm -rf /etc/cni/net.d/00-multus.conf /etc/cni/net.d/multus.d
-        cd ${PLUGINS}
-        rm -f ${INSTALLED.join(" ")}
-        echo theirs >${THEIRS}`,
-    });
-  }
+async function bare(node: Holder): Promise<void> {
+  await runInside(node, {
+    script: `rm -rf /etc/cni/net.d/00-multus.conf /etc/cni/net.d/multus.d
+      cd ${PLUGINS}
+      rm -f ${INSTALLED.join(" ")}
+      echo theirs >${THEIRS}`,
+  });
 }
 
 /** Multus and the standard plugins as `manifests/multus` has them, with its image. */
@@ -279,6 +278,8 @@ async function uninstall(
   await kubectl.run("delete", "deployment", "web", "--cascade=foreground", `--timeout=${LIMIT}`);
   const [stop = [], take = [], ...rest] = await commandsOf("Uninstalling");
   for (const command of stop) await kubectl.run(...command);
+  // The controllers are gone: nobody opens the node but who uninstalls.
+  await shutNode(site, site.nodes[0]);
   await hold(site);
   const taking = async (): Promise<void> => {
     for (const command of take) await kubectl.run(...command);
@@ -286,7 +287,10 @@ async function uninstall(
   await Promise.all([taking(), release(site)]);
   for (const command of rest.flat()) await kubectl.run(...command);
   assert.equal(await tracesIn(site), "");
-  for (const node of state.nodes) assert.equal(await tracesOn(node), "", node.hostname);
+  for (const node of state.nodes) {
+    assert.equal(await tracesOn(node), "", node.hostname);
+    assert.deepEqual(await taintsOf(site, node.hostname), []);
+  }
 }
 
 /** What installs and uninstalls; agents and controllers lose their rights here on purpose. */
@@ -308,7 +312,7 @@ testWith({
       writePluginsImage(image, { say: () => {} }),
     ]);
     await Promise.all(site.state.nodes.map((node) => loadImage(node, image)));
-    await bare(site);
+    await Promise.all(site.state.nodes.map(bare));
     await applyWebhooks(site.kubectl);
     const steps: readonly (readonly [what: string, step: (site: Installation) => unknown])[] = [
       ["the first objects are made", applyInit],
@@ -318,6 +322,7 @@ testWith({
     const first = [
       ["what is in the way is told", beHindered],
       ...steps,
+      ["a node joins", (site: Installation) => joinNode(site, { bare, pluginsImage: image })],
       ["records go back, and are taken over again", goBackAndReturn],
       ["nothing is left, also of what others left", uninstallWithOthers],
     ] as const;

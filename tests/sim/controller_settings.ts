@@ -75,6 +75,7 @@ export function controllerSettings(
         enableSpiderSubnet: false,
         refuseDeletionInUse: false,
         coordinatorName: "default",
+        gatesNodes: true,
       },
     },
     unused: [],

@@ -22,6 +22,7 @@ export const ADMISSION_SETTINGS: AdmissionSettings = {
   enableSpiderSubnet: true,
   refuseDeletionInUse: false,
   coordinatorName: "default",
+  gatesNodes: true,
 };
 
 function faultsWith<T extends StoredObject>(

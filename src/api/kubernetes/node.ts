@@ -43,6 +43,9 @@ export interface NodeCondition {
 /** The taint that says a node is shut down and its pods are gone. */
 export const TAINT_OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
+/** Label by which a kubelet says what its node runs: `linux` or `windows`. */
+export const OS_LABEL = "kubernetes.io/os";
+
 /** Whether the node's kubelet said, and the control plane still believes, that it is ready. */
 export function isNodeReady(node: Node): boolean {
   const conditions = node.status?.conditions ?? [];

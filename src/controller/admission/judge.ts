@@ -6,6 +6,7 @@ import { type CallOptions, type StoredObject, StoreFailure } from "../../base/ob
 import { DeadlineError } from "../../base/clock.ts";
 import type { AdmissionRequest, AdmissionVerdict } from "../../kube/mod.ts";
 import type { JudgeOptions, KindJudge, Question } from "./kind_judge.ts";
+import { nodeJudge } from "./node_judge.ts";
 import { namespaceJudge, podJudge } from "./pod_judge.ts";
 import {
   type ClusterView,
@@ -73,6 +74,7 @@ export function judgesOf(options: JudgeOptions): ReadonlyMap<string, KindJudge> 
     judgeOf(ENDPOINT_RULES, options),
     podJudge(options),
     namespaceJudge(),
+    nodeJudge(options),
   ];
   return new Map(judges);
 }

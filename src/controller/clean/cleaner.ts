@@ -5,9 +5,11 @@ import { SPIDERPOOL_FINALIZER, SPIDERPOOL_GROUP } from "../../api/group.ts";
 import { SPIDER_IP_POOLS } from "../../api/ip_pool.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "../../api/kubernetes/custom_resource_definition.ts";
 import { WEBHOOK_CONFIGURATIONS } from "../../api/kubernetes/webhook_configuration.ts";
+import { NODES } from "../../api/kubernetes/node.ts";
 import { JOBS } from "../../api/kubernetes/workload.ts";
 import { SPIDER_MULTUS_CONFIGS } from "../../api/multus_config.ts";
 import { NETWORK_ATTACHMENT_DEFINITIONS } from "../../api/network_attachment.ts";
+import { isShut, opened, TAINT_NOT_READY } from "../../api/node_gate.ts";
 import { SPIDER_RESERVED_IPS } from "../../api/reserved_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
 import { API_SERVER_RETRY_MS_MIN, CLEAN_TRIES_MAX } from "../../base/limits.ts";
@@ -75,6 +77,8 @@ export async function clean(
     const name = isMutating ? wish.mutatingName : wish.validatingName;
     await removeWhole({ resource, key: { name } }, run);
   }
+  // Nobody is left to open them.
+  for (const key of await keysOf(NODES, { run, isWanted: isShut })) await openNode(key, run);
   for (const resource of KINDS) {
     for (const key of await keysOf(resource, { run })) await removeWhole({ resource, key }, run);
   }
@@ -122,6 +126,26 @@ async function keysOf<T extends StoredObject>(
     if (!isAbsent(error.error)) run.failures.push(error.message);
   }
   return keys;
+}
+
+/** Takes our taint off a node that goes on to be there. */
+async function openNode(key: ObjectKey, run: Run): Promise<void> {
+  const { ports: { store, clock, log }, signal, failures } = run;
+  let problem = "it is written all the time";
+  for (let tries = 0; tries < CLEAN_TRIES_MAX; tries++) {
+    if (tries > 0) await clock.sleep(API_SERVER_RETRY_MS_MIN, { signal });
+    const read = await store.get(NODES, key, { signal });
+    if (!read.ok && isAbsent(read.error)) return;
+    if (read.ok && !isShut(read.value)) return;
+    const written = read.ok ? await store.replace(NODES, opened(read.value), { signal }) : read;
+    if (written.ok) {
+      log.info("taint taken off", { node: key.name });
+      return;
+    }
+    problem = written.error.message;
+    if (!mayGoLater(written.error)) break;
+  }
+  failures.push(`Cannot take taint ${quoted(TAINT_NOT_READY)} off Node "${key.name}": ${problem}`);
 }
 
 /** Something that goes. */

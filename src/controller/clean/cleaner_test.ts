@@ -7,9 +7,11 @@ import { SPIDER_ENDPOINTS } from "../../api/endpoint.ts";
 import { SPIDER_IP_POOLS } from "../../api/ip_pool.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "../../api/kubernetes/custom_resource_definition.ts";
 import { WEBHOOK_CONFIGURATIONS } from "../../api/kubernetes/webhook_configuration.ts";
+import { NODES } from "../../api/kubernetes/node.ts";
 import { JOBS } from "../../api/kubernetes/workload.ts";
 import { SPIDER_MULTUS_CONFIGS } from "../../api/multus_config.ts";
 import { NETWORK_ATTACHMENT_DEFINITIONS } from "../../api/network_attachment.ts";
+import { TAINT_NOT_READY } from "../../api/node_gate.ts";
 import { SPIDER_RESERVED_IPS } from "../../api/reserved_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
 import {
@@ -51,6 +53,8 @@ class Cluster {
   /** Kinds in the order in which their first object was asked to go. */
   readonly order: string[] = [];
   refuse: (resource: Resource<StoredObject>) => StoreError | undefined = () => undefined;
+  /** What the next replacements of nodes end with. */
+  readonly writeErrors: StoreError[] = [];
 
   async make(
     resource: Resource<StoredObject>,
@@ -86,6 +90,11 @@ class Cluster {
   async run() {
     const store: ObjectStore = {
       ...forwardingStore(this.store),
+      replace: (resource, object, options) => {
+        const refused = resource.kind === NODES.kind ? this.writeErrors.shift() : undefined;
+        if (refused !== undefined) return Promise.resolve(err(refused));
+        return this.store.replace(resource, object, options);
+      },
       remove: (resource, key, options) => {
         if (!this.order.includes(resource.kind)) this.order.push(resource.kind);
         const refused = this.refuse(rawOf(resource));
@@ -205,4 +214,39 @@ Deno.test("readCleanArguments() takes what the reference's chart writes, and not
     assert.ok(!refused.ok);
     assert.match(refused.error, /^Cannot run spiderpool-controller clean with .*: use clean --val/);
   }
+});
+
+/** Nodes, with the taints that are left of theirs. */
+async function taintsIn(cluster: Cluster): Promise<unknown> {
+  const { items } = expectOk(await cluster.store.list(NODES, { signal: never }), "it lists");
+  return Object.fromEntries(items.map(({ metadata, spec }) => {
+    return [metadata.name, spec.taints?.map(({ key }) => key)];
+  }));
+}
+
+Deno.test("clean takes our taint off nodes, and nothing else of them", async () => {
+  const cluster = new Cluster();
+  const [ours, theirs] = [TAINT_NOT_READY, "theirs"].map((key) => ({ key, effect: "NoSchedule" }));
+  await cluster.make(rawOf(NODES), { name: "new" }, { spec: { taints: [theirs, ours] } });
+  await cluster.make(rawOf(NODES), { name: "old" }, { spec: { taints: [theirs] } });
+  await cluster.make(rawOf(NODES), { name: "plain" }, { spec: {} });
+  cluster.writeErrors.push({ code: "conflict", message: "a kubelet wrote it" });
+  assert.deepEqual(await cluster.run(), { code: 0, error: "", told: [] });
+  assert.deepEqual(await taintsIn(cluster), { new: ["theirs"], old: ["theirs"], plain: undefined });
+  assert.equal(cluster.writeErrors.length, 0);
+});
+
+Deno.test("a taint that may not be taken off is told, and the rest goes on", async () => {
+  const cluster = new Cluster();
+  await cluster.use();
+  const taints = [{ key: TAINT_NOT_READY, effect: "NoSchedule" }];
+  await cluster.make(rawOf(NODES), { name: "new" }, { spec: { taints } });
+  const message = "no right";
+  cluster.writeErrors.push({ code: "forbidden", message, namespaceTerminating: false });
+  const { code, error } = await cluster.run();
+  assert.deepEqual({ code, error }, {
+    code: 1,
+    error: `Cannot take taint "${TAINT_NOT_READY}" off Node "new": no right\n`,
+  });
+  assert.deepEqual(await cluster.left(), OTHERS);
 });

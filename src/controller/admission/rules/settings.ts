@@ -8,6 +8,8 @@ export interface AdmissionSettings {
   readonly refuseDeletionInUse: boolean;
   /** Name of the SpiderCoordinator that counts. */
   readonly coordinatorName: string;
+  /** Whether new nodes take no pods before their networks are there. */
+  readonly gatesNodes: boolean;
 }
 
 /** One object to judge, and what is stored of it. */
