@@ -227,6 +227,9 @@ export function multusFiles({ random }: { readonly random: Random }): MultusFile
       return found === undefined ? undefined : (found.mode ?? 0) & MODE_BITS;
     },
     makeFolder: (path) => Deno.mkdir(path, { mode: 0o700 }),
+    remove: async (path) => {
+      await unlessMissing(Deno.remove(path));
+    },
     writeWhole: async (path, { text, mode }) => {
       // No runtime reads a file that ends so.
       const part = `${path}.${random.bigBelow(1n << 64n).toString(16)}.part`;

@@ -63,6 +63,8 @@ export const API_SERVER_RETRY_MS_MIN = 500;
 export const API_SERVER_RETRY_MS_MAX = 15_000;
 /** Milliseconds between two looks at what configures Multus on a node, as in the reference. */
 export const MULTUS_LOOK_MS = 10_000;
+/** The same while it is not configured: new pods of the node wait for it. */
+export const MULTUS_RETRY_MS = 2_000;
 /** Milliseconds for each request by which a program that ends says why, as an Event. */
 export const LAST_WORD_MS = 5_000;
 /** Different sentences that a program tells so: what changes all the time is for the log. */

@@ -1,6 +1,6 @@
 /** Keeps Multus configured on a node, for as long as it is told to. */
 import type { Clock } from "../../base/clock.ts";
-import { MULTUS_LOOK_MS } from "../../base/limits.ts";
+import { MULTUS_LOOK_MS, MULTUS_RETRY_MS } from "../../base/limits.ts";
 import { errorText, type Log } from "../../base/log.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { defaultNetwork, type NodeFiles } from "../../daemon/default_network.ts";
@@ -32,6 +32,8 @@ export interface MultusFiles extends NodeFiles {
     path: string,
     options: { readonly text: string; readonly mode: number },
   ) => Promise<void>;
+  /** Removes a file, if it is there. */
+  readonly remove: (path: string) => Promise<void>;
 }
 
 /** What is kept. */
@@ -39,6 +41,8 @@ export interface MultusWish {
   /** The node's folder of CNI configurations, as it is seen here. */
   readonly confFolder: string;
   readonly binFolder: string;
+  /** A file of the container that is there while Multus is configured: the kubelet looks for it. */
+  readonly readyFile: string;
   readonly namespace: string;
   /** Name of the network of all pods' first NIC; empty: the cluster's default network. */
   readonly clusterNetwork: string;
@@ -57,8 +61,8 @@ export interface MultusPorts {
 }
 
 /**
- * Looks every ten seconds until the signal aborts. A look that comes to nothing is one sentence in
- * the log and one Event, once for each reason.
+ * Looks until the signal aborts: every ten seconds, and every two while Multus is not configured. A
+ * look that comes to nothing is one sentence in the log and one Event, once for each reason.
  *
  * @throws The signal's reason.
  */
@@ -69,7 +73,7 @@ export async function keepMultus(
   const { clock, log } = ports;
   let said = "";
   for (;;) {
-    const looked = await look(wish, ports);
+    const looked = await lookAndMark(wish, ports);
     const word = looked.ok ? looked.value : looked.error;
     if (word !== said) {
       if (looked.ok) log.info(word);
@@ -79,7 +83,25 @@ export async function keepMultus(
       }
       said = word;
     }
-    await clock.sleep(MULTUS_LOOK_MS, { signal });
+    await clock.sleep(looked.ok ? MULTUS_LOOK_MS : MULTUS_RETRY_MS, { signal });
+  }
+}
+
+/** One look, and the file by which a kubelet knows how it ended. */
+async function lookAndMark(
+  wish: MultusWish,
+  { files }: Pick<MultusPorts, "files">,
+): Promise<Result<string, string>> {
+  const { readyFile: path } = wish;
+  const looked = await look(wish, { files });
+  try {
+    if (!looked.ok) await files.remove(path);
+    else if (!await files.isThere(path)) {
+      await files.writeWhole(path, { text: "", mode: OPEN_MODE });
+    }
+    return looked;
+  } catch (error) {
+    return err(`Cannot say whether Multus is configured: ${errorText(error)}`);
   }
 }
 

@@ -7,11 +7,13 @@ import { runKeepMultus } from "./program.ts";
 const CONF = "/host/etc/cni/net.d";
 const OWN = `${CONF}/00-multus.conf`;
 const KUBECONFIG = `${CONF}/multus.d/multus.kubeconfig`;
+const READY = "/run/spiderpool/multus-ready";
 const CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount";
 const OVERLAY = JSON.stringify({ name: "overlay", plugins: [{ type: "bridge" }] });
 const WISH: MultusWish = {
   confFolder: CONF,
   binFolder: "/host/opt/cni/bin",
+  readyFile: READY,
   namespace: "spiderpool",
   clusterNetwork: "",
   host: "fd00::1",
@@ -27,6 +29,8 @@ class Node {
   readonly written: string[] = [];
   readonly told: string[] = [];
   log = "";
+  /** Whether the file for the kubelet cannot be written. */
+  isReadOnly = false;
 
   constructor(texts: Readonly<Record<string, string>> = {}) {
     this.set({
@@ -64,12 +68,21 @@ class Node {
     makeFolder: (path) => Promise.resolve(this.set({ [`${path}/`]: "" })),
     writeWhole: (path, { text, mode }) => {
       assert.ok(path !== KUBECONFIG || this.texts.has(`${CONF}/multus.d/`), "its folder is there");
+      const texts = [...this.texts.values()].join();
+      assert.ok(path !== READY || /"type": ?"multus/.test(texts), "Multus is configured");
+      if (path === READY && this.isReadOnly) return Promise.reject(new Error("it is read-only"));
       this.set({ [path]: text });
       this.modes.set(path, mode);
-      this.written.push(path);
+      if (path !== READY) this.written.push(path);
       return Promise.resolve();
     },
+    remove: (path) => Promise.resolve(void this.texts.delete(path)),
   };
+
+  /** Whether a kubelet would say that the pod is ready. */
+  get isReady(): boolean {
+    return this.texts.has(READY);
+  }
 
   /** Keeps Multus configured while the test goes on. */
   start(wish: Partial<MultusWish> = {}): AsyncDisposable {
@@ -218,7 +231,8 @@ Deno.test("a missing setting is a sentence and an Event, and the end", async () 
     const { files, clock, told } = new Node();
     const environment: Readonly<Record<string, string>> = { ...settings, [name]: "" };
     let error = "";
-    const code = await runKeepMultus(["--conf-dir", CONF, "--bin-dir", "/host/opt/cni/bin"], {
+    const places = ["--conf-dir", CONF, "--bin-dir", "/b", "--ready-file", READY];
+    const code = await runKeepMultus(places, {
       ...{ files, clock },
       readEnvironment: (one) => environment[one],
       writeOutput: () => {},
@@ -230,4 +244,36 @@ Deno.test("a missing setting is a sentence and an Event, and the end", async () 
     assert.match(error, new RegExp(`^Cannot .*${name}[^\\n]*\\n$`));
     assert.deepEqual(told, [`MultusNotConfigured: ${error.trim()}`]);
   }
+});
+
+Deno.test("the pod is ready while Multus is configured, whoever configured it", async () => {
+  const node = new Node({ [READY]: "of the process before" });
+  await using _keeper = node.start();
+  await node.clock.advance(1);
+  assert.equal(node.isReady, false, "there is no default network");
+  node.set({ [`${CONF}/10-overlay.conflist`]: OVERLAY });
+  await node.clock.advance(2_000);
+  assert.deepEqual([node.isReady, node.texts.has(OWN)], [true, true]);
+  node.texts.delete("/host/opt/cni/bin/multus");
+  await node.clock.advance(10_000);
+  assert.equal(node.isReady, false, "no pod gets past a program that is gone");
+  node.set({ "/host/opt/cni/bin/multus": "" });
+  await node.clock.advance(2_000);
+  assert.equal(node.isReady, true);
+
+  const theirs = new Node({ [OWN]: JSON.stringify({ type: "multus" }) });
+  await using _other = theirs.start();
+  await theirs.clock.advance(1);
+  assert.equal(theirs.isReady, true);
+});
+
+Deno.test("a file for the kubelet that cannot be written is a sentence", async () => {
+  const node = new Node({ [`${CONF}/10-overlay.conflist`]: OVERLAY });
+  node.isReadOnly = true;
+  await using _keeper = node.start();
+  await node.clock.advance(1);
+  assert.deepEqual(node.told, ["Cannot say whether Multus is configured: it is read-only"]);
+  node.isReadOnly = false;
+  await node.clock.advance(2_000);
+  assert.equal(node.isReady, true);
 });

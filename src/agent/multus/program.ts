@@ -10,7 +10,7 @@ import { valuesOf } from "../../daemon/settings_file.ts";
 import { keepMultus, type MultusFiles, type MultusWish } from "./keeper.ts";
 
 /** What may be said, each once. */
-export const KEEP_MULTUS_USAGE = "keep-multus --conf-dir DIR --bin-dir DIR";
+export const KEEP_MULTUS_USAGE = "keep-multus --conf-dir DIR --bin-dir DIR --ready-file FILE";
 
 /** What the command needs of the world. */
 export interface KeepMultusPorts
@@ -28,12 +28,12 @@ export async function runKeepMultus(
   ports: KeepMultusPorts,
 ): Promise<number> {
   const { readEnvironment, writeError, clock, stop } = ports;
-  const folders = readMultusArguments(args);
-  if (!folders.ok) {
-    writeError(`${folders.error}\n`);
+  const places = readMultusArguments(args);
+  if (!places.ok) {
+    writeError(`${places.error}\n`);
     return 2;
   }
-  const wish = readMultusWish(folders.value, readEnvironment);
+  const wish = readMultusWish(places.value, readEnvironment);
   const tell = (note: string): Promise<void> => {
     return ports.tellPod(note, { reason: "MultusNotConfigured" });
   };
@@ -52,25 +52,27 @@ export async function runKeepMultus(
   }
 }
 
-type Folders = Pick<MultusWish, "confFolder" | "binFolder">;
+type Places = Pick<MultusWish, "confFolder" | "binFolder" | "readyFile">;
 
-function readMultusArguments(args: readonly string[]): Result<Folders, string> {
-  const [confFolder, binFolder] = readNamedValues(args, { names: ["--conf-dir", "--bin-dir"] }) ??
-    [];
-  if (confFolder !== undefined && binFolder !== undefined) return ok({ confFolder, binFolder });
+function readMultusArguments(args: readonly string[]): Result<Places, string> {
+  const names = ["--conf-dir", "--bin-dir", "--ready-file"];
+  const [confFolder, binFolder, readyFile] = readNamedValues(args, { names }) ?? [];
+  if (confFolder !== undefined && binFolder !== undefined && readyFile !== undefined) {
+    return ok({ confFolder, binFolder, readyFile });
+  }
   return err(notUnderstood("spiderpool-agent keep-multus", { args, usage: KEEP_MULTUS_USAGE }));
 }
 
 /** Reads the environment of the pod. */
 function readMultusWish(
-  folders: Folders,
+  places: Places,
   readEnvironment: ProgramPorts["readEnvironment"],
 ): Result<MultusWish, string> {
   const environment = readMultusEnvironment(valuesOf(MULTUS_VARIABLES, readEnvironment));
   if (!environment.ok) return environment;
   const host = readEnvironment("KUBERNETES_SERVICE_HOST") ?? "";
   const port = readEnvironment("KUBERNETES_SERVICE_PORT") ?? "";
-  if (host !== "" && port !== "") return ok({ ...folders, ...environment.value, host, port });
+  if (host !== "" && port !== "") return ok({ ...places, ...environment.value, host, port });
   return err(
     "Cannot keep Multus configured: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not " +
       "set; run it in a pod, where both are",
