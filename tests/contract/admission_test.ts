@@ -208,3 +208,38 @@ testWith({
     await kubectlOk([...patch, '{"metadata":{"finalizers":null}}']);
   },
 });
+
+testWith({
+  name: "a new Linux node gets the taint, none that is there, and no node waits for a webhook",
+  needs,
+  async fn() {
+    await using served = await Served.open();
+    await using undo = new AsyncDisposableStack();
+    const both = ["ipam.spidernet.io/not-ready", "example.com/theirs"];
+    const name = `node-${crypto.randomUUID().slice(0, 8)}`;
+    const create = async (suffix: string, os: string): Promise<string> => {
+      const node = `${name}-${suffix}`;
+      const metadata = { name: node, labels: { "kubernetes.io/os": os } };
+      const taints = [{ key: "example.com/theirs", effect: "NoSchedule" }];
+      await kubectlOk(["create", "-f", "-"], {
+        ...{ apiVersion: "v1", kind: "Node", metadata, spec: { taints } },
+      });
+      undo.defer(() => kubectlOk(["delete", "node", node]).then(() => {}));
+      return node;
+    };
+    const taints = async (node: string): Promise<readonly string[]> => {
+      const { stdout } = await kubectl(["get", "node", node, "-o", "jsonpath={.spec.taints}"]);
+      const all: readonly { readonly key: string }[] = JSON.parse(stdout);
+      const keys = all.map(({ key }) => key);
+      return both.filter((key) => keys.includes(key));
+    };
+    const linux = await create("linux", "linux");
+    assert.deepEqual(await taints(linux), both);
+    assert.deepEqual(await taints(await create("windows", "windows")), both.slice(1));
+    await kubectlOk(["taint", "node", linux, "ipam.spidernet.io/not-ready-"]);
+    await kubectlOk(["label", "node", linux, "a=b"]);
+    assert.deepEqual(await taints(linux), both.slice(1));
+    await served.stop();
+    assert.deepEqual(await taints(await create("alone", "linux")), both.slice(1));
+  },
+});
