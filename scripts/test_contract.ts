@@ -18,6 +18,7 @@ const SERVER_TESTS = [
   "tests/contract/lending_test.ts",
   "tests/contract/bad_cluster_test.ts",
   "tests/contract/give_back_test.ts",
+  "tests/contract/node_change_test.ts",
 ] as const;
 
 async function main(paths: readonly string[]): Promise<number> {
