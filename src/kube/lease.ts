@@ -75,6 +75,8 @@ export class LeaseCandidate {
   readonly #retryMs: number;
   #observed: Observed | undefined;
   #held: Lease | undefined;
+  /** What a write to get the Lease was based on, as long as nobody knows what became of it. */
+  #tried: Lease | undefined;
   #validUntilMs = -Infinity;
   #isHurried = false;
   #rest = new AbortController();
@@ -132,13 +134,25 @@ export class LeaseCandidate {
   }): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      if (!await this.#tryAcquire({ signal })) {
+      if (!await this.#acquire({ signal })) {
         await this.#pause({ signal });
         continue;
       }
       const finished = await this.#lead({ signal, work });
       if (finished) return;
       await this.#options.clock.sleep(this.#options.restMs ?? 0, { signal });
+    }
+  }
+
+  /** As `#tryAcquire`; who is told to stop in the middle leaves the Lease to the next one. */
+  async #acquire({ signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+    try {
+      return await this.#tryAcquire({ signal });
+    } catch (error) {
+      if (this.#tried !== undefined) await this.#release(this.#tried);
+      throw error;
+    } finally {
+      this.#tried = undefined;
     }
   }
 
@@ -233,12 +247,13 @@ export class LeaseCandidate {
     if (!read.ok) {
       if (read.error.code !== "not_found") return false;
       this.#holder = "";
-      const fresh = this.#stamped({
+      const fresh: Lease = {
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
         metadata: { ...key },
-      });
-      const created = await store.create(LEASES, fresh, { signal, timeoutMs });
+      };
+      this.#tried = fresh;
+      const created = await store.create(LEASES, this.#stamped(fresh), { signal, timeoutMs });
       if (created.ok) this.#hold(created.value, sentMs);
       return created.ok;
     }
@@ -247,6 +262,7 @@ export class LeaseCandidate {
     const hasEnded = holder !== "" && holder !== identity && this.#hasEnded(lease);
     this.#holder = hasEnded ? "" : holder;
     if (holder !== "" && holder !== identity && !hasEnded) return false;
+    this.#tried = lease;
     const taken = await store.replace(LEASES, this.#stamped(lease), { signal, timeoutMs });
     if (taken.ok) this.#hold(taken.value, sentMs);
     return taken.ok;
@@ -279,20 +295,40 @@ export class LeaseCandidate {
 
   /** Lets the next candidate lead at once, if the Lease is still ours; after the work has ended. */
   async #giveUp(): Promise<void> {
-    const { store, clock, identity } = this.#options;
     const held = this.#held;
     this.#held = undefined;
     this.#validUntilMs = -Infinity;
-    if (held?.spec?.holderIdentity !== identity) return;
+    if (held !== undefined) await this.#release(held);
+  }
+
+  /**
+   * Writes that nobody holds the Lease. A write of ours may be under way: of the two one is
+   * refused, so that if it was this one, the other is done and can be read.
+   *
+   * @param known The Lease as it was before that.
+   */
+  async #release(known: Lease): Promise<void> {
+    const { store, clock, key, identity } = this.#options;
     const timeoutMs = this.#durationMs - this.#deadlineMs;
     using deadline = startDeadline(clock, {
       timeoutMs,
       what: "giving up the Lease",
       signal: new AbortController().signal,
     });
-    const free = { ...held, spec: { ...held.spec, holderIdentity: "" } };
-    await store.replace(LEASES, free, { signal: deadline.signal, timeoutMs })
-      .catch(() => {}); // It runs out by itself then.
+    const options = { signal: deadline.signal, timeoutMs };
+    try {
+      const isNew = known.metadata.resourceVersion === undefined;
+      const freed = isNew
+        ? await store.create(LEASES, free(known), options)
+        : await store.replace(LEASES, free(known), options);
+      if (freed.ok) return;
+      const read = await store.get(LEASES, key, options);
+      if (!read.ok || read.value.spec?.holderIdentity !== identity) return;
+      await store.replace(LEASES, free(read.value), options);
+    } catch (error) {
+      // It runs out by itself then.
+      if (error !== deadline.signal.reason) throw error;
+    }
   }
 
   #stamped(lease: Lease): Lease {
@@ -347,4 +383,9 @@ function mayBeOurs({ code }: StoreError): boolean {
     default:
       return false;
   }
+}
+
+/** The Lease without anybody who holds it. */
+function free(lease: Lease): Lease {
+  return { ...lease, spec: { ...lease.spec, holderIdentity: "" } };
 }

@@ -9,6 +9,9 @@ import { closedPort, type LoggedRequest, serveOnLoopback } from "../support/loop
 class LeaseServer {
   /** Who holds the Lease, by each write. */
   readonly holders: string[] = [];
+  readonly #held = Promise.withResolvers<void>();
+  /** Resolves when somebody holds it. */
+  readonly held = this.#held.promise;
   #lease: { readonly metadata: Readonly<Record<string, unknown>> } | undefined;
 
   readonly answer = ({ method, path: target, body }: LoggedRequest): Response => {
@@ -20,6 +23,7 @@ class LeaseServer {
     if (isLease && (method === "POST" || method === "PUT")) {
       const lease = JSON.parse(body);
       this.holders.push(lease.spec.holderIdentity);
+      this.#held.resolve();
       const resourceVersion = String(this.holders.length + 1);
       this.#lease = { ...lease, metadata: { ...lease.metadata, resourceVersion } };
       return Response.json(this.#lease);
@@ -87,6 +91,7 @@ export async function runControllerCases(t: Deno.TestContext, program: string): 
       for (const name of ["startup", "liveness"]) {
         assert.equal(await waitForProbe(port, name), 200, name);
       }
+      await api.held; // Its answer may be on its way still: it is given up all the same.
       child.kill("SIGTERM");
       assert.equal((await child.status).code, 0);
       assert.deepEqual([api.holders[0], api.holders.at(-1)], ["controller-x", ""]);
