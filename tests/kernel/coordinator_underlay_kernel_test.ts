@@ -21,9 +21,9 @@ testWith({
     await using fixture = await Fixture.open();
     const pod = await fixture.podWith({ eth0: { last: 5 } });
     const result = await fixture.add(pod, "eth0");
-    const members = ["ifname", "mtu", "operstate", "txqlen"];
+    const members = ["ifname", "mtu", "txqlen"];
     const [inPod] = await list(pod.namespace, "link show veth0", { members });
-    assert.deepEqual(inPod, { ifname: "veth0", mtu: 1500, operstate: "UP", txqlen: 1000 });
+    assert.deepEqual(inPod, { ifname: "veth0", mtu: 1500, txqlen: 1000 });
     const [onNode] = await list(fixture.node, `link show ${NODE_VETH}`, { members });
     assert.deepEqual(onNode, { ...inPod, ifname: NODE_VETH });
     const podMac = await macOf(pod.namespace, "veth0");

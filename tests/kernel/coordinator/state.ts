@@ -64,8 +64,13 @@ function listOf(text: string): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** Members that count time or packets, or that number things in the order of their making. */
-const VOLATILE = new Set(["valid_life_time", "preferred_life_time", "expires", "handle", "used"]);
+/**
+ * Members that count time or packets, or that number things in the order of their making; and
+ * `operstate`, which the kernel writes up to a second after a link is up, as its flags say at once.
+ */
+const VOLATILE = new Set([
+  ...["valid_life_time", "preferred_life_time", "expires", "handle", "used", "operstate"],
+]);
 
 function withoutTimes(name: string, value: unknown): unknown {
   return VOLATILE.has(name) ? undefined : value;
