@@ -21,6 +21,12 @@ const ATTEMPTS = 5;
 
 type Refusal = { readonly status: 500; readonly message: string };
 
+/** A pod's endpoint, and what is to be in it. */
+interface Known {
+  readonly endpoint: SpiderEndpoint | undefined;
+  readonly nics: readonly EndpointNic[];
+}
+
 /**
  * Records who has what in the pool's status: reads it, adds a record, writes it whole with its
  * resourceVersion, and knows no other field of it. It releases nothing: that is left to its
@@ -201,10 +207,7 @@ export class ReferenceAgent implements AgentUnderTest {
    */
   async #rebind(
     pod: Pod,
-    { endpoint, nics }: {
-      readonly endpoint: SpiderEndpoint | undefined;
-      readonly nics: readonly EndpointNic[];
-    },
+    { endpoint, nics }: Known,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Result<void, Refusal>> {
     const { namespace, name, uid: podUid = "" } = pod.metadata;
@@ -234,10 +237,7 @@ export class ReferenceAgent implements AgentUnderTest {
 
   async #writeEndpoint(
     pod: Pod,
-    { endpoint, nics }: {
-      readonly endpoint: SpiderEndpoint | undefined;
-      readonly nics: readonly EndpointNic[];
-    },
+    { endpoint, nics }: Known,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Result<void, Refusal>> {
     const { store } = this.#ports;

@@ -13,14 +13,11 @@ import { isShut, opened, TAINT_NOT_READY } from "../../api/node_gate.ts";
 import { SPIDER_RESERVED_IPS } from "../../api/reserved_ip.ts";
 import { SPIDER_SUBNETS } from "../../api/subnet.ts";
 import { API_SERVER_RETRY_MS_MIN, CLEAN_TRIES_MAX } from "../../base/limits.ts";
-import type { Clock } from "../../base/clock.ts";
-import type { Log } from "../../base/log.ts";
 import {
   isUnserved,
   keyOf,
   keyText,
   type ObjectKey,
-  type ObjectStore,
   type Resource,
   type StoredObject,
   type StoreError,
@@ -28,6 +25,7 @@ import {
 } from "../../base/object_store.ts";
 import { pagesOf } from "../../base/pages.ts";
 import { quoted } from "../../ipam/brief.ts";
+import type { CommandWork } from "../command.ts";
 import { rawOf } from "../raw_objects.ts";
 
 /** Kinds whose objects go, in this order. */
@@ -48,17 +46,8 @@ export interface CleanWish {
   readonly initJobName: string;
 }
 
-/** What cleaning needs of the world. */
-export interface CleanPorts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
 /** One run. */
-interface Run {
-  readonly ports: CleanPorts;
-  readonly signal: AbortSignal;
+interface Run extends Pick<CommandWork, "ports" | "signal"> {
   readonly failures: string[];
 }
 
@@ -69,7 +58,7 @@ interface Run {
  */
 export async function clean(
   wish: CleanWish,
-  { ports, signal }: { readonly ports: CleanPorts; readonly signal: AbortSignal },
+  { ports, signal }: Pick<CommandWork, "ports" | "signal">,
 ): Promise<readonly string[]> {
   const run: Run = { ports, signal, failures: [] };
   for (const resource of WEBHOOK_CONFIGURATIONS) {

@@ -2,6 +2,7 @@
 import { ANNOTATION_NOT_USABLE } from "../../api/annotations.ts";
 import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../api/ip_pool.ts";
 import { PODS } from "../../api/kubernetes/pod.ts";
+import { LABEL_COMPONENT, POOL_COMPONENTS } from "../../api/labels.ts";
 import { SPIDER_IPS, type SpiderIp } from "../../api/spider_ip.ts";
 import {
   ENGINE_LOOK_MS,
@@ -15,11 +16,6 @@ import { quoted } from "../../ipam/brief.ts";
 import { recordsOf } from "../../ipam/pool_status.ts";
 import { lowerFence, takeMarkers } from "./fence.ts";
 import { all, type Run } from "./run.ts";
-
-/** Label of a pod: which of the programs it runs. */
-const COMPONENT = "app.kubernetes.io/component";
-/** Programs that write who has which address. */
-const WRITERS = ["spiderpool-agent", "spiderpool-controller"];
 
 /** What was done. */
 export interface GivenBack {
@@ -77,7 +73,7 @@ async function runningWriters(namespace: string, run: Run): Promise<readonly str
   const pods = await all(PODS, {
     ...run,
     namespace,
-    labelSelector: `${COMPONENT} in (${WRITERS.join(",")})`,
+    labelSelector: `${LABEL_COMPONENT} in (${POOL_COMPONENTS.join(",")})`,
   });
   return pods.filter(({ status }) => !["Succeeded", "Failed"].includes(status?.phase ?? ""))
     .map(({ metadata }) => metadata.name);

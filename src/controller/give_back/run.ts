@@ -1,9 +1,6 @@
 /** One run of giving back: what it works with, and how it lists. */
-import type { Clock } from "../../base/clock.ts";
-import type { Log } from "../../base/log.ts";
 import {
   keyText,
-  type ObjectStore,
   type Resource,
   type Selection,
   type StoredObject,
@@ -11,19 +8,10 @@ import {
 } from "../../base/object_store.ts";
 import { pagesOf } from "../../base/pages.ts";
 import { quoted } from "../../ipam/brief.ts";
-
-/** What giving back needs of the world. */
-export interface GiveBackPorts {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+import type { CommandWork } from "../command.ts";
 
 /** One run. */
-export interface Run {
-  readonly ports: GiveBackPorts;
-  readonly signal: AbortSignal;
-}
+export type Run = Pick<CommandWork, "ports" | "signal">;
 
 /** Every object of a kind, as it is now. @throws {StoreFailure} One cannot be read, or the list. */
 export async function all<T extends StoredObject>(
