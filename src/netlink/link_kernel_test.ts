@@ -20,7 +20,7 @@ function mac(text: string): MacAddress {
   return expectOk(parseMac(text), text);
 }
 
-/** A namespace with a veth pair `p0` and `p1`, both up, and a socket in it. */
+/** A namespace with a veth pair `p0` and `p1`, both up and said to be, and a socket in it. */
 async function openFabric(): Promise<
   Namespace & { readonly socket: NetlinkSocket; readonly parentIndex: number }
 > {
@@ -28,8 +28,10 @@ async function openFabric(): Promise<
   const namespace = stack.use(await openNamespace());
   using netns = openNetns(`/proc/${namespace.pid}/ns/net`);
   const socket = stack.use(NetlinkSocket.openRoute({ netns }));
-  expectOk(addLink(socket, { kind: "veth", name: "p0", isUp: true, peer: P1 }), "p0 is new");
+  expectOk(addLink(socket, { kind: "veth", name: "p0", isUp: true, peer: { name: "p1" } }), "new");
   expectOk(setLink(socket, found(socket, "p1").index, { isUp: true }), "p1 is there");
+  const isUp = (name: string) => found(socket, name).operState === "up";
+  await untilTrue(() => isUp("p0") && isUp("p1")); // The kernel says it up to a second later.
   const kept = stack.move();
   return {
     ...namespace,
@@ -38,8 +40,6 @@ async function openFabric(): Promise<
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
-
-const P1 = { name: "p1" };
 
 function found(socket: NetlinkSocket, name: string): LinkRecord {
   const link = findLink(socket, { name });

@@ -73,10 +73,10 @@ async function linksOf(where: Namespace): Promise<ReadonlyMap<string, ShownLink>
   return new Map(links.map((link) => [link.ifname, link]));
 }
 
-/** What of links and addresses does not change by itself. */
+/** What of links and addresses does not change by itself: the kernel writes a state late. */
 async function stateOf(where: Namespace): Promise<string> {
   const text = `${await where.run("ip", "-d", "link")}${await where.run("ip", "-4", "address")}`;
-  return text.replaceAll(/ state [A-Z]+/g, "");
+  return text.replaceAll(/ state [A-Z]+|NO-CARRIER,/g, "");
 }
 
 async function refused(lab: Lab, config: Readonly<Record<string, unknown>>): Promise<string> {

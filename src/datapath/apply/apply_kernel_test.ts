@@ -76,8 +76,9 @@ class World implements AsyncDisposable {
   /** What `ip`, `nft` and the sysctls show of both, in an order of its own. */
   async state(): Promise<readonly string[]> {
     const texts = await Promise.all([this.node, this.pod].map((one) => script(one, STATE)));
-    return texts.flatMap((text) => text.split("\n").map((line) => line.trim()).toSorted())
-      // The kernel makes these itself, some time after a link comes up.
+    // The kernel takes that word from routes some time after a link comes up, and makes addresses.
+    const lines = texts.map((text) => text.replaceAll(/ linkdown\b/g, "").split("\n"));
+    return lines.flatMap((ofOne) => ofOne.map((line) => line.trim()).toSorted())
       .filter((line) => !/fe80::|ff00::|^multicast|^anycast|^link .*UNKNOWN/.test(line));
   }
 }
