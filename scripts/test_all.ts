@@ -60,12 +60,17 @@ export function settleStage({ counts, exitCode }: StageResult): TestCounts {
   return counts;
 }
 
-/** The tests that failed, with the first line of why, from what `deno test` says at the end. */
+/**
+ * The tests that failed, with the first line of why, from what `deno test` says at the end; and
+ * what a rig says of its own failure, on a line such as `vm: failed: ...`.
+ */
 export function failuresIn(output: string): readonly string[] {
   const failures: string[] = [];
   let isList = false;
   let name: string | undefined;
   for (const line of plainLines(output)) {
+    const ofRig = /^\w+: failed: (.+)$/.exec(line)?.[1];
+    if (ofRig !== undefined) failures.push(ofRig.trim());
     if (line.trim() === "ERRORS") isList = true;
     if (line.trim() === "FAILURES") isList = false;
     if (!isList) continue;

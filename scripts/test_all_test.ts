@@ -40,6 +40,9 @@ FAILED | 0 passed | 1 failed (5ms)
     "a => ./tests/one_test.ts:4:6: AssertionError: 1 is not 2",
     "b ... step (deep) => ./tests/one_test.ts:4:6: AssertionError: 1 is not 2",
   ]);
+  assert.deepEqual(failuresIn("vm: failed: It hangs in its boot\n\nvm: booted\n"), [
+    "It hangs in its boot",
+  ]);
   assert.deepEqual(failuresIn("a ... ok (3ms)\n\nok | 1 passed | 0 failed (5ms)\n"), []);
 });
 

@@ -36,6 +36,8 @@ const LEFT_OUT = `${REPOSITORY}/tests/vm/lists/left_out.txt`;
 /** The machine is there to have these: a test that skips for want of one tests nothing. */
 const REQUIRED = "root,modules,programs";
 const NEWLINE = 0x0a;
+/** What a line begins with that says why a machine failed: `test:all` shows it at its end. */
+const FAILED = "failed:";
 /** A run that nobody watches any more ends itself. */
 const SECONDS_MAX = 3600;
 
@@ -178,7 +180,7 @@ async function runInMachine(
     last = piece.at(-1) ?? last;
   };
   const begunMs = performance.now();
-  const end = await bootMachine(prepared, { entries, print, hangSeconds, signal });
+  const end = await bootMachine(prepared, { entries, print, hangSeconds, signal, say });
   if (last !== NEWLINE) write(Deno.stdout, Uint8Array.of(NEWLINE)); // Killed amid a line.
   if (signal.aborted) throw new VmError("Stopped before the tests ended", { exitCode: 1 });
   return conclude(end, (performance.now() - begunMs) / 1000);
@@ -190,11 +192,14 @@ function conclude({ report, failure, console }: MachineEnd, seconds: number): Se
     if (console !== undefined && console !== "") {
       say(`the end of the kernel's log:\n${console}`);
     }
-    say(failure ?? "The machine gave no result");
+    say(`${FAILED} ${failure ?? "The machine gave no result"}`);
     return settle(undefined, 1);
   }
   const times = [booted, ended - booted, seconds].map((time) => time.toFixed(1));
   say(`booted in ${times[0]} s, tests ${times[1]} s, in all ${times[2]} s`);
+  if (outcome.counts === undefined) {
+    say(`${FAILED} deno ended with exit code ${outcome.exitCode} and no report of its tests`);
+  }
   return settle(outcome.counts, outcome.exitCode);
 }
 

@@ -6,7 +6,14 @@ import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import { type DenoBinary, fetchDeno } from "./deno_binary.ts";
 import { VmError } from "./failure.ts";
 import { prepareImage, writeWhole } from "./image.ts";
-import { type Machine, type MachineEnd, type MachineKind, QEMU, runMachine } from "./machine.ts";
+import {
+  type Machine,
+  type MachineEnd,
+  type MachineKind,
+  QEMU,
+  runMachine,
+  startUntilTested,
+} from "./machine.ts";
 import { type FetchOptions, fetchPackages, type PackageTree } from "./packages.ts";
 import { hasProgram, isThere } from "./process.ts";
 import { fetchSriovKernel, findSriovQemu } from "./sriov.ts";
@@ -131,24 +138,27 @@ export async function removeLeftovers(
 }
 
 /**
- * Boots a prepared machine with the entries of one run, and waits for its end. What it writes goes
- * to a folder that is removed.
+ * Boots a prepared machine with the entries of one run, and waits for its end; see
+ * `startUntilTested`. What it writes goes to a folder that is removed.
  *
  * @param options.entries They replace what the image has at the same path.
  */
 export async function bootMachine(
   prepared: PreparedMachine,
-  { entries, ...options }: {
+  { entries, say, ...options }: {
     readonly entries: readonly CpioEntry[];
+    readonly say: (text: string) => void;
     readonly print: (piece: Uint8Array) => void;
     readonly hangSeconds: number;
     readonly signal: AbortSignal;
   },
 ): Promise<MachineEnd> {
-  const folder = await Deno.makeTempDir({ dir: prepared.folder, prefix: "run-" });
-  try {
-    return await runMachine(await layOut(prepared, { entries, folder }), options);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  return await startUntilTested(async () => {
+    const folder = await Deno.makeTempDir({ dir: prepared.folder, prefix: "run-" });
+    try {
+      return await runMachine(await layOut(prepared, { entries, folder }), options);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }, { say });
 }

@@ -40,6 +40,7 @@ until [ -c /dev/vport0p1 ] && [ -c /dev/vport0p2 ]; do
 done
 exec 3>/dev/vport0p1 4>/dev/vport0p2
 stage booted
+dmesg -n 4 # What the kernel says of its boot serves if it hangs there; what it says now, nobody.
 
 # If nobody is left to read the output, or to stop a machine that hangs, it stops itself.
 mount -t debugfs debugfs /sys/kernel/debug

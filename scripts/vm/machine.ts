@@ -1,7 +1,7 @@
 import type { Accelerator } from "./accelerator.ts";
 import type { Architecture } from "./arguments.ts";
 import { Progress } from "./progress.ts";
-import { explainEnd, type GuestReport, parseReport, tailOf } from "./report.ts";
+import { explainEnd, type GuestReport, panicOf, parseReport, tailOf } from "./report.ts";
 
 /** What the rig boots: the kernel for clouds; or one with an SR-IOV NIC, on amd64 alone. */
 export const MACHINE_KINDS = ["cloud", "sriov"] as const;
@@ -30,15 +30,23 @@ export interface MachineEnd {
   readonly failure: string | undefined;
   /** The end of the kernel's log, where it may help. */
   readonly console: string | undefined;
+  /** Whether it hung or panicked before a test began: what is tested had no part in that. */
+  readonly isLostStart: boolean;
 }
 
 const MEMORY_MIB = 2048;
 const PROCESSORS = 2;
+/**
+ * A machine whose first file of tests has not begun by then never gets there. Loaded and emulated,
+ * it takes 20 s.
+ */
+const START_SECONDS_MAX = 120;
 /** Half a second more or less does not matter for a limit of seconds. */
 const LOOK_MS = 500;
 /** What differs between the processors that QEMU is. */
 const PROCESSOR_KINDS = {
-  amd64: { machine: "pc", cpu: "max", console: "ttyS0" },
+  // The kernel counts ticks at its start and panics if they are few, as on shared processors.
+  amd64: { machine: "pc", cpu: "max", console: "ttyS0 no_timer_check" },
   // Pointer authentication with its standard cipher costs an emulated processor half its speed.
   arm64: { machine: "virt", cpu: "max,pauth-impdef=on", console: "ttyAMA0" },
 } as const;
@@ -76,7 +84,7 @@ export function qemuArguments(machine: Machine): string[] {
   const { architecture, accelerator, kernel, initrd, folder } = machine;
   const kind = PROCESSOR_KINDS[architecture];
   const isSriov = machine.kind === "sriov";
-  const line = `console=${kind.console} rdinit=/init panic=-1 oops=panic loglevel=4 quiet ` +
+  const line = `console=${kind.console} rdinit=/init panic=-1 oops=panic loglevel=7 ` +
     "random.trust_cpu=on mitigations=off";
   return [
     ...["-machine", isSriov ? "q35" : kind.machine, "-cpu", kind.cpu],
@@ -114,7 +122,7 @@ export async function runMachine(
   },
 ): Promise<MachineEnd> {
   const progress = new Progress();
-  let hang: string | undefined;
+  let isHanging = false;
   let lastMs = performance.now();
   const child = new Deno.Command(machine.qemu, {
     args: qemuArguments(machine),
@@ -125,8 +133,8 @@ export async function runMachine(
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill);
   const look = setInterval(() => {
-    if (hang !== undefined || performance.now() - lastMs < hangSeconds * 1000) return;
-    hang = describeHang(progress, hangSeconds);
+    if (isHanging || performance.now() - lastMs < limitOf(progress, hangSeconds) * 1000) return;
+    isHanging = true;
     kill();
   }, LOOK_MS);
   try {
@@ -141,33 +149,89 @@ export async function runMachine(
     }
     await child.stdin.close();
     await child.status;
-    return await readEnd(machine.folder, { hang, complaints: await complaints });
+    const hungSeconds = isHanging ? limitOf(progress, hangSeconds) : undefined;
+    return await readEnd(machine.folder, { progress, hungSeconds, complaints: await complaints });
   } finally {
     clearInterval(look);
     signal.removeEventListener("abort", kill);
   }
 }
 
+/** Seconds without a step after which it hangs. */
+function limitOf({ file }: Progress, hangSeconds: number): number {
+  return file === undefined ? Math.min(START_SECONDS_MAX, hangSeconds) : hangSeconds;
+}
+
+/**
+ * Starts a machine; and once more if that one broke before a test began, as one in hundreds does
+ * that has to share its processors: an emulated kernel that never comes up. It says so.
+ *
+ * @param start Boots one machine and waits for its end.
+ */
+export async function startUntilTested(
+  start: () => Promise<MachineEnd>,
+  { say }: { readonly say: (text: string) => void },
+): Promise<MachineEnd> {
+  const end = await start();
+  if (!end.isLostStart) return end;
+  say(`${end.failure}; another one is started, for no test had begun`);
+  if (end.console) say(`the end of its kernel's log:\n${end.console}`);
+  return await start();
+}
+
+/** What is known of a machine that was killed because nothing went on. */
+export interface Hang {
+  readonly progress: Progress;
+  /** How long that was. */
+  readonly seconds: number;
+  /** Whether its kernel came up, and the first process opened its ports. */
+  readonly isBooted: boolean;
+}
+
 /** The sentence for a machine that was killed because nothing went on. */
-export function describeHang(progress: Progress, seconds: number): string {
-  const where = progress.running === undefined
-    ? progress.file === undefined
-      ? "It hangs before the first test: neither a kernel nor a test file got on"
-      : `It hangs between the tests of ${progress.file}: no test began or ended`
-    : `The test "${progress.running}" of ${progress.file} hangs: no test began or ended`;
-  return `${where} for ${seconds} s, so the machine was killed`;
+export function describeHang({ progress, seconds, isBooted }: Hang): string {
+  return `${whatHangs(progress, { isBooted })} for ${seconds} s, so the machine was killed`;
+}
+
+function whatHangs(
+  { running, file }: Progress,
+  { isBooted }: { readonly isBooted: boolean },
+): string {
+  if (running !== undefined) {
+    return `The test "${running}" of ${file} hangs: no test began or ended`;
+  }
+  if (file !== undefined) return `It hangs between the tests of ${file}: no test began or ended`;
+  return isBooted
+    ? "It hangs before the first test: its kernel is up, and no test file began"
+    : "It hangs in its boot: its kernel and first process said nothing";
 }
 
 async function readEnd(
   folder: string,
-  { hang, complaints }: { readonly hang: string | undefined; readonly complaints: string },
+  { progress, hungSeconds, complaints }: {
+    readonly progress: Progress;
+    readonly hungSeconds: number | undefined;
+    readonly complaints: string;
+  },
 ): Promise<MachineEnd> {
   const report = parseReport(await readIfThere(`${folder}/report`));
-  if (report.outcome !== undefined) return { report, failure: undefined, console: undefined };
+  if (report.outcome !== undefined) {
+    return { report, failure: undefined, console: undefined, isLostStart: false };
+  }
   const text = new TextDecoder().decode(await readIfThere(`${folder}/console`));
   const complaint = complaints.trim().split("\n").at(-1) ?? "";
   const quit = text === "" && complaint !== "" ? `QEMU ends at once: ${complaint}` : undefined;
-  return { report, failure: hang ?? quit ?? explainEnd(text), console: tailOf(text) };
+  const isBooted = report.stages.booted !== undefined;
+  const hung = hungSeconds === undefined
+    ? undefined
+    : describeHang({ progress, seconds: hungSeconds, isBooted });
+  const isBrokenBoot = !isBooted && panicOf(text) !== undefined;
+  return {
+    report,
+    failure: hung ?? quit ?? explainEnd(text),
+    console: tailOf(text),
+    isLostStart: progress.file === undefined && (hung !== undefined || isBrokenBoot),
+  };
 }
 
 async function readIfThere(path: string): Promise<Uint8Array> {

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { describeHang, type Machine, qemuArguments } from "./machine.ts";
+import {
+  describeHang,
+  type Machine,
+  type MachineEnd,
+  qemuArguments,
+  startUntilTested,
+} from "./machine.ts";
 import { Progress } from "./progress.ts";
 
 const MACHINE: Machine = {
@@ -40,11 +46,44 @@ Deno.test("qemuArguments() names the console of the other processor", () => {
   assert.equal(args[args.indexOf("-machine") + 1], "virt");
 });
 
-Deno.test("describeHang() names what hangs: the boot, a file, a test", () => {
+Deno.test("describeHang() names what hangs: the boot, deno, a file, a test", () => {
   const progress = new Progress();
-  assert.match(describeHang(progress, 9), /^It hangs before the first test: .* for 9 s, so /);
+  const sentence = (isBooted = true) => describeHang({ progress, seconds: 9, isBooted });
+  assert.match(sentence(false), /^It hangs in its boot: .* for 9 s, so /);
+  assert.match(sentence(), /^It hangs before the first test: its kernel is up, .* for 9 s, so /);
   progress.take("running 2 tests from ./a_test.ts\n");
-  assert.match(describeHang(progress, 9), /^It hangs between the tests of \.\/a_test\.ts: /);
+  assert.match(sentence(), /^It hangs between the tests of \.\/a_test\.ts: /);
   progress.take("one ...");
-  assert.match(describeHang(progress, 9), /^The test "one" of \.\/a_test\.ts hangs: /);
+  assert.match(sentence(), /^The test "one" of \.\/a_test\.ts hangs: /);
+});
+
+Deno.test("startUntilTested() starts another machine once, where no test began", async () => {
+  const end = (failure: string | undefined, isLostStart: boolean): MachineEnd => {
+    return { report: { stages: {}, outcome: undefined }, failure, console: "", isLostStart };
+  };
+  async function run(...ends: readonly MachineEnd[]) {
+    const left = [...ends];
+    const said: string[] = [];
+    const last = await startUntilTested(() => {
+      const [next] = left.splice(0, 1);
+      return next === undefined ? Promise.reject(new Error("one too many")) : Promise.resolve(next);
+    }, { say: (text) => said.push(text) });
+    return { failure: last.failure, said, left: left.length };
+  }
+  const lost = end("It hangs in its boot", true);
+  const another = "It hangs in its boot; another one is started, for no test had begun";
+  assert.deepEqual(await run(end(undefined, false), lost), {
+    failure: undefined,
+    said: [],
+    left: 1,
+  });
+  assert.deepEqual(await run(end("It hangs amid", false), lost), {
+    ...{ failure: "It hangs amid", said: [], left: 1 },
+  });
+  assert.deepEqual(await run(lost, end(undefined, false)), {
+    ...{ failure: undefined, said: [another], left: 0 },
+  });
+  assert.deepEqual(await run(lost, lost, lost), {
+    ...{ failure: "It hangs in its boot", said: [another], left: 1 },
+  });
 });

@@ -53,7 +53,7 @@ const CONSOLE_LINES_MAX = 30;
  */
 export function explainEnd(consoleText: string): string {
   const said = /^rig: (\w+) ?(.*?)\s*$/m.exec(consoleText);
-  const panic = /Kernel panic - not syncing: (.*?)\s*$/m.exec(consoleText)?.[1];
+  const panic = panicOf(consoleText);
   switch (said?.[1]) {
     case "module": {
       const [name = "", ...text] = said[2]?.split(" ") ?? [];
@@ -68,6 +68,11 @@ export function explainEnd(consoleText: string): string {
   }
   if (panic !== undefined) return `The machine's kernel panics: ${panic}`;
   return "The machine went off before its tests ended";
+}
+
+/** The words of the kernel's panic; `undefined` if there was none. */
+export function panicOf(consoleText: string): string | undefined {
+  return /Kernel panic - not syncing: (.*?)\s*$/m.exec(consoleText)?.[1];
 }
 
 /** The end of the kernel's log, for a person. */

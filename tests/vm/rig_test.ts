@@ -107,7 +107,7 @@ testWith({
     assert.equal(stdout.at(-1), "0 passed, 1 failed, 0 skipped");
     assert.ok(stdout.some((line) => line.startsWith("passes at first ... ok")), "printed live");
     const named = 'The test "waits for ever > in a step" of ./tests/vm/lists/hanging.ts hangs';
-    assert.ok(stderr.includes(`vm: ${named}: no test began or ended for 30 s`), stderr);
+    assert.ok(stderr.includes(`vm: failed: ${named}: no test began or ended for 30 s`), stderr);
   },
 });
 
@@ -118,7 +118,7 @@ testWith({
     const { code, stdout, stderr } = await run(`${LISTS}/panicking.ts`);
     assert.equal(code, 1);
     assert.equal(stdout.at(-1), "0 passed, 1 failed, 0 skipped");
-    assert.match(stderr, /^vm: The machine's kernel panics: sysrq triggered crash$/m);
+    assert.match(stderr, /^vm: failed: The machine's kernel panics: sysrq triggered crash$/m);
   },
 });
 
@@ -136,10 +136,35 @@ testWith({
       print: (piece) => printed.push(piece),
       hangSeconds: 120,
       signal: limit.signal,
+      say: () => {},
     });
     assert.match(failure ?? "", /^Cannot load the kernel module "dummy": .*dummy\.ko/);
     assert.equal(report.outcome, undefined);
     assert.deepEqual(printed, []);
+  },
+});
+
+testWith({
+  name: "a machine that hangs in its boot is started once more, and the message says where it hung",
+  needs,
+  async fn() {
+    const { prepared, entries } = await prepare(`${LISTS}/passing.ts`);
+    const bytes = new TextEncoder().encode("#!/bin/busybox sh\n/bin/busybox sleep 3600\n");
+    const init: CpioEntry = { kind: "file", path: "init", bytes, executable: true };
+    const said: string[] = [];
+    using limit = hangLimit();
+    const { failure, console } = await bootMachine(prepared, {
+      entries: [...entries, init],
+      print: () => {},
+      hangSeconds: 15,
+      signal: limit.signal,
+      say: (text) => said.push(text),
+    });
+    const sentence = /^It hangs in its boot: .* for 15 s, so the machine was killed/;
+    assert.match(failure ?? "", sentence);
+    assert.match(console ?? "", /Run \/init as init process/, "what its kernel said");
+    assert.deepEqual(said.map((text) => sentence.test(text)), [true, false]);
+    assert.match(said[1] ?? "", /Run \/init as init process/);
   },
 });
 
