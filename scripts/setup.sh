@@ -8,7 +8,8 @@
 #   scripts/setup.sh vm           and QEMU for `deno task test:vm`
 #   scripts/setup.sh vm-arm64     and QEMU for the arm64 machine
 #   scripts/setup.sh cluster      and what `deno task cluster`, `e2e` and `test:agent` need
-#   scripts/setup.sh all          kernel, vm and cluster
+#   scripts/setup.sh kind         and Docker, with what makes the image of kind's nodes
+#   scripts/setup.sh all          kernel, vm, cluster and kind
 set -eu
 
 DENO_VERSION=2.9.6
@@ -135,11 +136,17 @@ setup_cluster() {
 cannot be reached; install Go from https://go.dev/dl"
 }
 
+setup_kind() {
+  setup_cluster
+  install_packages "$(package docker.io moby-engine)" debootstrap skopeo curl \
+    "$(package docker-registry docker-distribution)"
+}
+
 [ $# -gt 0 ] || set -- deno
 for part in "$@"; do
   case $part in
-    deno | demo | kernel | vm | vm-arm64 | cluster | all) ;;
-    *) refuse "Unknown part \"$part\": use demo, kernel, vm, vm-arm64, cluster or all" ;;
+    deno | demo | kernel | vm | vm-arm64 | cluster | kind | all) ;;
+    *) refuse "Unknown part \"$part\": use demo, kernel, vm, vm-arm64, cluster, kind or all" ;;
   esac
 done
 setup_deno
@@ -150,7 +157,8 @@ for part in "$@"; do
     vm) setup_vm ;;
     vm-arm64) setup_vm_arm64 ;;
     cluster) setup_cluster ;;
-    all) setup_vm; setup_cluster ;;
+    kind) setup_kind ;;
+    all) setup_vm; setup_kind ;;
   esac
 done
 say "Ready: $*"

@@ -38,6 +38,9 @@ export const OVS_CNI_VERSION = "v0.39.0";
  */
 export const CERT_MANAGER_VERSION = "v1.11.5";
 
+/** kind's version; `go/kind/go.mod` says the same. */
+export const KIND_VERSION = "v0.30.0";
+
 /** Paths of the programs: a folder with one entry a name. */
 export interface Components {
   /** Holds `KUBERNETES_PROGRAMS`, `etcd` and `multus`. */
@@ -188,6 +191,36 @@ export async function ensureCertManager(
   return path.join(JSON.parse(found).Dir, "deploy", "crds");
 }
 
+/** What a cluster of kind needs beside `Components`. */
+export interface KindPrograms {
+  /** Holds `kind`, and the `kubeadm` of its nodes. */
+  readonly folder: string;
+  /** Folder of what kind's module keeps for its nodes. */
+  readonly nodeFiles: string;
+}
+
+/** Builds `kind` and `kubeadm`, once, into the cache. */
+export async function ensureKindPrograms(
+  sources: Pick<ComponentSources, "cache" | "report">,
+): Promise<KindPrograms> {
+  const digest = await digestOf(["kind/go.mod", "kubeadm/go.mod"]);
+  const folder = path.join(sources.cache, `kind-${KIND_VERSION}-${digest}`);
+  await Deno.mkdir(folder, { recursive: true });
+  await ensureBuilt(folder, {
+    ...{ name: "kind", module: "kind", target: "sigs.k8s.io/kind", ldflags: "-s -w" },
+    ...{ version: KIND_VERSION, sources },
+  });
+  await ensureBuilt(folder, {
+    ...{ name: "kubeadm", module: "kubeadm", target: "k8s.io/kubernetes/cmd/kubeadm" },
+    ...{ ldflags: kubernetesLdflags(), version: KUBERNETES_VERSION, sources },
+  });
+  const found = await runOrThrow(
+    [await findGo(), "mod", "download", "-json", `sigs.k8s.io/kind@${KIND_VERSION}`],
+    { cwd: moduleFolder("kind") },
+  );
+  return { folder, nodeFiles: path.join(JSON.parse(found).Dir, "images", "base", "files") };
+}
+
 function moduleFolder(module: string): string {
   return path.join(import.meta.dirname ?? ".", "go", module);
 }
@@ -236,9 +269,13 @@ function kubernetesLdflags(): string {
 }
 
 /** Changes whenever anything that decides the programs does: sources, modules, toolchain. */
-async function sourceDigest(): Promise<string> {
+function sourceDigest(): Promise<string> {
+  return digestOf(["kubernetes/main.go", "kubernetes/go.mod", "etcd/go.mod", "multus/go.mod"]);
+}
+
+async function digestOf(files: readonly string[]): Promise<string> {
   const digest = createHash("sha256");
-  for (const file of ["kubernetes/main.go", "kubernetes/go.mod", "etcd/go.mod", "multus/go.mod"]) {
+  for (const file of files) {
     digest.update(await Deno.readFile(path.join(import.meta.dirname ?? ".", "go", file)));
   }
   return digest.digest("hex").slice(0, 12);

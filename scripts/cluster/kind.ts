@@ -18,6 +18,9 @@ import {
   writeState,
 } from "./state.ts";
 
+/** Names the image of kind's nodes, with Kubernetes in it; absent: the one that kind takes. */
+export const NODE_IMAGE_VARIABLE = "SPIDERPOOL_KIND_IMAGE";
+
 /** A command and its standard input. */
 export interface KindStep {
   readonly command: readonly [string, ...string[]];
@@ -47,7 +50,9 @@ export async function kindUp(
   await writeState(folder, state);
   const multus = path.join(components.folder, "multus");
   const plugins = findCniPlugins();
-  for (const step of kindUpSteps(plan, { folder, multus, plugins, images })) await perform(step);
+  const nodeImage = Deno.env.get(NODE_IMAGE_VARIABLE) || undefined;
+  const steps = kindUpSteps(plan, { folder, multus, plugins, images, nodeImage });
+  for (const step of steps) await perform(step);
   const whole = { ...state, complete: true };
   await writeState(folder, whole);
   return whole;
@@ -77,12 +82,14 @@ export async function kindLoad(
 /** Everything `kindUp` runs, in order. Pure, so that it can be read and tested without Docker. */
 export function kindUpSteps(
   plan: ClusterPlan,
-  { folder, multus, plugins, images }: {
+  { folder, multus, plugins, images, nodeImage }: {
     readonly folder: string;
     readonly multus: string;
     /** Folder of the standard CNI plugins: a node of kind has those of its own network only. */
     readonly plugins: string;
     readonly images: readonly string[];
+    /** Absent: the one that kind takes. */
+    readonly nodeImage?: string | undefined;
   },
 ): readonly KindStep[] {
   const { name } = plan;
@@ -100,6 +107,7 @@ export function kindUpSteps(
         "-",
         "--kubeconfig",
         kubeconfig,
+        ...(nodeImage === undefined ? [] : ["--image", nodeImage]),
       ],
       input: JSON.stringify(kindConfiguration(plan)),
     },
@@ -117,7 +125,7 @@ export function kindUpSteps(
     ]),
     {
       command: ["kubectl", `--kubeconfig=${kubeconfig}`, "create", "-f", "-"],
-      input: JSON.stringify(NETWORK_ATTACHMENT_CRD),
+      input: JSON.stringify({ apiVersion: "v1", kind: "List", items: MULTUS_OBJECTS }),
     },
     ...images.map((archive): KindStep => ({
       command: ["kind", "load", "image-archive", archive, "--name", name],
@@ -158,6 +166,31 @@ function underlayName(name: string): string {
   return `${name}-underlay`;
 }
 
+const NODES_READ_NETWORKS = "nodes-read-networks";
+const RBAC = "rbac.authorization.k8s.io";
+
+/** What networks are, and that nodes may read them: Multus asks as the kubelet beside it. */
+const MULTUS_OBJECTS: readonly unknown[] = [
+  NETWORK_ATTACHMENT_CRD,
+  {
+    apiVersion: `${RBAC}/v1`,
+    kind: "ClusterRole",
+    metadata: { name: NODES_READ_NETWORKS },
+    rules: [{
+      apiGroups: ["k8s.cni.cncf.io"],
+      resources: ["network-attachment-definitions"],
+      verbs: ["get", "list", "watch"],
+    }],
+  },
+  {
+    apiVersion: `${RBAC}/v1`,
+    kind: "ClusterRoleBinding",
+    metadata: { name: NODES_READ_NETWORKS },
+    roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: NODES_READ_NETWORKS },
+    subjects: [{ apiGroup: RBAC, kind: "Group", name: "system:nodes" }],
+  },
+];
+
 // A node's own administrator file is only on the control plane; kubelet's works everywhere.
 const INSTALL_MULTUS = `mkdir -p /etc/cni/net.d/multus.d
 cp /etc/kubernetes/kubelet.conf /etc/cni/net.d/multus.d/multus.kubeconfig
@@ -170,7 +203,7 @@ function multusConfiguration(): unknown {
     type: "multus",
     capabilities: { portMappings: true },
     kubeconfig: "/etc/cni/net.d/multus.d/multus.kubeconfig",
-    clusterNetwork: "/etc/cni/net.d/10-kindnet.conflist",
+    clusterNetwork: "kindnet",
     confDir: "/etc/cni/net.d",
     binDir: "/opt/cni/bin",
     multusNamespace: "spiderpool", // Where networks of eth0 are: the namespace of the agents.

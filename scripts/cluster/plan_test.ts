@@ -72,7 +72,15 @@ Deno.test("kindUpSteps() make the same networks with Docker, nodes before Multus
   const copied = lines.filter((line) => line.startsWith("docker cp -L /p/macvlan dev-"));
   assert.equal(copied.length, 3);
   assert.equal(lines.at(-1), "kind load image-archive /i.tar --name dev");
+  const { items } = JSON.parse(steps.at(-2)?.input ?? "{}");
+  assert.deepEqual(items.map(({ kind }: { readonly kind: string }) => kind), [
+    ...["CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"],
+  ]);
   assert.equal(JSON.parse(steps[0]?.input ?? "{}").networking.ipFamily, "dual");
+  const [create] = kindUpSteps(plan("dual"), {
+    ...{ folder: "/s", multus: "/m", plugins: "/p", images: [], nodeImage: "own/node:1" },
+  });
+  assert.deepEqual(create?.command.slice(-2), ["--image", "own/node:1"]);
 });
 
 Deno.test("parseClusterArguments() reads each command with its defaults", () => {
