@@ -7,7 +7,7 @@ import { SPIDER_IPS, type SpiderIp } from "../../../src/api/spider_ip.ts";
 import { kindId } from "../../../src/store/backend.ts";
 import type { Commit } from "../api_server.ts";
 import type { ReclaimSwitches } from "../../../src/ipam/reclaim.ts";
-import { SPIDER_IP_POOLS } from "../../../src/api/ip_pool.ts";
+import { SPIDER_IP_POOLS, type SpiderIpPool } from "../../../src/api/ip_pool.ts";
 import {
   LABEL_INTERFACE,
   LABEL_IP_VERSION,
@@ -42,6 +42,8 @@ export class Facts {
   readonly #busyMs = new Map<string, number>();
   /** By `namespace/name`: when a SpiderEndpoint last went. */
   readonly #endpointGoneMs = new Map<string, number>();
+  /** Pools that are gone, as they were, and when they went. */
+  readonly #gonePools: { readonly pool: SpiderIpPool; readonly goneMs: number }[] = [];
   /** Every `podUID name`, with and without a sandbox, that an ADD of the pod was answered with. */
   readonly #answered = new Set<string>();
   /** By name: the sandbox that the SpiderIP that there is was created for. */
@@ -100,8 +102,18 @@ export class Facts {
     return this.control.get(PODS, { namespace, name });
   }
 
-  /** Pools of the Deployment that a pod is of, which are named nowhere. */
-  lentPools({ metadata: { namespace = "", labels = {} } }: Pod, want: NicWant): NicWant {
+  /**
+   * Pools of the Deployment that a pod is of, which are named nowhere.
+   *
+   * @param options.goneSinceMs Also those that went then or later; absent: none.
+   */
+  lentPools(
+    { metadata: { namespace = "", labels = {} } }: Pod,
+    want: NicWant,
+    { goneSinceMs = Infinity }: { readonly goneSinceMs?: number } = {},
+  ): NicWant {
+    const gone = this.#gonePools.filter(({ goneMs }) => goneMs >= goneSinceMs);
+    const pools = [...this.control.list(SPIDER_IP_POOLS), ...gone.map(({ pool }) => pool)];
     const of = (version: 4 | 6): readonly string[] => {
       const wanted = [
         [LABEL_OWNER_APPLICATION_NAMESPACE, namespace],
@@ -110,7 +122,7 @@ export class Facts {
         [LABEL_IP_VERSION, `IPv${version}`],
         [LABEL_OWNER_SUBNET, version === 4 ? want.lenders?.ipv4 : want.lenders?.ipv6],
       ] as const;
-      return this.control.list(SPIDER_IP_POOLS)
+      return pools
         .filter((pool) => wanted.every(([key, value]) => pool.metadata.labels?.[key] === value))
         .map(({ metadata }) => metadata.name);
     };
@@ -196,6 +208,9 @@ export class Facts {
       this.#endpointGoneMs.set(change.key, commit.timeMs);
     }
     if (change.kind === kindId(STATEFUL_SETS)) this.#noteSet(commit);
+    if (change.kind === kindId(SPIDER_IP_POOLS) && change.object === undefined) {
+      this.#gonePools.push({ pool: change.previous as SpiderIpPool, goneMs: commit.timeMs });
+    }
   }
 
   #noteClaim({ change, timeMs }: Commit): void {
