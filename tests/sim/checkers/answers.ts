@@ -7,7 +7,6 @@ import { expectOk } from "../../../src/base/result.ts";
 import { formatObjectName, parseAddress } from "../../../src/ip/mod.ts";
 import type { AnsweredAdd, CallObserver, RefusedAdd } from "../agent_host.ts";
 import { type NicWant, wantsOfPod } from "../pods.ts";
-import { EPOCH_MS } from "../scheduler.ts";
 import type { Referee } from "../referee.ts";
 import { type Facts, KNOWLEDGE_MS_MAX, placeOfClaim } from "./facts.ts";
 import { said } from "./claims.ts";
@@ -267,7 +266,8 @@ export class AnswerChecker implements CallObserver {
       this.#report("answered_pool", `${where(call)} was told pool ${pool} for ${said(claim)}`);
     }
     const wanted = version === 4 ? want.ipv4 : want.ipv6;
-    if (!wanted.includes(pool) && !this.#wasWanted(call, { pool })) {
+    const { ipv4, ipv6 } = this.#wantOf(call, { isEver: true }) ?? want;
+    if (!(version === 4 ? ipv4 : ipv6).includes(pool)) {
       this.#report("unwanted_pool", `${where(call)} got ${address} of ${pool}, not of ${wanted}`);
     }
     // A sticky or repeated answer keeps its pool whatever is free by now.
@@ -322,24 +322,17 @@ export class AnswerChecker implements CallObserver {
   }
 
   /**
-   * Whether a pool was lent to the pod's application in the pod's life: an address whose creation
-   * was lost on its way may come into being when its pool has just gone, and is the pod's.
+   * @param options.isEver At any time of the pod's life: an address whose creation was lost on its
+   *   way may come into being when its pool has just gone, and is the pod's.
    */
-  #wasWanted({ args }: AnsweredAdd, { pool }: { readonly pool: string }): boolean {
-    const { facts } = this.#options;
-    const pod = facts.pod(args.podNamespace, args.podName);
-    const want = pod && wantsOfPod(pod).find(({ nic }) => nic === args.ifName);
-    if (pod === undefined || want?.lenders === undefined) return false;
-    const goneSinceMs = Date.parse(pod.metadata.creationTimestamp ?? "") - EPOCH_MS;
-    const { ipv4, ipv6 } = facts.lentPools(pod, want, { goneSinceMs });
-    return [...ipv4, ...ipv6].includes(pool);
-  }
-
-  #wantOf({ args }: Omit<AnsweredAdd, "response">): NicWant | undefined {
+  #wantOf(
+    { args }: Omit<AnsweredAdd, "response">,
+    options: { readonly isEver?: boolean } = {},
+  ): NicWant | undefined {
     const pod = this.#options.facts.pod(args.podNamespace, args.podName);
     if (pod === undefined) return undefined;
     const want = wantsOfPod(pod).find(({ nic }) => nic === args.ifName);
-    if (want?.lenders !== undefined) return this.#options.facts.lentPools(pod, want);
+    if (want?.lenders !== undefined) return this.#options.facts.lentPools(pod, want, options);
     if (want === undefined || want.ipv4.length + want.ipv6.length > 0) return want;
     return { nic: want.nic, ...this.#options.defaultPools() };
   }

@@ -105,14 +105,15 @@ export class Facts {
   /**
    * Pools of the Deployment that a pod is of, which are named nowhere.
    *
-   * @param options.goneSinceMs Also those that went then or later; absent: none.
+   * @param options.isEver Also those that went in the pod's life.
    */
   lentPools(
-    { metadata: { namespace = "", labels = {} } }: Pod,
+    { metadata: { namespace = "", labels = {}, creationTimestamp = "" } }: Pod,
     want: NicWant,
-    { goneSinceMs = Infinity }: { readonly goneSinceMs?: number } = {},
+    { isEver = false }: { readonly isEver?: boolean } = {},
   ): NicWant {
-    const gone = this.#gonePools.filter(({ goneMs }) => goneMs >= goneSinceMs);
+    const bornMs = Date.parse(creationTimestamp) - EPOCH_MS;
+    const gone = this.#gonePools.filter(({ goneMs }) => isEver && goneMs >= bornMs);
     const pools = [...this.control.list(SPIDER_IP_POOLS), ...gone.map(({ pool }) => pool)];
     const of = (version: 4 | 6): readonly string[] => {
       const wanted = [
