@@ -184,11 +184,7 @@ export async function ensureCertManager(
       ...{ name, module, target, version, ldflags: "-s -w", sources: { report } },
     });
   }
-  const found = await runOrThrow(
-    [await findGo(), "mod", "download", "-json", `${root}@${version}`],
-    { cwd: moduleFolder(module) },
-  );
-  return path.join(JSON.parse(found).Dir, "deploy", "crds");
+  return path.join(await sourcesOf(module, { of: `${root}@${version}` }), "deploy", "crds");
 }
 
 /** What a cluster of kind needs beside `Components`. */
@@ -214,11 +210,14 @@ export async function ensureKindPrograms(
     ...{ name: "kubeadm", module: "kubeadm", target: "k8s.io/kubernetes/cmd/kubeadm" },
     ...{ ldflags: kubernetesLdflags(), version: KUBERNETES_VERSION, sources },
   });
-  const found = await runOrThrow(
-    [await findGo(), "mod", "download", "-json", `sigs.k8s.io/kind@${KIND_VERSION}`],
-    { cwd: moduleFolder("kind") },
-  );
-  return { folder, nodeFiles: path.join(JSON.parse(found).Dir, "images", "base", "files") };
+  const sourceFolder = await sourcesOf("kind", { of: `sigs.k8s.io/kind@${KIND_VERSION}` });
+  return { folder, nodeFiles: path.join(sourceFolder, "images", "base", "files") };
+}
+
+/** Folder of the sources of a module that one of `go/` requires. @param options.of With version. */
+async function sourcesOf(module: string, { of }: { readonly of: string }): Promise<string> {
+  const command = [await findGo(), "mod", "download", "-json", of] as const;
+  return JSON.parse(await runOrThrow(command, { cwd: moduleFolder(module) })).Dir;
 }
 
 function moduleFolder(module: string): string {
@@ -273,11 +272,14 @@ function sourceDigest(): Promise<string> {
   return digestOf(["kubernetes/main.go", "kubernetes/go.mod", "etcd/go.mod", "multus/go.mod"]);
 }
 
-async function digestOf(files: readonly string[]): Promise<string> {
+function digestOf(modules: readonly string[]): Promise<string> {
+  return digestOfFiles(modules.map(moduleFolder));
+}
+
+/** Twelve digits that change with the content of files. */
+export async function digestOfFiles(files: readonly string[]): Promise<string> {
   const digest = createHash("sha256");
-  for (const file of files) {
-    digest.update(await Deno.readFile(path.join(import.meta.dirname ?? ".", "go", file)));
-  }
+  for (const file of files) digest.update(await Deno.readFile(file));
   return digest.digest("hex").slice(0, 12);
 }
 

@@ -1,9 +1,9 @@
 /** The image of kind's nodes, made here: for machines that have Docker but reach no registry. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import * as path from "node:path";
 import {
   type Components,
+  digestOfFiles,
   KIND_VERSION,
   type KindPrograms,
   KUBERNETES_VERSION,
@@ -58,9 +58,10 @@ const CONTAINERD_TIMEOUT_MS = 60_000;
  * @returns Its reference, for `kind create cluster --image`.
  */
 export async function ensureNodeImage(parts: NodeImageParts): Promise<string> {
-  const digest = await digestOf(["Dockerfile", "cni.yaml", "image.ts"]);
-  const reference = `spiderpool.local/kind-node:${KUBERNETES_VERSION}-${digest}`;
-  const archive = path.join(parts.cache, `kind-node-${KUBERNETES_VERSION}-${digest}.tar`);
+  const files = ["Dockerfile", "cni.yaml", "image.ts"].map((file) => path.join(HERE, file));
+  const version = `${KUBERNETES_VERSION}-${KIND_VERSION}-${await digestOfFiles(files)}`;
+  const reference = `spiderpool.local/kind-node:${version}`;
+  const archive = path.join(parts.cache, `kind-node-${version}.tar`);
   if (!existsSync(archive)) {
     parts.report(`Building the image of kind's nodes (once; kept in the cache)`);
     const work = await Deno.makeTempDir({ dir: parts.cache, prefix: "kind-node-" });
@@ -75,13 +76,6 @@ export async function ensureNodeImage(parts: NodeImageParts): Promise<string> {
     await docker(parts, ["load", "--quiet", "--input", archive]);
   }
   return reference;
-}
-
-/** Changes with whatever decides what the image is. */
-async function digestOf(files: readonly string[]): Promise<string> {
-  const digest = createHash("sha256").update(KIND_VERSION);
-  for (const file of files) digest.update(await Deno.readFile(path.join(HERE, file)));
-  return digest.digest("hex").slice(0, 12);
 }
 
 async function build(
